@@ -1,0 +1,33 @@
+"""Every knob of algotrendy, its default and its meaning. Environment variables `ALGOTRENDY_*` set them.
+
+Reading the settings touches no file and creates no folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from algotrendy.home import default_home
+
+
+class Settings(BaseSettings):
+    """The settings of one process.
+
+    Examples
+    --------
+    >>> Settings(workers=1).workers
+    1
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ALGOTRENDY_", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="Folder for caches. Created when first written to.")
+    workers: int | None = Field(
+        default=None, ge=1, description="Threads or processes for sweeps. None: as many as there are cores."
+    )
+    progress: bool | None = Field(
+        default=None, description="Progress bars. None: only when the standard error stream is a terminal."
+    )

@@ -1,0 +1,58 @@
+"""Everything algotrendy raises on purpose. Catch by what you can do about it.
+
+AlgotrendyError
+├── InputError (ValueError)      the call is wrong: fix the argument
+│   └── ExpressionError          the text of a condition is wrong: the message points at the column
+├── ConfigError                  the setup is wrong: fix a setting or a key
+│   └── MissingExtraError        an optional dependency is not installed: the message gives the command
+└── DataError                    no such series, or a file that cannot be read as one
+"""
+
+from __future__ import annotations
+
+
+class AlgotrendyError(Exception):
+    """The root of every error that algotrendy raises on purpose."""
+
+
+class InputError(AlgotrendyError, ValueError):
+    """The call is wrong: fix the argument that the message names."""
+
+
+class ExpressionError(InputError):
+    """The text of a condition cannot be understood.
+
+    Attributes
+    ----------
+    text : str
+        The whole expression as it was given.
+    column : int
+        Where the trouble starts, counted from 0.
+    """
+
+    def __init__(self, message: str, text: str, column: int) -> None:
+        pointer = " " * column + "^"
+        super().__init__(f"{message} (column {column + 1})\n  {text}\n  {pointer}")
+        self.text, self.column = text, column
+
+
+class ConfigError(AlgotrendyError):
+    """The setup is wrong: fix a setting, a key or a folder."""
+
+
+class MissingExtraError(ConfigError):
+    """An optional dependency is not installed.
+
+    Attributes
+    ----------
+    package, extra : str
+        What is missing, and the extra of algotrendy that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs {package}, which is not installed; run: pip install 'algotrendy[{extra}]'")
+        self.package, self.extra = package, extra
+
+
+class DataError(AlgotrendyError):
+    """There is no such series, or the file cannot be read as one."""

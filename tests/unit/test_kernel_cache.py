@@ -1,0 +1,75 @@
+"""A changed kernel is never served from a stale cache, also when only a kernel that it calls has changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from algotrendy.kernels._jit import source_hash
+
+CALLER = """
+import sys, types, importlib.util, pathlib
+folder = pathlib.Path(sys.argv[1])
+import algotrendy.kernels._jit as house
+house.__file__ = str(folder / "_jit.py")          # the hash is taken over the copy
+sys.path.insert(0, str(folder.parent))
+from kernel_copy.caller import double_it
+print(double_it(3.0))
+"""
+
+
+def kernels(folder: Path, factor: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").write_text("")
+    jit = "from algotrendy.kernels._jit import jit\n"
+    (folder / "callee.py").write_text(jit + f"@jit\ndef scale(x):\n    return x * {factor}\n")
+    (folder / "caller.py").write_text(
+        jit + "from kernel_copy.callee import scale\n@jit\ndef double_it(x):\n    return scale(x)\n"
+    )
+
+
+def run(folder: Path, home: Path) -> str:
+    environment = {**os.environ, "ALGOTRENDY_HOME": str(home)}
+    answer = subprocess.run(
+        [sys.executable, "-c", CALLER, str(folder)], capture_output=True, text=True, env=environment, check=True
+    )
+    return answer.stdout.strip()
+
+
+def test_a_changed_callee_is_not_served_from_the_cache(tmp_path: Path) -> None:
+    folder, home = tmp_path / "kernel_copy", tmp_path / "home"
+    kernels(folder, "2.0")
+    assert run(folder, home) == "6.0"
+    first = {path.name for path in (home / "kernels").iterdir()}
+    assert run(folder, home) == "6.0"
+    assert {path.name for path in (home / "kernels").iterdir()} == first
+    kernels(folder, "5.0")
+    assert run(folder, home) == "15.0"
+
+
+def test_the_hash_sees_every_letter_of_every_file(tmp_path: Path) -> None:
+    kernels(tmp_path / "kernel_copy", "2.0")
+    before = source_hash(tmp_path / "kernel_copy")
+    (tmp_path / "kernel_copy" / "callee.py").write_text("# changed\n")
+    assert source_hash(tmp_path / "kernel_copy") != before
+
+
+def test_kernels_run_where_no_folder_can_be_written(tmp_path: Path) -> None:
+    blocked = tmp_path / "a_file"
+    blocked.write_text("not a folder")
+    folder = tmp_path / "kernel_copy"
+    kernels(folder, "2.0")
+    assert run(folder, blocked) == "6.0"
+
+
+def test_a_user_keeps_the_cache_folder_of_their_own_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba = pytest.importorskip("numba")
+    from algotrendy.kernels._jit import jit
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "their-own")
+    jit(lambda x: x)
+    assert numba.config.CACHE_DIR == "their-own"
