@@ -1,0 +1,23 @@
+"""The ground floor: what a bar, an interval, a calendar, an instrument and a panel are.
+
+`bars` checks bars and hands out their columns, `faults` says in words what is wrong with them; `interval`, `calendar`
+and `exchange` know when a bar is known and how many make a year; `resample` builds longer bars without seeing the
+future; `stale` finds opens that are copies; `provenance` says where bars come from; `instrument` and `panel` hold
+several series at once; `types` names arrays. Each name is imported from its own module; this page stays light.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "bars",
+    "calendar",
+    "exchange",
+    "faults",
+    "instrument",
+    "interval",
+    "panel",
+    "provenance",
+    "resample",
+    "stale",
+    "types",
+]
