@@ -1,0 +1,107 @@
+"""Moving averages, written into `out`. Each returns whether all it read was finite; if not, `out` means nothing.
+
+A sum over a sliding window is made of two parts, the tail of one block of `window` bars and the head of the next
+(van Herk 1992, Gil and Werman 1993), so nothing is ever taken away again and nothing drifts. Distances are summed,
+from the first value of the block: it is in every window that ends in the block, and equal prices give exactly that
+price. One loop goes over a block both ways, so that the two chains of additions do not wait for each other: forwards
+it finishes the windows that end here, backwards it prepares the tails for the next block. The streaming forms in
+`indicators/_streams.py` do the same operations in the same order.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algotrendy.kernels._jit import jit
+
+Float1D: TypeAlias = NDArray[np.float64]
+
+at = np.uint64  # an index without a sign is not looked at for counting from the end
+
+
+@jit(error_model="numpy")
+def sma(x: Float1D, window: int, out: Float1D) -> bool:
+    """Write the mean of the last `window` values."""
+    out[: window - 1] = np.nan
+    if window > x.size:
+        return True
+    tail, next_tail = np.zeros(window), np.zeros(window)
+    last = window - 1
+    witness = 0.0
+    for start in range(0, x.size - last, window):
+        reference, next_reference = x[start], x[min(start + window, x.size - 1)]
+        total = next_total = 0.0
+        for j in range(last):
+            total += x[at(start + j)] - reference
+            out[at(start + j)] = reference + (tail[j] + total) / window
+            next_total += x[at(start + last - j)] - next_reference
+            next_tail[at(last - 1 - j)] = next_total
+        total += x[start + last] - reference
+        out[start + last] = reference + total / window
+        witness += total
+        tail, next_tail = next_tail, tail
+    start = x.size - x.size % window
+    total = 0.0
+    for i in range(start, x.size):
+        total += x[i] - x[start]
+        out[i] = x[start] + (tail[i - start] + total) / window
+    out[:last] = np.nan
+    return bool(np.isfinite(witness + total))
+
+
+@jit(error_model="numpy")
+def ema(x: Float1D, window: int, out: Float1D) -> bool:
+    """Write the exponential average with weight 2 / (window + 1), seeded with the mean of the first `window`."""
+    out[: window - 1] = np.nan
+    if window > x.size:
+        return True
+    weight = 2.0 / (window + 1.0)
+    keep = 1.0 - weight
+    total = 0.0
+    for value in x[:window]:
+        total += value
+    average = total / window
+    out[window - 1] = average
+    for i in range(window, x.size):
+        average = average * keep + x[i] * weight
+        out[i] = average
+    return bool(np.isfinite(average))
+
+
+@jit(error_model="numpy")
+def wma(x: Float1D, window: int, out: Float1D) -> bool:
+    """Write the mean with weights 1, 2, ... `window`, the newest value weighing most."""
+    out[: window - 1] = np.nan
+    if window > x.size:
+        return True
+    share = 1.0 / (0.5 * window * (window + 1.0))
+    full = float(window)
+    tail, next_tail = np.zeros(window), np.zeros(window)
+    last = window - 1
+    witness = 0.0
+    for start in range(0, x.size - last, window):
+        reference, next_reference = x[start], x[min(start + window, x.size - 1)]
+        level = faded = next_level = next_sum = 0.0  # each distance has faded by one weight per bar since it came
+        for j in range(last):
+            faded += level
+            level += x[at(start + j)] - reference
+            out[at(start + j)] = reference + (tail[j] + (full * level - faded)) * share
+            next_level += x[at(start + last - j)] - next_reference
+            next_sum += next_level
+            next_tail[at(last - 1 - j)] = next_sum
+        faded += level
+        level += x[start + last] - reference
+        out[start + last] = reference + (full * level - faded) * share
+        witness += level
+        tail, next_tail = next_tail, tail
+    start = x.size - x.size % window
+    level = faded = 0.0
+    for i in range(start, x.size):
+        faded += level
+        level += x[i] - x[start]
+        out[i] = x[start] + (tail[i - start] + (full * level - faded)) * share
+    out[:last] = np.nan
+    return bool(np.isfinite(witness + level))
