@@ -1,0 +1,127 @@
+"""What the first two arguments of `backtest` and `optimize` are, and what to say when they are something else."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from algotrendy.errors import InputError
+from algotrendy.strategy import PythonStrategy, Signals, Strategy, StrategyTemplate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Runnable: TypeAlias = Strategy | PythonStrategy | Signals
+"""What can decide about positions once it stands with all its values."""
+
+_CALLS = "at.backtest(strategy, bars) or at.backtest(bars, entries=..., exits=...)"
+
+
+def strategy_and_bars(
+    first: Any, second: Any, signals: Signals, params: Mapping[str, Any] | None
+) -> tuple[Runnable, pd.DataFrame]:
+    """Return what decides, and the bars.
+
+    Parameters
+    ----------
+    first, second : object
+        A strategy and bars, or bars and None.
+    signals : Signals
+        What was given as keywords: signals, and levels that replace those of a strategy.
+    params : mapping, optional
+        Values of the parameters.
+
+    Raises
+    ------
+    InputError
+        If the arguments are swapped, one is missing, or the strategy is not one; the message shows the right call.
+    """
+    given = [
+        name for name in ("entries", "exits", "short_entries", "short_exits") if getattr(signals, name) is not None
+    ]
+    if _is_frame(first) and not _is_frame(second):
+        if second is not None:
+            raise InputError(f"bars come second and the strategy first; use {_CALLS}")
+        if not given:
+            raise InputError(f"there are bars but no strategy and no signals; use {_CALLS}")
+        if params:
+            raise InputError("params belong to a strategy; signals have none, so leave params out")
+        return signals, first
+    if given:
+        raise InputError(f"{given[0]} is given beside a strategy; use {_CALLS}")
+    if second is None:
+        raise InputError(f"there are no bars; use {_CALLS}, with bars = at.sample('NASDAQ') for a start")
+    levels = {name: getattr(signals, name) for name in ("stop", "target", "trail", "size")}
+    chosen = {name: value for name, value in levels.items() if value is not None}
+    return as_strategy(first, params, chosen), second
+
+
+def as_strategy(
+    given: Any, params: Mapping[str, Any] | None = None, levels: Mapping[str, Any] | None = None
+) -> Strategy | PythonStrategy:
+    """Return the strategy that `given` is or makes, with values filled in.
+
+    Parameters
+    ----------
+    given : Strategy, StrategyTemplate, PythonStrategy or callable
+        A callable is a function `(bars, params) -> signals`.
+    params : mapping, optional
+        Values of its parameters.
+    levels : mapping, optional
+        Stop, target, trail and size that replace its own.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or a value is not allowed.
+
+    Examples
+    --------
+    >>> as_strategy("sma_cross")
+    Traceback (most recent call last):
+        ...
+    algotrendy.errors.InputError: the strategy is the text 'sma_cross'; use at.strategies.sma_cross()
+    """
+    values, chosen = dict(params or {}), dict(levels or {})
+    if isinstance(given, StrategyTemplate):
+        return given.to_strategy(**values).with_params(**chosen)
+    if isinstance(given, Strategy | PythonStrategy):
+        for name in chosen:
+            if name in values:
+                raise InputError(f"{name} is given twice, in params and as {name}=; give it once")
+        return given.with_params(**values, **chosen) if values or chosen else given
+    if isinstance(given, str):
+        raise InputError(f"the strategy is the text {given!r}; {_text_remedy(given)}")
+    if _is_frame(given):
+        raise InputError(f"the strategy is a frame; use {_CALLS}")
+    if inspect.isclass(given):
+        raise InputError(f"the strategy is the class {given.__name__}; make one: {given.__name__}(...)")
+    if not callable(given):
+        raise InputError(
+            f"the strategy is a {type(given).__name__}; give an at.Strategy, a function (bars, params) -> signals, or "
+            "arrays: at.backtest(bars, entries=..., exits=...)"
+        )
+    _refuse_uncalled(given)
+    return PythonStrategy(given, values, **chosen)
+
+
+def _text_remedy(text: str) -> str:
+    from algotrendy.strategy.library import LIBRARY
+
+    near = difflib.get_close_matches(text, LIBRARY, n=1, cutoff=0.7)
+    return f"use at.strategies.{near[0]}()" if near else f"use at.Strategy(entry={text!r}, exit=...)"
+
+
+def _refuse_uncalled(function: Callable[..., Any]) -> None:
+    from algotrendy.strategy.library import LIBRARY
+
+    for name, make in LIBRARY.items():
+        if function is make:
+            raise InputError(f"at.strategies.{name} makes a strategy when it is called; use at.strategies.{name}()")
+
+
+def _is_frame(value: Any) -> bool:
+    """Tell whether something is meant as bars: a frame of pandas, or of another library."""
+    return hasattr(value, "columns") and not callable(getattr(value, "with_params", None))

@@ -1,0 +1,160 @@
+"""What each metric of a result is called, how it is written, and what it means. The summary and the report read it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["money", "change", "share", "ratio", "count", "moment", "number"]
+
+MISSING = "n/a"
+"""How a number that is not defined is written."""
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """The label, the way of writing, the group and the definition of one metric."""
+
+    label: str
+    kind: Kind
+    group: str
+    definition: str
+
+
+METRIC_INFO: dict[str, MetricInfo] = {
+    "final_equity": MetricInfo("Final equity", "money", "Performance", "Value of the account at the last bar."),
+    "total_return": MetricInfo("Total return", "change", "Performance", "Final equity / initial cash - 1."),
+    "annual_return": MetricInfo(
+        "Annual return", "change", "Performance", "(Final equity / initial cash)^(P / n) - 1: compounded per year."
+    ),
+    "volatility": MetricInfo(
+        "Volatility", "share", "Risk", "Standard deviation of returns (ddof 1) x sqrt(P): per year."
+    ),
+    "sharpe_ratio": MetricInfo(
+        "Sharpe ratio", "ratio", "Risk", "Mean / standard deviation of excess returns x sqrt(P); flat periods included."
+    ),
+    "sortino_ratio": MetricInfo(
+        "Sortino ratio", "ratio", "Risk", "Mean / root mean square of negative excess returns x sqrt(P)."
+    ),
+    "calmar_ratio": MetricInfo("Calmar ratio", "ratio", "Risk", "Annual return / maximum drawdown."),
+    "max_drawdown": MetricInfo(
+        "Maximum drawdown", "share", "Risk", "Largest loss of equity from its running peak; the initial cash is a peak."
+    ),
+    "max_drawdown_start": MetricInfo(
+        "Drawdown from", "moment", "Risk", "Last bar at the peak before the largest loss."
+    ),
+    "max_drawdown_valley": MetricInfo(
+        "Drawdown lowest", "moment", "Risk", "Bar at which the largest loss was reached."
+    ),
+    "max_drawdown_end": MetricInfo(
+        "Drawdown recovered", "moment", "Risk", "First bar back at the peak; n/a if the data ends before that."
+    ),
+    "n_orders": MetricInfo("Orders", "count", "Trades", "Fills; a reversal counts as two."),
+    "n_trades": MetricInfo("Trades", "count", "Trades", "Closed round trips; an open position is not one."),
+    "win_rate": MetricInfo("Win rate", "share", "Trades", "Trades with a profit above zero / trades."),
+    "profit_factor": MetricInfo("Profit factor", "ratio", "Trades", "Sum of profits / sum of losses."),
+    "expectancy": MetricInfo("Expectancy", "money", "Trades", "Mean profit per trade, net of all costs."),
+    "turnover": MetricInfo("Turnover per year", "ratio", "Trades", "Traded value / mean equity / years."),
+    "time_in_market": MetricInfo("Time in market", "share", "Trades", "Share of bars that end with a position."),
+    "commission_paid": MetricInfo("Commission paid", "money", "Costs", "Sum of the commissions of all fills."),
+    "slippage_paid": MetricInfo(
+        "Slippage paid", "money", "Costs", "Sum of what fills were worse than the price without slippage."
+    ),
+    "borrow_paid": MetricInfo(
+        "Borrow paid", "money", "Costs", "Sum of the fees for borrowed units of short positions."
+    ),
+    "costs_paid": MetricInfo("Costs paid", "money", "Costs", "Commission + slippage + borrow."),
+    "start": MetricInfo("First bar", "moment", "Data", "Stamp (start) of the first bar."),
+    "end": MetricInfo("Last bar", "moment", "Data", "Stamp (start) of the last bar."),
+    "n_bars": MetricInfo("Bars", "count", "Data", "Number of bars."),
+    "periods_per_year": MetricInfo(
+        "Periods per year (P)", "number", "Data", "Returns per year that ratios are annualised with; n is their number."
+    ),
+}
+
+
+def describe(name: str) -> MetricInfo:
+    """Return what is known of a metric; a metric without an entry is written as a plain number.
+
+    Examples
+    --------
+    >>> describe("win_rate").label, describe("my_metric").label
+    ('Win rate', 'my metric')
+    """
+    return METRIC_INFO.get(name) or MetricInfo(name.replace("_", " "), "number", "Other", "")
+
+
+def written(value: Any, kind: Kind) -> str:
+    """Return a value of a metric as a reader should see it.
+
+    Parameters
+    ----------
+    value : float, int, Timestamp or None
+        Shares and changes as fractions. NaN, NaT and None are written "n/a".
+    kind : str
+        "money" (two decimals), "change" (percent with its sign), "share" (percent), "ratio" (two decimals),
+        "count" (whole), "moment" (a date, with the time where there is one), "number" (as short as possible).
+
+    Examples
+    --------
+    >>> written(0.1234, "change"), written(0.1234, "share"), written(1234.5, "money"), written(float("nan"), "ratio")
+    ('+12.3 %', '12.3 %', '1,234.50', 'n/a')
+    """
+    if is_missing(value):
+        return MISSING
+    if kind == "moment":
+        return moment_text(value)
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    match kind:
+        case "money":
+            return zero_without_sign(f"{value:,.2f}")
+        case "change":
+            return zero_without_sign(f"{value:+,.1%}".replace("%", " %"))
+        case "share":
+            return f"{value:,.1%}".replace("%", " %")
+        case "ratio":
+            return zero_without_sign(f"{value:,.2f}")
+        case "count":
+            return f"{int(value):,}"
+    return f"{value:,g}" if isinstance(value, (int, float)) else str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN or NaT.
+
+    Examples
+    --------
+    >>> is_missing(float("nan")), is_missing(0.0)
+    (True, False)
+    """
+    import pandas as pd
+
+    return bool(pd.isna(value))
+
+
+def zero_without_sign(text: str) -> str:
+    """Return a number as text, without its sign if it was rounded to zero.
+
+    Examples
+    --------
+    >>> zero_without_sign("-0.0 %"), zero_without_sign("-0.1 %")
+    ('0.0 %', '-0.1 %')
+    """
+    return text if text.strip("+-0., %") else text.lstrip("+-")
+
+
+def moment_text(moment: Any) -> str:
+    """Return a moment as its date, followed by the time and the zone unless it is midnight.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> moment_text(pd.Timestamp("2020-01-31")), moment_text(pd.Timestamp("2020-01-31 15:30", tz="UTC"))
+    ('2020-01-31', '2020-01-31 15:30 UTC')
+    """
+    if moment.hour == moment.minute == moment.second == 0:
+        return str(moment.strftime("%Y-%m-%d"))
+    clock = "%H:%M:%S" if moment.second else "%H:%M"
+    return str(moment.strftime(f"%Y-%m-%d {clock} %Z")).strip()

@@ -1,0 +1,175 @@
+"""What follows from the orders and the equity curve of one backtest: metrics, and orders and trades as columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algotrendy.kernels.orders_types import (
+    BORROW,
+    CASH_AFTER,
+    COMMISSION,
+    DECIDED_AT,
+    ENTRY,
+    FILLED_AT,
+    PRICE,
+    PROFIT,
+    REASON,
+    SLIPPAGE,
+    UNITS,
+    Market,
+    Orders,
+    Rules,
+)
+
+Float1D = NDArray[np.float64]
+ROUNDING = 1e-12
+"""A spread, a downside or a drawdown up to here is rounding, and counts as none."""
+
+_NO_MARKS = np.empty(0, np.int64)
+
+Moments = tuple[int | None, int | None, int | None]
+
+
+def curve_metrics(
+    orders: Orders, market: Market, rules: Rules, marks: NDArray[np.int64] | None, ruined_at: int
+) -> tuple[Float1D, dict[str, float], Moments]:
+    """Return the equity, the metrics in the order of `METRICS`, and the bars of the largest drawdown.
+
+    The bars are those of its peak (-1: the initial cash), of its lowest point and of the recovery; None if there is none.
+    """
+    from algotrendy.kernels.statistics_curve import Curve, follow
+
+    equity = np.empty(market.close.size)
+    values = equity if marks is None else np.empty(marks.size)
+    n, cash, periods = values.size, rules.cash, rules.periods_per_year
+    alive = n
+    if ruined_at >= 0:
+        alive = ruined_at + 1 if marks is None else int(np.searchsorted(marks, ruined_at)) + 1
+    curve = Curve(equity, values, _NO_MARKS if marks is None else marks, alive)
+    mean, deviations, downside, total, drawdown, start, valley = follow(market, rules, orders, len(orders.bars), curve)
+    spread = math.sqrt(deviations / (n - 1)) if n > 1 else math.nan
+    below = math.sqrt(downside / n)
+    root, growth = math.sqrt(periods), float(equity[-1]) / cash
+    annual = compounded(growth, periods / n)
+    drawdown = drawdown if drawdown > ROUNDING else 0.0
+    notional = float(np.abs(orders.money[:, UNITS]) @ orders.money[:, PRICE])
+    metrics = {
+        "final_equity": float(equity[-1]),
+        "total_return": growth - 1.0,
+        "annual_return": annual,
+        "volatility": spread * root,
+        "sharpe_ratio": mean / spread * root if spread > ROUNDING else math.nan,
+        "sortino_ratio": mean / below * root if below > ROUNDING else math.nan,
+        "max_drawdown": drawdown,
+        "calmar_ratio": annual / drawdown if drawdown > 0.0 else math.nan,
+        **trade_metrics(orders),
+        "turnover": notional * periods / total if total > 0.0 else math.nan,
+        "time_in_market": bars_held(orders, equity.size) / equity.size,
+        **cost_metrics(orders, market),
+    }
+    if drawdown == 0.0:
+        return equity, metrics, (None, None, None)
+    return equity, metrics, (int(start), int(valley), recovery(equity, cash, int(start), int(valley)))
+
+
+def compounded(growth: float, periods: float) -> float:
+    """Return the return of growing by the factor `growth` so many times; -1 when nothing is left."""
+    if growth <= 0.0:
+        return -1.0
+    try:
+        return float(growth**periods - 1.0)
+    except OverflowError:  # a few bars, annualised
+        return math.inf
+
+
+def recovery(equity: Float1D, cash: float, start: int, valley: int) -> int | None:
+    """Return the first bar after `valley` on which equity is back at its peak, or None."""
+    peak = float(equity[: start + 1].max(initial=cash))
+    back = equity[valley:] >= peak * (1.0 - ROUNDING)
+    first = int(back.argmax())
+    return valley + first if back[first] else None
+
+
+def trade_metrics(orders: Orders) -> dict[str, float]:
+    """Return the counts of orders and trades, and what trades earned."""
+    profit = orders.money[orders.bars[:, REASON] != ENTRY, PROFIT]
+    n_trades = profit.size
+    wins = profit > 0.0
+    profits, losses = float(profit[wins].sum()), -float(profit[~wins].sum())
+    without_losses = math.inf if profits > 0.0 else math.nan
+    return {
+        "n_orders": len(orders.bars),
+        "n_trades": n_trades,
+        "win_rate": int(wins.sum()) / n_trades if n_trades else math.nan,
+        "profit_factor": profits / losses if losses > 0.0 else without_losses,
+        "expectancy": (profits - losses) / n_trades if n_trades else math.nan,
+    }
+
+
+def cost_metrics(orders: Orders, market: Market) -> dict[str, float]:
+    """Return what was paid, in currency; the borrow of a position that is still open is counted."""
+    commission, slippage = float(orders.money[:, COMMISSION].sum()), float(orders.money[:, SLIPPAGE].sum())
+    borrow = float(orders.money[:, BORROW].sum())
+    if len(orders.bars) and orders.bars[-1, REASON] == ENTRY and orders.money[-1, UNITS] < 0.0:
+        carry = market.held - market.close if market.held is not market.close else np.zeros(market.close.size)
+        borrow -= float(orders.money[-1, UNITS] * (carry[-1] - carry[orders.bars[-1, FILLED_AT]]))
+    return {
+        "commission_paid": commission,
+        "slippage_paid": slippage,
+        "borrow_paid": borrow,
+        "costs_paid": commission + slippage + borrow,
+    }
+
+
+def bars_held(orders: Orders, n_bars: int) -> int:
+    """Return how many bars end with a position."""
+    steps = np.diff(orders.bars[:, FILLED_AT], append=n_bars)
+    return int(steps[orders.bars[:, REASON] == ENTRY].sum())
+
+
+def units_held(orders: Orders, n_bars: int) -> Float1D:
+    """Return the units held at the end of each bar, negative for a short position."""
+    after = np.where(orders.bars[:, REASON] == ENTRY, orders.money[:, UNITS], 0.0)
+    edges = np.concatenate(([0], orders.bars[:, FILLED_AT], [n_bars]))
+    return np.repeat(np.concatenate(([0.0], after)), np.diff(edges))
+
+
+def order_columns(orders: Orders) -> dict[str, NDArray[Any]]:
+    """Return orders as columns; units are positive for a buy and negative for a sale."""
+    bars, money = orders
+    return {
+        "decided_at": bars[:, DECIDED_AT].copy(),
+        "filled_at": bars[:, FILLED_AT].copy(),
+        "units": money[:, UNITS].copy(),
+        "price": money[:, PRICE].copy(),
+        "commission": money[:, COMMISSION].copy(),
+        "slippage": money[:, SLIPPAGE].copy(),
+        "cash_after": money[:, CASH_AFTER].copy(),
+        "reason": bars[:, REASON].copy(),
+    }
+
+
+def trade_columns(orders: Orders) -> dict[str, NDArray[Any]]:
+    """Return closed round trips as columns: each closing order beside the order before it, which opened the position."""
+    close = np.flatnonzero(orders.bars[:, REASON] != ENTRY)
+    entry = close - 1
+    units, price = orders.money[entry, UNITS], orders.money[entry, PRICE]
+    pnl = orders.money[close, PROFIT]
+    return {
+        "entry_at": orders.bars[entry, FILLED_AT],
+        "exit_at": orders.bars[close, FILLED_AT],
+        "side": np.sign(units).astype(np.int64),
+        "units": np.abs(units),
+        "entry_price": price,
+        "exit_price": orders.money[close, PRICE],
+        "pnl": pnl,
+        "return_": pnl / np.abs(units * price),
+        "bars_held": orders.bars[close, FILLED_AT] - orders.bars[entry, FILLED_AT],
+        "commission": orders.money[entry, COMMISSION] + orders.money[close, COMMISSION],
+        "borrow": orders.money[close, BORROW],
+        "reason": orders.bars[close, REASON],
+    }

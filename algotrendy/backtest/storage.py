@@ -1,0 +1,207 @@
+"""Results in files: one versioned schema, written as strict JSON or as Parquet, and read back equal.
+
+A file is written beside its place and moved there when it is whole, so a reader never meets half of one. The hash of
+the inputs is stored and checked again on reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import secrets
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from algotrendy.backtest.plain import from_plain, to_plain
+from algotrendy.domain.provenance import PROVENANCE_KEY
+from algotrendy.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from algotrendy.backtest.result import BacktestResult
+
+SCHEMA_NAME = "algotrendy.backtest"
+SCHEMA_VERSION = 1
+SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
+
+_MEANING = ("metrics", "strategy", "params", "assumptions", "pending", "ruined_at", "warnings")
+
+
+def save(result: BacktestResult, path: str | Path) -> Path:
+    """Write a result to a `.json` or `.parquet` file, whole or not at all, and return the path."""
+    from algotrendy.backtest import storage_json, storage_parquet
+
+    target = Path(path).expanduser()
+    writers = {".json": storage_json.encode, ".parquet": storage_parquet.encode}
+    writer = writers.get(target.suffix.lower())
+    if writer is None:
+        raise InputError(
+            f"a result is saved as .json or .parquet, found {target.name!r}; choose one of the two suffixes"
+        )
+    _refuse_odd_columns(result.bars)
+    return write_whole(target, writer(result))
+
+
+def load(path: str | Path) -> BacktestResult:
+    """Read a result that `save` wrote, and check that its inputs are the ones that were hashed."""
+    from algotrendy.backtest import storage_json, storage_parquet
+
+    source = Path(path).expanduser()
+    readers: dict[str, Callable[[Path], BacktestResult]] = {
+        ".json": storage_json.decode,
+        ".parquet": storage_parquet.decode,
+    }
+    reader = readers.get(source.suffix.lower())
+    if reader is None:
+        raise DataError(f"{source.name!r} is neither .json nor .parquet; give the file that save() wrote")
+    if not source.is_file():
+        raise DataError(f"there is no file {source}; check the path")
+    return reader(source)
+
+
+def write_whole(target: Path, content: bytes) -> Path:
+    """Write a file so that it is there whole or not at all; an existing one is replaced.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or `target` is a folder.
+    """
+    if not target.parent.is_dir():
+        raise InputError(f"there is no folder {target.parent}; create it first, or choose another path")
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; give the path of a file in it")
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with draft.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def _refuse_odd_columns(bars: pd.DataFrame) -> None:
+    """Refuse columns of the bars that are not numbers, truths, moments or texts under a text as name.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for name, column in bars.items():
+        if not isinstance(name, str):
+            raise InputError(f"the bars have a column named {name!r}; rename it to a text to save the result")
+        if column.dtype.kind not in "fiubM" and not all(isinstance(item, str) for item in column.tolist()):
+            raise InputError(f"the bars' column {name!r} holds neither numbers nor texts; drop it to save the result")
+
+
+# --- what both formats share ---
+
+
+def header(result: BacktestResult) -> dict[str, Any]:
+    """Return everything of a result but its arrays and bars, in plain JSON types."""
+    meaning = {name: to_plain(getattr(result, name)) for name in _MEANING}
+    return {
+        "schema": SCHEMA,
+        "versions": dict(result.versions),
+        "input_hash": result.input_hash,
+        **meaning,
+        "provenance": to_plain(result.bars.attrs.get(PROVENANCE_KEY)),
+    }
+
+
+def check_schema(content: Any, source: Path) -> dict[str, Any]:
+    """Return the header of a file if this version can read it.
+
+    Raises
+    ------
+    DataError
+        If it is not the header of a result, or of a newer schema.
+    """
+    schema = content.get("schema") if isinstance(content, dict) else None
+    name, _, number = schema.partition("/") if isinstance(schema, str) else ("", "", "")
+    if name != SCHEMA_NAME or not number.isdigit():
+        raise DataError(
+            f"{source.name} is not a backtest result (schema {schema!r}, expected {SCHEMA!r}); "
+            "give a file that save() wrote"
+        )
+    if int(number) > SCHEMA_VERSION:
+        raise DataError(
+            f"{source.name} has the schema {schema}, and this algotrendy reads up to {SCHEMA}; "
+            "update algotrendy (pip install -U algotrendy) to read it"
+        )
+    header_found: dict[str, Any] = content
+    return header_found
+
+
+def rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any]) -> BacktestResult:
+    """Return the result of a header and its arrays, if its inputs are the ones that were hashed.
+
+    Raises
+    ------
+    DataError
+        If they are not.
+    """
+    from algotrendy.backtest.result import BacktestResult
+
+    meaning = {name: from_plain(content[name]) for name in _MEANING}
+    provenance = from_plain(content["provenance"])
+    if provenance is not None:
+        arrays["bars"].attrs[PROVENANCE_KEY] = provenance
+    meaning["warnings"] = tuple(meaning["warnings"])
+    result = BacktestResult(**arrays, **meaning, written_with=content["versions"])
+    if result.input_hash != content["input_hash"]:
+        raise DataError(
+            f"{source.name} was changed after it was written (its input hash differs); run the backtest again"
+        )
+    return result
+
+
+def input_hash(result: BacktestResult) -> str:
+    """Return the SHA-256 over bars, strategy, parameters and assumptions, as hexadecimal text.
+
+    Stamps count in microseconds, so that it does not matter in which unit pandas keeps them.
+    """
+    import pandas as pd
+
+    digest = hashlib.sha256()
+    index = pd.DatetimeIndex(result.bars.index)
+    digest.update(f"{index.tz}|{len(index)}".encode())
+    digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
+    for name in sorted(result.bars.columns, key=str):
+        values = result.bars[name].to_numpy()
+        digest.update(f"|{name}|".encode())
+        if values.dtype.kind in "fiub":
+            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+        else:
+            digest.update("\0".join(map(str, values.tolist())).encode())
+    inputs = {name: to_plain(getattr(result, name)) for name in ("strategy", "params", "assumptions")}
+    digest.update(json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = [("python", platform.python_version())]
+    for package in ("algotrendy", "numpy", "pandas", "numba"):
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            found.append((package, "unknown"))
+    return tuple(found)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that numbers depend on."""
+    return dict(_versions())

@@ -1,0 +1,167 @@
+"""Sweeps of strategies that are text: one kernel call per chunk of combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from algotrendy.backtest.grid import Grid
+from algotrendy.backtest.sweep_series import BYTES_MAX, SeriesShelf, Source, grid_codes
+from algotrendy.kernels.statistics_names import METRICS
+from algotrendy.strategy.inputs import ALL_IN
+from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_number
+from algotrendy.strategy.parameter import LEVELS
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.setting import Setting
+    from algotrendy.strategy import Strategy
+
+Float2D = npt.NDArray[np.float64]
+Int1D = npt.NDArray[np.int64]
+
+_WORK_PER_CHUNK = 4_000_000
+"""Bars times combinations of one chunk: some ten milliseconds, so that progress moves and Ctrl-C is obeyed."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Combinations that one kernel call runs: places in the grid, all of one borrow rate."""
+
+    places: Int1D
+    borrow: float
+
+
+class DeclarativeSweep:
+    """Runs chunks of combinations of one text strategy over one instrument.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        What is swept.
+    grid : Grid
+        The combinations: parameters, levels and costs.
+    setting : Setting
+        The bars and their surroundings, conventions and costs; those costs that the grid varies are replaced.
+    """
+
+    def __init__(self, strategy: Strategy, grid: Grid, setting: Setting) -> None:
+        from algotrendy.expressions import SignalPlan
+
+        arrays, context, options = setting.arrays, setting.context, setting.options
+        self._strategy, self._grid, self._arrays, self._options = strategy, grid, arrays, options
+        self._fixed = {**strategy.parameters, **context.constants}
+        self._plan = SignalPlan(strategy.conditions, varying=set(grid.names) & set(strategy.parameters))
+        self._level_source: dict[str, int] = {}
+        self._shelf = SeriesShelf(self._plan, arrays, context, grid, dict(strategy.parameters), self._sources())
+        self._all_shared = self._shelf.share()
+        self._markets = {borrow: options.replaced(borrow=borrow).market(arrays) for borrow in self._borrows()}
+
+    def chunks(self, workers: int) -> list[Chunk]:
+        """Cut the combinations into chunks; those that share their conditions stand together."""
+        signal = grid_codes(self._grid, sorted(self._plan.parameters))
+        borrow = grid_codes(self._grid, ["borrow"])
+        order = np.lexsort((signal, borrow))
+        size = max(1, _WORK_PER_CHUNK // len(self._arrays.close))
+        if not self._all_shared:
+            bytes_each = max(1, len(self._shelf.sources)) * 8 * len(self._arrays.close)
+            size = max(1, min(size, BYTES_MAX // (2 * workers * bytes_each)))
+        rates = self._column("borrow", self._options.borrow)
+        pieces = []
+        for rate in self._borrows():
+            places = order[rates[order] == rate]
+            pieces += [Chunk(places[i : i + size], rate) for i in range(0, len(places), size)]
+        return pieces
+
+    def run(self, chunk: Chunk) -> Float2D:
+        """Return the metrics of the chunk's combinations, one row each."""
+        from algotrendy.kernels.orders_types import empty_orders, orders_max
+        from algotrendy.kernels.sweep import Combinations, Stage, run_combinations
+
+        series, rows = self._shelf.chunk_series(chunk.places)
+        addresses = np.array([each.ctypes.data for each in series], dtype=np.int64)
+        numbers = np.ascontiguousarray(self._level_numbers(chunk.places))
+        combinations = Combinations(
+            rows=np.ascontiguousarray(rows[:, : len(self._plan.leaves)]),
+            scalars=self._scalars(chunk.places),
+            levels=self._level_addresses(numbers, rows, addresses),
+            lengths=np.array([self._length(name) for name in LEVELS], dtype=np.int64),
+            costs=self._costs(chunk.places),
+        )
+        n_bars = len(self._arrays.close)
+        out = np.empty((len(chunk.places), len(METRICS)))
+        stage = Stage(
+            program=self._plan.program,
+            addresses=addresses,
+            scratch=self._plan.scratch(n_bars),
+            market=self._markets[chunk.borrow],
+            rules=self._options.rules(self._size_kind()),
+            orders=empty_orders(orders_max(n_bars)),
+        )
+        run_combinations(stage, combinations, out)
+        return out
+
+    def _borrows(self) -> list[float]:
+        return sorted(set(self._column("borrow", self._options.borrow).tolist()))
+
+    def _column(self, name: str, fixed: float) -> npt.NDArray[np.float64]:
+        if name in self._grid.names:
+            return self._grid.column(name).astype(np.float64)
+        return np.full(len(self._grid), fixed)
+
+    def _sources(self) -> list[Source]:
+        """The leaves of the program, then those levels that are a series."""
+        sources = [Source(leaf, grid_codes(self._grid, leaf.parameters)) for leaf in self._plan.leaves]
+        for name, expression in self._strategy.level_expressions.items():
+            if name not in self._grid.names and expression.uses_bars:
+                self._level_source[name] = len(sources)
+                sources.append(Source(expression, grid_codes(self._grid, sorted(expression.parameters))))
+        return sources
+
+    def _values(self, places: Int1D) -> Mapping[str, Any]:
+        varied = {name: self._grid.column(name)[places].astype(np.float64) for name in self._grid.names}
+        return {**self._fixed, **varied}
+
+    def _scalars(self, places: Int1D) -> Float2D:
+        return np.ascontiguousarray(self._plan.scalar_table(self._values(places), len(places)))
+
+    def _level_numbers(self, places: Int1D) -> Float2D:
+        """Return stop, target, trail and size of each combination where they are single numbers."""
+        from algotrendy.expressions.scalars import column_of, scalar
+
+        table = np.empty((len(places), len(LEVELS)))
+        values = self._values(places)
+        for k, name in enumerate(LEVELS):
+            given, expression = getattr(self._strategy, name), self._strategy.level_expressions.get(name)
+            if name in self._grid.names:
+                table[:, k] = values[name]
+            elif name in self._level_source:
+                table[:, k] = np.nan
+            elif expression is not None:
+                table[:, k] = column_of(scalar(expression.root, values), len(places))
+            else:
+                table[:, k] = ALL_IN if name == "size" and given is None else level_number(given)
+        return table
+
+    def _level_addresses(
+        self, numbers: Float2D, rows: npt.NDArray[np.int64], addresses: Int1D
+    ) -> npt.NDArray[np.int64]:
+        at = numbers.ctypes.data + 8 * np.arange(numbers.size, dtype=np.int64).reshape(numbers.shape)
+        for name, source in self._level_source.items():
+            at[:, LEVELS.index(name)] = addresses[rows[:, source]]
+        return at
+
+    def _length(self, name: str) -> int:
+        return len(self._arrays.close) if name in self._level_source else 1
+
+    def _costs(self, places: Int1D) -> Float2D:
+        rate = self._column("commission", self._options.fees.rate)[places]
+        slippage = self._column("slippage", self._options.slippage)[places]
+        return np.column_stack([rate, slippage])
+
+    def _size_kind(self) -> int:
+        fixed = isinstance(self._strategy.size, FixedUnits) and "size" not in self._grid.names
+        return FIXED_UNITS if fixed else FRACTION

@@ -1,0 +1,98 @@
+"""The equity curve of one backtest, and the sums over it that its metrics are made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algotrendy.kernels._jit import jit
+from algotrendy.kernels._part import KERNEL, summing_part
+from algotrendy.kernels.orders_types import ENTRY, Market, Orders, Rules
+
+ROUNDING = 1e-12
+"""A spread, a downside or a drawdown up to here is rounding, and counts as none."""
+
+
+class Curve(NamedTuple):
+    """Where `follow` writes, and the valuation marks."""
+
+    equity: NDArray[np.float64]
+    """Shape (n_bars,)."""
+    values: NDArray[np.float64]
+    """Shape (n_marks,): equity at the marks. May be `equity` itself where every bar is a mark."""
+    marks: NDArray[np.int64]
+    """Bar positions of the marks; empty where every bar is one."""
+    alive: int
+    """Marks up to and including the one after which nothing moves any more (ruin), else n_marks."""
+
+
+@summing_part
+def stretch(
+    series: NDArray[np.float64], first: int, last: int, about: tuple[float, float, float]
+) -> tuple[float, float, float, float]:
+    """Return sums over the marks `first + 1 ... last` of a held position; `about` is ratio, hurdle and centre.
+
+    They are those of d, d squared, min(x, 0) squared and of the denominators, where
+    x = (series[i] - series[i - 1]) / (ratio + series[i - 1]) - hurdle is the excess return and d = x - centre.
+    """
+    ratio, hurdle, centre = about
+    total, squares, downside, values = 0.0, 0.0, 0.0, 0.0
+    # Numba reads a negative index from the end; views that start at 0 tell the compiler that there is none.
+    before, after = series[first:last], series[first + 1 : last + 1]
+    for i in range(after.size):
+        value = ratio + before[i]
+        x = (after[i] - before[i]) / value - hurdle
+        low = min(x, 0.0)
+        d = x - centre
+        total += d
+        squares += d * d
+        downside += low * low
+        values += value
+    return total, squares, downside, values
+
+
+@jit(**KERNEL)
+def follow(
+    market: Market, rules: Rules, orders: Orders, n_orders: int, curve: Curve
+) -> tuple[float, float, float, float, float, int, int]:
+    """Write the equity at the end of each bar, and return what metrics need of it.
+
+    Returns
+    -------
+    mean, deviations, downside, total, drawdown, start, valley : float
+        Mean of the excess returns between marks, sum of their squared deviations, sum of the squares of those below
+        zero, sum of the values at the marks; largest loss from the running peak, and the bars of its peak (the last one
+        at it; -1: the initial cash) and of its lowest point (-1: no loss).
+    """
+    equity, values, units, base, series, k = curve.equity, curve.values, 0.0, rules.cash, market.close, 0
+    peak, near, worst, peak_at, start, valley = rules.cash, rules.cash * (1.0 - ROUNDING), 0.0, -1, -1, -1
+    for i in range(equity.size):
+        while k < n_orders and orders.bars[k, 1] == i:
+            units, base, series = 0.0, orders.money[k, 4], market.close
+            if orders.bars[k, 2] == ENTRY:
+                units = orders.money[k, 0]
+            if units < 0.0:
+                series = market.held
+                base -= units * (series[i] - market.close[i])
+            k += 1
+        value = base + units * series[i]
+        equity[i] = value
+        if value >= near:
+            peak_at = i
+            if value > peak:
+                peak, near = value, value * (1.0 - ROUNDING)
+        elif peak - value > worst * peak:
+            worst = (peak - value) / peak
+            start, valley = peak_at, i
+    for i in range(curve.marks.size):
+        values[i] = equity[curve.marks[i]]
+    n, hurdle, alive = values.size, rules.hurdle, curve.alive
+    x = values[0] / rules.cash - 1.0 - hurdle
+    total, squares, downside, value = stretch(values, 0, alive - 1, (0.0, hurdle, x))
+    still, idle, d, first = float(n - alive), min(-hurdle, 0.0), -hurdle - x, min(x, 0.0)
+    total, squares = total + d * still, squares + d * d * still
+    downside += first * first + idle * idle * still
+    value += values[n - 1] * (1.0 + still)
+    return x + total / n, squares - total * total / n, downside, value, worst, start, valley
