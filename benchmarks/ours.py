@@ -1,0 +1,131 @@
+"""algotrendy's side: everything through the public API, on one core (`workers=1`)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from worker import CASH, COMMISSION, FAST, SIZE, SLOW, STOP, serve, sweep_windows
+
+import algotrendy as at
+
+ENTRY, EXIT = "sma(close, fast) > sma(close, slow)", "sma(close, fast) <= sma(close, slow)"
+
+WINDOWS, WIDTHS = range(5, 37), [round(0.5 + 0.1 * step, 1) for step in range(32)]
+
+GRIDS: dict[str, dict[str, Any]] = {
+    "sma_cross": {"fast": WINDOWS, "slow": range(40, 200, 5)},
+    "ema_cross": {"fast": WINDOWS, "slow": range(40, 200, 5)},
+    "rsi_reversion": {"window": range(5, 15), "oversold": range(20, 40, 2), "overbought": range(60, 80, 2)},
+    "bollinger_breakout": {"window": WINDOWS, "width": WIDTHS},
+    "bollinger_reversion": {"window": WINDOWS, "width": WIDTHS},
+    "macd_cross": {"fast": range(5, 15), "slow": range(20, 40, 2), "signal": range(5, 15)},
+    "donchian_turtle": {
+        "entry_window": range(10, 60, 5),
+        "exit_window": range(5, 25, 2),
+        "trail_atr": [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0],
+    },
+    "supertrend_follow": {"window": WINDOWS, "multiplier": WIDTHS},
+    "momentum_volatility": {
+        "window": range(60, 380, 10),
+        "risk": [0.05, 0.08, 0.10, 0.12, 0.15, 0.20, 0.25, 0.30],
+        "risk_window": [10, 20, 40, 60],
+    },
+    "macd_long_short": {"fast": range(5, 15), "slow": range(20, 40, 2), "signal": range(5, 15)},
+    "weekly_trend": {"window": WINDOWS, "weeks": range(4, 36)},
+    "buy_and_hold": {"size": [round(0.001 * step, 3) for step in range(1, 1001)]},
+}
+"""What is swept for each strategy of the library: about a thousand combinations."""
+
+
+def _strategy() -> Any:
+    return at.Strategy(entry=ENTRY, exit=EXIT, fast=FAST, slow=SLOW)
+
+
+def _one(bars: Any, *, both: bool) -> Callable[[], Mapping[str, float]]:
+    strategy = _strategy()
+    same = at.backtest(strategy, bars, cash=CASH, commission=COMMISSION, fill="same_close") if both else None
+    extra = {"final_equity_same_close": float(same.metrics["final_equity"])} if same is not None else {}
+
+    def run() -> Mapping[str, float]:
+        metrics = dict(at.backtest(strategy, bars, cash=CASH, commission=COMMISSION).metrics)
+        names = ("final_equity", "sharpe_ratio", "max_drawdown", "n_trades")
+        return {**{name: float(metrics[name]) for name in names}, **extra}
+
+    return run
+
+
+def _sweep(bars: Any, **levels: Any) -> Callable[[], Mapping[str, float]]:
+    strategy = at.Strategy(entry=ENTRY, exit=EXIT, fast=FAST, slow=SLOW, **levels)
+    grid = {"fast": sweep_windows(), "slow": sweep_windows()}
+
+    def run() -> Mapping[str, float]:
+        sweep = at.optimize(
+            strategy, bars, grid, where="fast < slow", cash=CASH, commission=COMMISSION, workers=1, progress=False
+        )
+        table = sweep.table
+        return {
+            "best_sharpe": float(table["sharpe_ratio"].max()),
+            "n_trades": float(table["n_trades"].sum()),
+            "n": float(len(table)),
+        }
+
+    return run
+
+
+def _library(bars: Any) -> Callable[[], Mapping[str, float]]:
+    def seconds(name: str, grid: Mapping[str, Any]) -> float:
+        start = time.perf_counter()
+        sweep = at.optimize(
+            at.strategies.LIBRARY[name](), bars, grid, cash=CASH, commission=COMMISSION, workers=1, progress=False
+        )
+        return (time.perf_counter() - start) / (len(sweep.table) * len(bars)) * 1e9
+
+    def run() -> Mapping[str, float]:
+        return {name: min(seconds(name, grid) for _ in range(3)) for name, grid in GRIDS.items()}
+
+    return run
+
+
+def write_bars(folder: Path) -> None:
+    """Write the bars that every side reads."""
+    daily = at.sample("NASDAQ").iloc[:5031]
+    million = at.synthetic(n=1_000_000, interval="1m", seed=1)
+    for name, bars in (("daily", daily), ("million", million)):
+        columns = {column: bars[column].to_numpy() for column in ("open", "high", "low", "close", "volume")}
+        np.savez(folder / f"{name}.npz", timestamps=bars.index.as_unit("ns").asi8, **columns)
+
+
+def _bars(folder: str, name: str) -> Any:
+    import pandas as pd
+
+    with np.load(f"{folder}/{name}.npz") as arrays:
+        index = pd.to_datetime(arrays["timestamps"], unit="ns")
+        columns = {column: arrays[column] for column in ("open", "high", "low", "close", "volume")}
+    return pd.DataFrame(columns, index=index if name == "daily" else index.tz_localize("UTC"))
+
+
+def main(folder: str) -> None:
+    """Serve the tasks on the bars in `folder`."""
+    daily = _bars(folder, "daily")
+    serve(
+        {
+            "one": lambda: _one(daily, both=True),
+            "sweep": lambda: _sweep(daily),
+            "sweep_stop": lambda: _sweep(daily, stop=STOP, size=SIZE),
+            "sweep_volatility": lambda: _sweep(daily, stop=STOP, trail=0.15, size=at.VolatilityTarget(0.15)),
+            "library": lambda: _library(daily),
+            "million": lambda: _one(_bars(folder, "million"), both=False),
+        }
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--write-bars":
+        write_bars(Path(sys.argv[2]))
+    else:
+        main(sys.argv[1])

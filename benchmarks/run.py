@@ -1,0 +1,51 @@
+"""Time algotrendy against its peers: `make bench`.
+
+Needs only a Python: makes `benchmarks/.venv` with this tree and the peers, then runs `compare.py` in it.
+Options are handed on: `make bench BENCH_ARGS=--quick` leaves out the slow peers.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+FOLDER = HERE / ".venv"
+ONE_THREAD = ("NUMBA_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+NEEDED = (ROOT / "constraints.txt", ROOT / "pyproject.toml", HERE / "requirements.txt")
+
+
+def _pip(*arguments: str) -> None:
+    command = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *arguments], check=True, cwd=ROOT)
+
+
+def ensure_environment() -> None:
+    """Make the environment, or bring it up to date when a pinned version or a source file has changed."""
+    stamp = FOLDER / ".stamp"
+    if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in NEEDED):
+        print("Making the environment of the benchmarks ...", flush=True)
+        venv.create(FOLDER, with_pip=True)
+        _pip("--constraint", "constraints.txt", "--requirement", "benchmarks/requirements.txt", "--editable", ".")
+        stamp.touch()
+
+
+def main() -> int:
+    """Make the environment and hand over to it."""
+    ensure_environment()
+    one_thread = dict.fromkeys(ONE_THREAD, "1")
+    home = {"ALGOTRENDY_HOME": str(HERE / "out" / "home"), "NUMBA_CACHE_DIR": str(HERE / "out" / "numba")}
+    return subprocess.run(
+        [str(FOLDER / "bin" / "python"), str(HERE / "compare.py"), *sys.argv[1:]],
+        env={**os.environ, **one_thread, **home, "PYTHONUTF8": "1"},
+        cwd=ROOT,
+        check=False,
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
