@@ -15,31 +15,33 @@ import algotrendy as at
 
 ENTRY, EXIT = "sma(close, fast) > sma(close, slow)", "sma(close, fast) <= sma(close, slow)"
 
-WINDOWS, WIDTHS = range(5, 37), [round(0.5 + 0.1 * step, 1) for step in range(32)]
+HUNDRED = range(5, 105)
+WIDTHS = [round(0.50 + 0.03 * step, 2) for step in range(100)]
+MACD = {"fast": range(5, 25), "slow": range(26, 76, 2), "signal": range(5, 25)}
 
 GRIDS: dict[str, dict[str, Any]] = {
-    "sma_cross": {"fast": WINDOWS, "slow": range(40, 200, 5)},
-    "ema_cross": {"fast": WINDOWS, "slow": range(40, 200, 5)},
-    "rsi_reversion": {"window": range(5, 15), "oversold": range(20, 40, 2), "overbought": range(60, 80, 2)},
-    "bollinger_breakout": {"window": WINDOWS, "width": WIDTHS},
-    "bollinger_reversion": {"window": WINDOWS, "width": WIDTHS},
-    "macd_cross": {"fast": range(5, 15), "slow": range(20, 40, 2), "signal": range(5, 15)},
+    "sma_cross": {"fast": HUNDRED, "slow": range(110, 310, 2)},
+    "ema_cross": {"fast": HUNDRED, "slow": range(110, 310, 2)},
+    "rsi_reversion": {"window": range(5, 30), "oversold": range(20, 40), "overbought": range(60, 80)},
+    "bollinger_breakout": {"window": HUNDRED, "width": WIDTHS},
+    "bollinger_reversion": {"window": HUNDRED, "width": WIDTHS},
+    "macd_cross": MACD,
     "donchian_turtle": {
-        "entry_window": range(10, 60, 5),
-        "exit_window": range(5, 25, 2),
-        "trail_atr": [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0],
+        "entry_window": range(10, 60, 2),
+        "exit_window": range(5, 25),
+        "trail_atr": [round(1.0 + 0.5 * step, 1) for step in range(20)],
     },
-    "supertrend_follow": {"window": WINDOWS, "multiplier": WIDTHS},
+    "supertrend_follow": {"window": HUNDRED, "multiplier": WIDTHS},
     "momentum_volatility": {
-        "window": range(60, 380, 10),
-        "risk": [0.05, 0.08, 0.10, 0.12, 0.15, 0.20, 0.25, 0.30],
+        "window": range(60, 360, 3),
+        "risk": [round(0.05 + 0.01 * step, 2) for step in range(25)],
         "risk_window": [10, 20, 40, 60],
     },
-    "macd_long_short": {"fast": range(5, 15), "slow": range(20, 40, 2), "signal": range(5, 15)},
-    "weekly_trend": {"window": WINDOWS, "weeks": range(4, 36)},
-    "buy_and_hold": {"size": [round(0.001 * step, 3) for step in range(1, 1001)]},
+    "macd_long_short": MACD,
+    "weekly_trend": {"window": HUNDRED, "weeks": range(2, 102)},
+    "buy_and_hold": {"size": [round(0.0001 * step, 4) for step in range(1, 10_001)]},
 }
-"""What is swept for each strategy of the library: about a thousand combinations."""
+"""What is swept for each strategy of the library: ten thousand combinations, as many as in the sweep."""
 
 
 def _strategy() -> Any:
@@ -59,9 +61,24 @@ def _one(bars: Any, *, both: bool) -> Callable[[], Mapping[str, float]]:
     return run
 
 
-def _sweep(bars: Any, **levels: Any) -> Callable[[], Mapping[str, float]]:
+def _kernels(bars: Any) -> Callable[[], Mapping[str, float]]:
+    """From ready signals to orders, equity and every metric: no text, no frame, no check."""
+    from algotrendy.backtest.engine import run as engine
+    from algotrendy.backtest.setting import prepare
+    from algotrendy.strategy.inputs import resolve
+
+    setting, strategy = prepare(bars, cash=CASH, commission=COMMISSION), _strategy()
+    inputs = resolve(strategy, bars, setting.arrays, strategy.parameters, setting.context)
+
+    def run() -> Mapping[str, float]:
+        return {"final_equity": engine(setting.arrays, inputs, setting.options).metrics["final_equity"]}
+
+    return run
+
+
+def _sweep(bars: Any, windows: list[int] | None = None, **levels: Any) -> Callable[[], Mapping[str, float]]:
     strategy = at.Strategy(entry=ENTRY, exit=EXIT, fast=FAST, slow=SLOW, **levels)
-    grid = {"fast": sweep_windows(), "slow": sweep_windows()}
+    grid = {"fast": windows or sweep_windows(), "slow": windows or sweep_windows()}
 
     def run() -> Mapping[str, float]:
         sweep = at.optimize(
@@ -86,7 +103,7 @@ def _library(bars: Any) -> Callable[[], Mapping[str, float]]:
         return (time.perf_counter() - start) / (len(sweep.table) * len(bars)) * 1e9
 
     def run() -> Mapping[str, float]:
-        return {name: min(seconds(name, grid) for _ in range(3)) for name, grid in GRIDS.items()}
+        return {name: min(seconds(name, grid) for _ in range(2)) for name, grid in GRIDS.items()}
 
     return run
 
@@ -115,8 +132,10 @@ def main(folder: str) -> None:
     serve(
         {
             "one": lambda: _one(daily, both=True),
+            "one_kernel": lambda: _kernels(daily),
             "sweep": lambda: _sweep(daily),
             "sweep_stop": lambda: _sweep(daily, stop=STOP, size=SIZE),
+            "sweep_small": lambda: _sweep(daily, sweep_windows()[:4]),
             "sweep_volatility": lambda: _sweep(daily, stop=STOP, trail=0.15, size=at.VolatilityTarget(0.15)),
             "library": lambda: _library(daily),
             "million": lambda: _one(_bars(folder, "million"), both=False),

@@ -49,13 +49,15 @@ def _one(columns: Mapping[str, Any]) -> Callable[[], Mapping[str, float]]:
     return run
 
 
-def _sweep(columns: Mapping[str, Any], stop: float | None, size: float | None) -> Callable[[], Mapping[str, float]]:
+def _sweep(
+    columns: Mapping[str, Any], stop: float | None = None, size: float | None = None, windows: list[int] | None = None
+) -> Callable[[], Mapping[str, float]]:
     close, config = columns["close"], _config(stop)
     sizes = None if size is None else np.full(len(close), size)
 
     def run() -> Mapping[str, float]:
-        average = {window: raptorbt.sma(close, window) for window in sweep_windows()}
-        pairs = list(combinations(sweep_windows(), 2))
+        average = {window: raptorbt.sma(close, window) for window in windows or sweep_windows()}
+        pairs = list(combinations(average, 2))
         sharpe, trades = [], 0
         for first in range(0, len(pairs), CHUNK):
             items = [
@@ -82,7 +84,8 @@ def main(folder: str) -> None:
     serve(
         {
             "one": lambda: _one(daily),
-            "sweep": lambda: _sweep(daily, None, None),
+            "sweep": lambda: _sweep(daily),
+            "sweep_small": lambda: _sweep(daily, windows=sweep_windows()[:4]),
             "sweep_stop": lambda: _sweep(daily, STOP, SIZE),
             "million": lambda: _one(_columns(f"{folder}/million.npz")),
         }

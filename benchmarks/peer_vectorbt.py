@@ -41,13 +41,15 @@ def _one(columns: Mapping[str, Any]) -> Callable[[], Mapping[str, float]]:
     return run
 
 
-def _sweep(columns: Mapping[str, Any], **options: Any) -> Callable[[], Mapping[str, float]]:
+def _sweep(
+    columns: Mapping[str, Any], windows: list[int] | None = None, **options: Any
+) -> Callable[[], Mapping[str, float]]:
     close = columns["close"]
     if "sl_stop" in options:
         options |= {name: columns[name] for name in ("open", "high", "low")}
 
     def run() -> Mapping[str, float]:
-        fast, slow = vbt.MA.run_combs(close, np.asarray(sweep_windows()), r=2, short_names=["fast", "slow"])
+        fast, slow = vbt.MA.run_combs(close, np.asarray(windows or sweep_windows()), r=2, short_names=["fast", "slow"])
         portfolio = vbt.Portfolio.from_signals(
             close, fast.ma_above(slow), fast.ma_below(slow), init_cash=CASH, fees=COMMISSION, **options
         )
@@ -65,6 +67,7 @@ def main(folder: str) -> None:
         {
             "one": lambda: _one(daily),
             "sweep": lambda: _sweep(daily),
+            "sweep_small": lambda: _sweep(daily, sweep_windows()[:4]),
             "sweep_stop": lambda: _sweep(daily, sl_stop=STOP, size=SIZE, size_type="percent"),
             "million": lambda: _one(_columns(f"{folder}/million.npz")),
         }

@@ -19,6 +19,8 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "adr/template.md"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 
+default_role = "code"
+
 html_theme = "furo"
 html_title = f"algotrendy {release}"
 html_show_sourcelink = False

@@ -7,7 +7,7 @@ column is the case that this engine runs.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,11 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.backtest.costs import Fees, as_cost
-from algotrendy.backtest.engine_metrics import curve_metrics, order_columns, trade_columns, units_held
+from algotrendy.backtest.engine_metrics import Measured, metrics_of, order_columns, trade_columns, units_held
 from algotrendy.errors import InputError
 from algotrendy.kernels.orders_types import (
     BLOCK_SHIFT,
     FILLS,
+    HIGHEST_CLOSE,
+    HIGHEST_HELD,
+    HIGHEST_HIGH,
+    LOWEST_CLOSE,
+    LOWEST_HELD,
+    LOWEST_LOW,
     PENDING,
     Exits,
     Market,
@@ -98,7 +104,7 @@ class Options:
 
     cash: float = 100_000.0
     fill: str = "next_open"
-    fees: Fees = Fees()
+    fees: Fees = field(default_factory=Fees)
     slippage: float = 0.0
     borrow: float = 0.0
     lot_size: float = 0.0
@@ -151,31 +157,24 @@ class Options:
             hurdle=self.hurdle,
         )
 
-    def market(self, arrays: BarArrays, *, tables: bool = True) -> Market:
-        """Return the bars with the tables that kernels look things up in; build it once and run many backtests on it.
+    def market(self, bars: BarArrays) -> Market:
+        """Return the bars with the tables that kernels look things up in: built once, used by many backtests."""
+        market = _with_blocks(self.plain_market(bars))
+        if self.marks is None:
+            return market._replace(mark_from=np.arange(market.close.size + 1))
+        marks = self.marks
+        steps = np.repeat(np.arange(marks.size), np.diff(marks, prepend=-1))
+        at_marks = {"mark_close": market.close[marks], "mark_held": market.held[marks]}
+        return market._replace(**at_marks, mark_from=np.append(steps, marks.size))
 
-        Parameters
-        ----------
-        arrays : BarArrays
-            Sound bars.
-        tables : bool
-            False leaves out what only stops, ruin and sweeps need.
-        """
-        open_, high, low, close = arrays[:4]
+    def plain_market(self, bars: BarArrays) -> Market:
+        """Return the bars without tables: enough where nothing but signals moves the account."""
+        open_, high, low, close = bars[:4]
         held = close
         if self.borrow > 0.0:
-            paid = np.cumsum(close * (self.borrow / self.bars_per_year))
             held = close.copy()
-            held[1:] += paid[:-1]
-        if not tables:
-            return Market(open_, high, low, close, held, _NO_TABLE, close, held, _NO_MARKS)
-        low, high = _widened(open_, high, low, close)
-        blocks = _block_table(low, high, close, held)
-        if self.marks is None:
-            return Market(open_, high, low, close, held, blocks, close, held, np.arange(close.size + 1))
-        marks, steps = self.marks, np.diff(self.marks, prepend=-1)
-        mark_from = np.append(np.repeat(np.arange(marks.size), steps), marks.size)
-        return Market(open_, high, low, close, held, blocks, close[marks], held[marks], mark_from)
+            held[1:] += np.cumsum(close[:-1] * (self.borrow / self.bars_per_year))
+        return Market(open_, high, low, close, held, _NO_TABLE, close, held, _NO_MARKS)
 
 
 _NO_TABLE = np.empty((6, 0))
@@ -188,25 +187,20 @@ def _number(name: str, value: Any) -> float:
     return float(value)
 
 
-def _widened(open_: Float1D, high: Float1D, low: Float1D, close: Float1D) -> tuple[Float1D, Float1D]:
-    """Return low and high so that they contain open and close: vendors round each price on its own."""
-    least, most = np.minimum(open_, close), np.maximum(open_, close)
-    if (least < low).any():
-        low = np.minimum(least, low)
-    if (most > high).any():
-        high = np.maximum(most, high)
-    return low, high
+def _with_blocks(market: Market) -> Market:
+    """Return the market with the table of the extremes of each block of bars."""
+    from algotrendy.kernels.orders_blocks import block_extremes
 
-
-def _block_table(low: Float1D, high: Float1D, close: Float1D, held: Float1D) -> Float1D:
-    """Return the extremes of each block of bars, shape (6, n_blocks)."""
-    starts = np.arange(0, close.size, 1 << BLOCK_SHIFT)
-    lowest, highest = np.minimum.reduceat(close, starts), np.maximum.reduceat(close, starts)
-    lowest_held, highest_held = lowest, highest
-    if held is not close:
-        lowest_held, highest_held = np.minimum.reduceat(held, starts), np.maximum.reduceat(held, starts)
-    extremes = [np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts), lowest, highest]
-    return np.stack([*extremes, lowest_held, highest_held])
+    blocks = np.empty((6, -(-market.close.size >> BLOCK_SHIFT)))
+    unused = np.empty(blocks.shape[1])
+    block_extremes(market.low, blocks[LOWEST_LOW], unused)
+    block_extremes(market.high, unused, blocks[HIGHEST_HIGH])
+    block_extremes(market.close, blocks[LOWEST_CLOSE], blocks[HIGHEST_CLOSE])
+    if market.held is market.close:
+        blocks[LOWEST_HELD], blocks[HIGHEST_HELD] = blocks[LOWEST_CLOSE], blocks[HIGHEST_CLOSE]
+    else:
+        block_extremes(market.held, blocks[LOWEST_HELD], blocks[HIGHEST_HELD])
+    return market._replace(blocks=blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,12 +233,15 @@ class Run:
 
     @cached_property
     def order_columns(self) -> dict[str, NDArray[Any]]:
-        """One entry per fill: `decided_at`, `filled_at` (bars), `units` (signed), `price`, `commission`, `slippage`, `reason`."""
+        """One entry per fill: bars of decision and fill, `units` (signed), `price`, what was paid, `reason`."""
         return order_columns(self.orders)
 
     @cached_property
     def trade_columns(self) -> dict[str, NDArray[Any]]:
-        """One entry per closed round trip: `entry_at`, `exit_at`, `side`, `units`, prices, `pnl`, `return_`, costs, `reason`."""
+        """One entry per closed round trip: bars, side, units, prices, `pnl`, `return_`, costs, `reason`.
+
+        `side` is 1 for long and -1 for short; `units` are positive.
+        """
         return trade_columns(self.orders)
 
     @cached_property
@@ -270,27 +267,56 @@ def run(bars: BarArrays | Panel, inputs: Inputs, options: Options, *, market: Ma
     Raises
     ------
     InputError
-        If the panel has more than one instrument.
+        If the panel has more than one instrument, or signals or levels are not those of these bars.
     """
-    from algotrendy.kernels.orders import walk, walk_undisturbed
-
     arrays = _one(bars)
-    undisturbed = options.max_leverage <= 1.0 and _only_signals_move(inputs)
-    if market is None or (not undisturbed and market.blocks.size == 0):
-        market = options.market(arrays, tables=not undisturbed)
-    walker = walk_undisturbed if undisturbed else walk
-    rules = options.rules(inputs.size_kind)
+    _check_sizes(inputs, arrays.close.size)
+    plain = options.max_leverage <= 1.0 and _only_signals_move(inputs)
+    if market is None:
+        market = options.plain_market(arrays)
+    if market.blocks.size == 0 and not plain:
+        market = _with_blocks(market)
+    room = orders_max(arrays.close.size)
+    simulate = _simulate_plain if plain else _simulate
+    orders, equity, ends, measured = simulate(inputs, market, options, min(room, 1024 + room // 16))
+    if ends[0] < 0:
+        orders, equity, ends, measured = simulate(inputs, market, options, room)
+    n_orders, pending, ruined_at = ends
+    done = Orders(orders.bars[:n_orders].copy(), orders.money[:n_orders].copy())
+    metrics, drawdown_at = metrics_of(done, market, options, equity, measured)
+    return Run(done, equity, metrics, drawdown_at, PENDING[pending], None if ruined_at < 0 else int(ruined_at))
+
+
+_Simulated = tuple[Orders, Float1D, tuple[int, int, int], Measured]
+
+
+def _simulate(inputs: Inputs, market: Market, options: Options, room: int) -> _Simulated:
+    """Walk from event to event, then follow the equity curve: everything that a strategy can ask for."""
+    from algotrendy.kernels.orders import walk
+    from algotrendy.kernels.statistics_curve import Curve, follow
+
+    rules, orders = options.rules(inputs.size_kind), empty_orders(room)
     exits = Exits(inputs.stop, inputs.target, inputs.trail, inputs.size)
-    n = market.close.size
-    orders = empty_orders(min(orders_max(n), 1024 + n // 8))
-    n_orders, pending, ruined_at = walker(inputs.words, market, rules, exits, orders)
-    if n_orders < 0:
-        orders = empty_orders(orders_max(n))
-        n_orders, pending, ruined_at = walker(inputs.words, market, rules, exits, orders)
-    orders = Orders(orders.bars[:n_orders].copy(), orders.money[:n_orders].copy())
-    equity, metrics, drawdown_at = curve_metrics(orders, market, rules, options.marks, ruined_at)
-    ruin = None if ruined_at < 0 else int(ruined_at)
-    return Run(orders, equity, metrics, drawdown_at, PENDING[pending], ruin)
+    ends = walk(inputs.words, market, rules, exits, orders)
+    equity, marks = np.empty(market.close.size), options.marks
+    values = equity if marks is None else np.empty(marks.size)
+    alive = values.size
+    if ends[2] >= 0:
+        alive = ends[2] + 1 if marks is None else int(np.searchsorted(marks, ends[2])) + 1
+    curve = Curve(equity, values, _NO_MARKS if marks is None else marks, alive)
+    return orders, equity, ends, follow(market, rules, orders, max(ends[0], 0), curve)
+
+
+def _simulate_plain(inputs: Inputs, market: Market, options: Options, room: int) -> _Simulated:
+    """One pass over the bars, where only signals can move the account."""
+    from algotrendy.kernels.orders_plain import Plain, run_plain
+
+    rules, orders, equity = options.rules(inputs.size_kind), empty_orders(room), np.empty(market.close.size)
+    price = market.open if options.fill == "next_open" else market.close
+    marks = _NO_MARKS if options.marks is None else options.marks
+    given = Plain(inputs.words, price, market.close, inputs.size, marks)
+    *ends, measured = run_plain(given, rules, orders, equity)
+    return orders, equity, (ends[0], ends[1], ends[2]), measured
 
 
 def _one(bars: BarArrays | Panel) -> BarArrays:
@@ -299,6 +325,16 @@ def _one(bars: BarArrays | Panel) -> BarArrays:
     if len(bars.instruments) != 1:
         raise InputError(f"the panel has {len(bars.instruments)} instruments; this engine runs one")
     return bars.column(0)
+
+
+def _check_sizes(inputs: Inputs, n_bars: int) -> None:
+    """Refuse inputs of other bars: kernels do not look."""
+    if inputs.words.shape != (4, -(-n_bars // 64)):
+        raise InputError(f"the signals have {inputs.words.shape} words; {n_bars} bars need {(4, -(-n_bars // 64))}")
+    for name in ("stop", "target", "trail", "size"):
+        size = getattr(inputs, name).size
+        if size not in (1, n_bars):
+            raise InputError(f"{name} has {size} values; use one, or one for each of the {n_bars} bars")
 
 
 def _only_signals_move(inputs: Inputs) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,41 +22,37 @@ from algotrendy.kernels.orders_types import (
     UNITS,
     Market,
     Orders,
-    Rules,
 )
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.engine import Options
 
 Float1D = NDArray[np.float64]
 ROUNDING = 1e-12
 """A spread, a downside or a drawdown up to here is rounding, and counts as none."""
 
-_NO_MARKS = np.empty(0, np.int64)
-
 Moments = tuple[int | None, int | None, int | None]
 
+Measured = tuple[float, float, float, float, float, int, int]
+"""What `kernels.statistics_curve.follow` returns."""
 
-def curve_metrics(
-    orders: Orders, market: Market, rules: Rules, marks: NDArray[np.int64] | None, ruined_at: int
-) -> tuple[Float1D, dict[str, float], Moments]:
-    """Return the equity, the metrics in the order of `METRICS`, and the bars of the largest drawdown.
 
-    The bars are those of its peak (-1: the initial cash), of its lowest point and of the recovery; None if there is none.
+def metrics_of(
+    orders: Orders, market: Market, options: Options, equity: Float1D, measured: Measured
+) -> tuple[dict[str, float], Moments]:
+    """Return the metrics in the order of `METRICS`, and the bars of the largest drawdown.
+
+    The bars are those of its peak (-1: the initial cash), its lowest point and the recovery; None if there is none.
     """
-    from algotrendy.kernels.statistics_curve import Curve, follow
-
-    equity = np.empty(market.close.size)
-    values = equity if marks is None else np.empty(marks.size)
-    n, cash, periods = values.size, rules.cash, rules.periods_per_year
-    alive = n
-    if ruined_at >= 0:
-        alive = ruined_at + 1 if marks is None else int(np.searchsorted(marks, ruined_at)) + 1
-    curve = Curve(equity, values, _NO_MARKS if marks is None else marks, alive)
-    mean, deviations, downside, total, drawdown, start, valley = follow(market, rules, orders, len(orders.bars), curve)
+    mean, deviations, downside, total, drawdown, start, valley = measured
+    n = equity.size if options.marks is None else options.marks.size
+    cash, periods = options.cash, options.periods_per_year
     spread = math.sqrt(deviations / (n - 1)) if n > 1 else math.nan
     below = math.sqrt(downside / n)
     root, growth = math.sqrt(periods), float(equity[-1]) / cash
     annual = compounded(growth, periods / n)
     drawdown = drawdown if drawdown > ROUNDING else 0.0
-    notional = float(np.abs(orders.money[:, UNITS]) @ orders.money[:, PRICE])
+    notional = float(np.abs(orders.money[:, UNITS] * orders.money[:, PRICE]).sum())
     metrics = {
         "final_equity": float(equity[-1]),
         "total_return": growth - 1.0,
@@ -72,8 +68,8 @@ def curve_metrics(
         **cost_metrics(orders, market),
     }
     if drawdown == 0.0:
-        return equity, metrics, (None, None, None)
-    return equity, metrics, (int(start), int(valley), recovery(equity, cash, int(start), int(valley)))
+        return metrics, (None, None, None)
+    return metrics, (int(start), int(valley), recovery(equity, cash, int(start), int(valley)))
 
 
 def compounded(growth: float, periods: float) -> float:
@@ -154,7 +150,7 @@ def order_columns(orders: Orders) -> dict[str, NDArray[Any]]:
 
 
 def trade_columns(orders: Orders) -> dict[str, NDArray[Any]]:
-    """Return closed round trips as columns: each closing order beside the order before it, which opened the position."""
+    """Return closed round trips as columns: each closing order beside the one before it, which opened the position."""
     close = np.flatnonzero(orders.bars[:, REASON] != ENTRY)
     entry = close - 1
     units, price = orders.money[entry, UNITS], orders.money[entry, PRICE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Where = str | Callable[[Mapping[str, Any]], Any] | None
 _COMBINATIONS_MAX = 50_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """All wanted combinations of parameter values, the last name varying fastest.
 
@@ -34,14 +34,17 @@ class Grid:
     names: tuple[str, ...]
     values: tuple[tuple[Value, ...], ...]
     index: npt.NDArray[np.int32]
+    _columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return the values of `name`, one per combination."""
-        k = self.names.index(name)
-        return np.asarray(self.values[k])[self.index[:, k]]
+        if name not in self._columns:
+            k = self.names.index(name)
+            self._columns[name] = np.asarray(self.values[k])[self.index[:, k]]
+        return self._columns[name]
 
     def combination(self, row: int) -> dict[str, Value]:
         """Return one combination as a dictionary."""

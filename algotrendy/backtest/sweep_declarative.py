@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from algotrendy.backtest.grid import Grid
-from algotrendy.backtest.sweep_series import BYTES_MAX, SeriesShelf, Source, grid_codes
+from algotrendy.backtest.sweep_series import BYTES_MAX, Bound, SeriesShelf, Source, grid_codes
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy.inputs import ALL_IN
 from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_number
@@ -56,8 +56,7 @@ class DeclarativeSweep:
         self._fixed = {**strategy.parameters, **context.constants}
         self._plan = SignalPlan(strategy.conditions, varying=set(grid.names) & set(strategy.parameters))
         self._level_source: dict[str, int] = {}
-        self._shelf = SeriesShelf(self._plan, arrays, context, grid, dict(strategy.parameters), self._sources())
-        self._all_shared = self._shelf.share()
+        self._shelf = SeriesShelf(self._sources(), grid, self._plan, strategy, setting)
         self._markets = {borrow: options.replaced(borrow=borrow).market(arrays) for borrow in self._borrows()}
 
     def chunks(self, workers: int) -> list[Chunk]:
@@ -66,7 +65,7 @@ class DeclarativeSweep:
         borrow = grid_codes(self._grid, ["borrow"])
         order = np.lexsort((signal, borrow))
         size = max(1, _WORK_PER_CHUNK // len(self._arrays.close))
-        if not self._all_shared:
+        if not self._shelf.is_shared:
             bytes_each = max(1, len(self._shelf.sources)) * 8 * len(self._arrays.close)
             size = max(1, min(size, BYTES_MAX // (2 * workers * bytes_each)))
         rates = self._column("borrow", self._options.borrow)
@@ -81,13 +80,12 @@ class DeclarativeSweep:
         from algotrendy.kernels.orders_types import empty_orders, orders_max
         from algotrendy.kernels.sweep import Combinations, Stage, run_combinations
 
-        series, rows = self._shelf.chunk_series(chunk.places)
-        addresses = np.array([each.ctypes.data for each in series], dtype=np.int64)
-        numbers = np.ascontiguousarray(self._level_numbers(chunk.places))
+        bound = self._shelf.bind(chunk.places)
+        numbers = self._level_numbers(chunk.places)
         combinations = Combinations(
-            rows=np.ascontiguousarray(rows[:, : len(self._plan.leaves)]),
+            rows=np.ascontiguousarray(bound.rows[:, : len(self._plan.leaves)]),
             scalars=self._scalars(chunk.places),
-            levels=self._level_addresses(numbers, rows, addresses),
+            levels=self._level_addresses(numbers, bound),
             lengths=np.array([self._length(name) for name in LEVELS], dtype=np.int64),
             costs=self._costs(chunk.places),
         )
@@ -95,7 +93,7 @@ class DeclarativeSweep:
         out = np.empty((len(chunk.places), len(METRICS)))
         stage = Stage(
             program=self._plan.program,
-            addresses=addresses,
+            addresses=bound.addresses,
             scratch=self._plan.scratch(n_bars),
             market=self._markets[chunk.borrow],
             rules=self._options.rules(self._size_kind()),
@@ -146,12 +144,10 @@ class DeclarativeSweep:
                 table[:, k] = ALL_IN if name == "size" and given is None else level_number(given)
         return table
 
-    def _level_addresses(
-        self, numbers: Float2D, rows: npt.NDArray[np.int64], addresses: Int1D
-    ) -> npt.NDArray[np.int64]:
+    def _level_addresses(self, numbers: Float2D, bound: Bound) -> npt.NDArray[np.int64]:
         at = numbers.ctypes.data + 8 * np.arange(numbers.size, dtype=np.int64).reshape(numbers.shape)
         for name, source in self._level_source.items():
-            at[:, LEVELS.index(name)] = addresses[rows[:, source]]
+            at[:, LEVELS.index(name)] = bound.addresses[bound.rows[:, source]]
         return at
 
     def _length(self, name: str) -> int:

@@ -7,9 +7,9 @@ so that memory does not grow with the number of combinations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ import numpy.typing as npt
 from algotrendy.backtest.grid import Grid
 
 if TYPE_CHECKING:
-    from algotrendy.domain.bars import BarArrays
-    from algotrendy.expressions import Context, Expression, SignalPlan
+    from algotrendy.backtest.setting import Setting
+    from algotrendy.expressions import Expression, SignalPlan
     from algotrendy.expressions.assemble import Leaf
+    from algotrendy.strategy import Strategy
 
 Float1D = npt.NDArray[np.float64]
 Int1D = npt.NDArray[np.int64]
@@ -28,7 +29,7 @@ BYTES_MAX = 48 * 2**20
 """So much memory the shared series may take; a chunk's own series take at most half of it per worker."""
 
 
-def grid_codes(grid: Grid, names: Sequence[str]) -> Int1D:
+def grid_codes(grid: Grid, names: Collection[str]) -> Int1D:
     """Return one whole number per combination, equal where the values of `names` are equal.
 
     Examples
@@ -45,6 +46,17 @@ def grid_codes(grid: Grid, names: Sequence[str]) -> Int1D:
     return code
 
 
+class Bound(NamedTuple):
+    """The series of some combinations, their addresses, and which of them each source of each combination takes.
+
+    `rows` has the shape (n_combinations, n_sources). Whoever uses the addresses keeps the series.
+    """
+
+    series: list[Float1D]
+    addresses: Int1D
+    rows: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Source:
     """One leaf of the program, or one level given as an expression; `codes` tell its series apart."""
@@ -52,66 +64,74 @@ class Source:
     part: Leaf | Expression
     codes: Int1D
 
-    @property
-    def n_series(self) -> int:
-        """Number of different series among all combinations."""
-        return len(np.unique(self.codes))
 
-
-@dataclass
 class SeriesShelf:
-    """Computes the series of a sweep and keeps those that all chunks share."""
+    """Computes the series of a sweep, and keeps them where all chunks can share them.
 
-    plan: SignalPlan
-    arrays: BarArrays
-    context: Context
-    grid: Grid
-    fixed: dict[str, Any]
-    sources: list[Source]
-    shared: dict[tuple[int, int], Float1D] = field(default_factory=dict)
+    Parameters
+    ----------
+    sources : list of Source
+        What has to be computed, for each of the values that the grid gives its parameters.
+    grid : Grid
+        The combinations.
+    plan : SignalPlan
+        Knows the leaves.
+    strategy, setting
+        Values of the parameters that are not varied, and the bars.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], grid: Grid, plan: SignalPlan, strategy: Strategy, setting: Setting
+    ) -> None:
+        self.sources, self._grid, self._plan, self._setting = sources, grid, plan, setting
+        self._fixed = dict(strategy.parameters)
+        self.n_bars = len(setting.arrays.close)
+        self._shared: Bound | None = None
+        everything = np.arange(len(grid))
+        if sum(len(np.unique(source.codes)) for source in sources) * self.n_bars * 8 <= BYTES_MAX:
+            self._shared = self._bound(everything)
 
     @property
-    def n_bars(self) -> int:
-        """Number of bars."""
-        return int(self.arrays.close.size)
+    def is_shared(self) -> bool:
+        """Whether all series were computed at once."""
+        return self._shared is not None
 
-    def share(self) -> bool:
-        """Compute all series now if they fit, and say whether they did."""
-        total = sum(source.n_series for source in self.sources)
-        if total * self.n_bars * 8 > BYTES_MAX:
-            return False
-        cache: dict[Any, Any] = {}
-        for k, source in enumerate(self.sources):
-            for code, first in zip(*np.unique(source.codes, return_index=True), strict=True):
-                self.shared[k, int(code)] = self._series(source, int(first), cache)
-        return True
+    def bind(self, places: Int1D) -> Bound:
+        """Return the series that these combinations of the grid use, computed here unless they are shared."""
+        if self._shared is None:
+            return self._bound(places)
+        return Bound(self._shared.series, self._shared.addresses, self._shared.rows[places])
 
-    def chunk_series(self, chunk: Int1D) -> tuple[list[Float1D], npt.NDArray[np.int64]]:
-        """Return the series that the combinations of a chunk use, and which of them each source of each takes.
-
-        Returns
-        -------
-        series : list of float64 arrays of shape (n_bars,)
-        rows : int64 array of shape (len(chunk), n_sources)
-        """
+    def _bound(self, places: Int1D) -> Bound:
         series: list[Float1D] = []
-        rows = np.empty((len(chunk), len(self.sources)), dtype=np.int64)
+        rows = np.empty((len(places), len(self.sources)), dtype=np.int64)
         cache: dict[Any, Any] = {}
         for k, source in enumerate(self.sources):
-            codes, first, inverse = np.unique(source.codes[chunk], return_index=True, return_inverse=True)
+            _, first, inverse = np.unique(source.codes[places], return_index=True, return_inverse=True)
             rows[:, k] = inverse + len(series)
-            for code, place in zip(codes, first, strict=True):
-                kept = self.shared.get((k, int(code)))
-                series.append(self._series(source, int(chunk[place]), cache) if kept is None else kept)
-        return series, rows
+            series += self._rows(source.part, places[first], cache)
+        return Bound(series, np.array([each.ctypes.data for each in series], dtype=np.int64), rows)
 
-    def _series(self, source: Source, combination: int, cache: dict[Any, Any]) -> Float1D:
+    def _rows(self, part: Leaf | Expression, places: Int1D, cache: dict[Any, Any]) -> list[Float1D]:
+        """Return one series for each of these combinations."""
+        from algotrendy.expressions import Expression
+        from algotrendy.expressions.bulk import indicator_rows
+        from algotrendy.expressions.series import Evaluator
+
+        if not isinstance(part, Expression) and not part.is_scale:
+            columns = {name: self._grid.column(name)[places] for name in self._grid.names}
+            evaluator = Evaluator(self._setting.arrays, self._fixed, self._setting.context, cache=cache)
+            found = indicator_rows(part.node, evaluator, columns, cache)
+            if found is not None:
+                return found
+        return [self._compute(part, self._grid.combination(int(place)), cache) for place in places]
+
+    def _compute(self, part: Leaf | Expression, combination: dict[str, Any], cache: dict[Any, Any]) -> Float1D:
         from algotrendy.expressions import Expression
         from algotrendy.expressions.series import Evaluator
 
-        values = {**self.fixed, **self.grid.combination(combination)}
-        evaluator = Evaluator(self.arrays, values, self.context, cache=cache)
-        if isinstance(source.part, Expression):
-            number = evaluator.numbers(source.part.root).value
+        evaluator = Evaluator(self._setting.arrays, {**self._fixed, **combination}, self._setting.context, cache=cache)
+        if isinstance(part, Expression):
+            number = evaluator.numbers(part.root).value
             return np.ascontiguousarray(np.broadcast_to(number, (self.n_bars,)), dtype=np.float64)
-        return self.plan.leaf_series(source.part, evaluator, self.n_bars)
+        return self._plan.leaf_series(part, evaluator, self.n_bars)

@@ -36,13 +36,14 @@ def backtest(
     """Backtest one strategy and print its summary."""
     import algotrendy as at
 
+    bars = inputs.load_bars(data, sample)
     text = inputs.StrategyText(
         name=strategy, entry=entry, exit=exit, short_entry=short_entry, short_exit=short_exit,
         stop=stop, target=target, trail=trail, size=size,
     )  # fmt: skip
     result = at.backtest(
         inputs.build_strategy(text, inputs.parse_parameters(param)),
-        inputs.load_bars(data, sample),
+        bars,
         cash=cash, commission=commission, slippage=slippage, borrow=borrow, fill=fill, units=units,
     )  # fmt: skip
     show.console.print(result.summary(), markup=False)

@@ -118,11 +118,15 @@ def sweep_parameters(
 ) -> dict[str, int | float]:
     """Return parameters for a strategy that is to be swept: what is given, and a first value for what is not.
 
-    A strategy written out on the command line learns its parameters from the grid; a named one has its own.
+    A strategy written out on the command line learns its parameters from the grid; a named one has its own. Stops,
+    sizes and costs are varied by their names and are no parameters.
     """
+    from algotrendy.strategy.parameter import LEVELS, OPTIONS
+
     if text.name is not None:
         return dict(given)
-    return {**{name: next(iter(values)) for name, values in grid.items()}, **given}
+    learnt = {name: next(iter(values)) for name, values in grid.items() if name not in (*LEVELS, *OPTIONS)}
+    return {**learnt, **given}
 
 
 def build_strategy(text: StrategyText, parameters: Mapping[str, int | float]) -> Strategy:

@@ -48,6 +48,7 @@ def optimize(
     import algotrendy as at
 
     values = inputs.parse_grid(grid)
+    bars = inputs.load_bars(data, sample)
     text = inputs.StrategyText(
         name=strategy, entry=entry, exit=exit, short_entry=short_entry, short_exit=short_exit,
         stop=stop, target=target, trail=trail, size=size,
@@ -55,7 +56,7 @@ def optimize(
     start = time.perf_counter()
     sweep = at.optimize(
         inputs.build_strategy(text, inputs.sweep_parameters(values, inputs.parse_parameters(param), text)),
-        inputs.load_bars(data, sample),
+        bars,
         values,
         metric=metric, where=where, workers=workers,
         cash=cash, commission=commission, slippage=slippage, borrow=borrow, fill=fill, units=units,

@@ -31,8 +31,8 @@ def cell(name: str, value: float) -> str:
 
     Examples
     --------
-    >>> cell("max_drawdown", 0.3125), cell("n_trades", 41.0), cell("sharpe_ratio", 0.71234)
-    ('31.3 %', '41', '0.712')
+    >>> cell("max_drawdown", 0.3141), cell("n_trades", 41.0), cell("sharpe_ratio", 0.71234)
+    ('31.4 %', '41', '0.712')
     """
     if name in FRACTIONS:
         return f"{100 * value:.1f} %"

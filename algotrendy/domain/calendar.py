@@ -19,6 +19,7 @@ from algotrendy.errors import InputError
 
 _DAY = np.timedelta64(1, "D")
 _SATURDAY = np.datetime64("1970-01-03", "D")
+_READ = np.timedelta64(2 * 365, "D")
 # An American Friday evening ends at 01:00 UTC on Saturday: only what starts later shows a market open at weekends.
 _EVENING = np.timedelta64(6, "h")
 
@@ -135,8 +136,8 @@ def infer_calendar(index: pd.DatetimeIndex) -> UtcCalendar:
     Parameters
     ----------
     index : DatetimeIndex of shape (n_bars,)
-        Start stamps, ascending. Less than a week of bars shows no weekend: the answer is then `SESSIONS`, and who
-        knows better says so in the call.
+        Start stamps, ascending. Only the first two years are read, so that bars added later do not change the answer.
+        Less than a week of bars shows no weekend: the answer is then `SESSIONS`, and who knows better says so.
 
     Returns
     -------
@@ -156,6 +157,7 @@ def infer_calendar(index: pd.DatetimeIndex) -> UtcCalendar:
         return SESSIONS
     evening = np.timedelta64(0, "h") if index.is_normalized else _EVENING
     first, last = stamps[0].astype("datetime64[D]"), stamps[-1].astype("datetime64[D]")
+    last = min(last, first + _READ)
     saturdays = np.arange(first + (_SATURDAY - first).astype(np.int64) % 7, last + _DAY, np.timedelta64(7, "D"))
     if _share_with_bars(stamps, saturdays + evening, saturdays + _DAY) >= 0.5:
         return ALWAYS_OPEN

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from algotrendy.domain.types import Dates1D, Int1D
+from algotrendy.domain.types import AnyArray, Dates1D, Int1D
 from algotrendy.errors import InputError
 
 IntervalUnit: TypeAlias = Literal["s", "m", "h", "d", "wk", "mo"]
@@ -119,7 +119,7 @@ def infer_interval(index: pd.DatetimeIndex) -> Interval:
     head = index[: _GAPS_READ + 1]
     seconds = head.asi8 / _units_per_second(head)
     gaps = np.diff(seconds)
-    typical = float(np.median(gaps))
+    typical = float(_middle(gaps))
     found = _whole_days(head) if typical >= SECONDS_OF["h"] * 23 else _intraday(gaps, typical)
     if found is None:
         raise InputError(
@@ -127,6 +127,11 @@ def infer_interval(index: pd.DatetimeIndex) -> Interval:
             f' the median is {typical:g}; say it in the call, such as interval="1m"'
         )
     return found
+
+
+def _middle(gaps: AnyArray) -> Any:
+    """Return the median, the lower one of two: always a gap that is there."""
+    return np.sort(gaps)[(gaps.size - 1) // 2]
 
 
 def _units_per_second(index: pd.DatetimeIndex) -> int:
@@ -144,7 +149,7 @@ def _intraday(gaps: Any, typical: float) -> Interval | None:
 def _whole_days(index: pd.DatetimeIndex) -> Interval | None:
     dates = index.asi8.view(f"M8[{index.unit}]").astype("datetime64[D]")
     days = np.diff(dates).astype(np.int64)
-    typical = int(np.median(days))
+    typical = int(_middle(days))
     if typical >= 28:
         return _months(dates)
     if typical >= 7:
@@ -153,11 +158,11 @@ def _whole_days(index: pd.DatetimeIndex) -> Interval | None:
         return Interval(weeks, "wk") if fits and typical % 7 == 0 else None
     if np.is_busday(dates, weekmask=_WEEKDAYS).all():
         days = np.busday_count(dates[:-1], dates[1:], weekmask=_WEEKDAYS)
-        typical = int(np.median(days))
+        typical = int(_middle(days))
     return Interval(typical, "d") if typical >= 1 and np.mean(days % typical == 0) >= 0.5 else None
 
 
 def _months(dates: Dates1D) -> Interval | None:
     gaps: Int1D = np.diff(dates.astype("datetime64[M]")).astype(np.int64)
-    typical = int(np.median(gaps))
+    typical = int(_middle(gaps))
     return Interval(typical, "mo") if typical >= 1 and np.mean(gaps == typical) >= 0.5 else None

@@ -13,9 +13,21 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from algotrendy.expressions.catalogue import Catalogue
-from algotrendy.expressions.nodes import And, Arithmetic, Crossing, Greater, Lag, Node, Not, Number, Operator, Timeframe
+from algotrendy.expressions.nodes import (
+    And,
+    Arithmetic,
+    Crossing,
+    Greater,
+    Indicator,
+    Lag,
+    Node,
+    Not,
+    Number,
+    Operator,
+    Timeframe,
+)
 from algotrendy.expressions.scalars import literal_value
-from algotrendy.expressions.series import has_own_scale
+from algotrendy.expressions.series import has_own_scale, scale_node
 from algotrendy.expressions.ties import Measured, combine, tolerance_scale
 
 CODES: dict[str, int] = {"+": 1, "-": 2, "*": 3, "/": 4, "bigger": 5, "min": 6, "max": 7}
@@ -34,7 +46,7 @@ class Leaf:
     node : Node
         What it is; a condition inside `tf` counts as 1 and 0.
     is_scale : bool
-        Whether it is the scale of the node's ties instead of the node's value.
+        Whether it is the magnitude of the node's ties instead of the node's value.
     """
 
     node: Node
@@ -68,11 +80,14 @@ class Assembly:
 
     catalogue: Catalogue
     is_leaf: Callable[[Node], bool]
+    parts: Callable[[Node], Node | None]
     leaves: dict[Leaf, int] = field(default_factory=dict)
     scalars: dict[Node, int] = field(default_factory=dict)
     constants: dict[Node, int] = field(default_factory=dict)
     steps: list[tuple[int, Register | Rows, tuple[Operand, ...]]] = field(default_factory=list)
     logic: list[tuple[int, Rows, Rows, Rows, int]] = field(default_factory=list)
+    split: list[Indicator] = field(default_factory=list)
+    """Indicators that are computed from their parts."""
     n_rows: int = 0
     _numbers: dict[Node, Measured[Operand]] = field(default_factory=dict)
     _computed: dict[tuple[Operator, Operand, Operand], Register] = field(default_factory=dict)
@@ -134,11 +149,16 @@ class Assembly:
             return Measured(_folded(node))
         if isinstance(node, Arithmetic) and not self.is_leaf(node):
             return combine(node.operator, self.number(node.left), self.number(node.right), self._step)
-        value: Operand = self._leaf(Leaf(node))
+        parts = self.parts(node)
+        if parts is not None and isinstance(node, Indicator):
+            self.split.append(node)
+        value = self._leaf(Leaf(node)) if parts is None else self.number(parts).value
         own = has_own_scale(node, self.catalogue)
         if own is False:
             return Measured(value)
-        return Measured(value, self._leaf(Leaf(node, is_scale=True)) if own is True else Number(float(own)))
+        if own is not True:
+            return Measured(value, Number(float(own)))
+        return Measured(value, self._leaf(Leaf(scale_node(node, self.catalogue) or node, is_scale=True)))
 
     def _leaf(self, leaf: Leaf) -> Leaf:
         self.leaves.setdefault(leaf, len(self.leaves))

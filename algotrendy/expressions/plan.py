@@ -13,11 +13,13 @@ from algotrendy.domain.bars import BarArrays
 from algotrendy.domain.types import Bool1D, Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.expressions.assemble import COPY, Assembly, Leaf, Operand, Register, Rows
+from algotrendy.expressions.bulk import checked_arguments
 from algotrendy.expressions.catalogue import BARS, Catalogue
 from algotrendy.expressions.context import NO_CONTEXT, Context
 from algotrendy.expressions.expression import Expression
 from algotrendy.expressions.functions import check_lag
 from algotrendy.expressions.nodes import Arithmetic, Node, negated
+from algotrendy.expressions.parts import parts_of
 from algotrendy.expressions.scalars import Values, column_of, scalar
 from algotrendy.expressions.series import Cache, Evaluator
 
@@ -73,7 +75,7 @@ class SignalPlan:
             raise InputError("the conditions of a plan use different catalogues; read them with the same one")
         self.catalogue: Catalogue = given[0].catalogue if given else BARS
         self.parameters = frozenset().union(*(condition.parameters for condition in given))
-        self._assembly = Assembly(self.catalogue, _hoisting(self.varying))
+        self._assembly = Assembly(self.catalogue, _hoisting(self.varying), _splitting(self.varying))
         self._rows = [None if each is None else self._assembly.condition(each.root) for each in self.conditions]
         self.leaves = tuple(self._assembly.leaves)
         self.scalars = tuple(self._assembly.scalars)
@@ -123,7 +125,7 @@ class SignalPlan:
     def leaf_series(self, leaf: Leaf, evaluator: Evaluator, n_bars: int) -> Float1D:
         """Return the values of a leaf: contiguous float64 of shape (n_bars,), NaN where unknown."""
         numbers = evaluator.numbers(leaf.node)
-        series: Any = numbers.scale if leaf.is_scale else numbers.value
+        series: Any = numbers.magnitude if leaf.is_scale else numbers.value
         if np.ndim(series) == 0:
             return np.full(n_bars, float(series))
         return np.ascontiguousarray(series, dtype=np.float64)  # the same array, if it is one: leaves may share it
@@ -145,11 +147,14 @@ class SignalPlan:
         Raises
         ------
         InputError
-            If a value is missing, or a `prev` looks back a number of bars that is not whole or is negative.
+            If a value is missing, not allowed for an indicator that is computed from its parts, or a `prev` looks back
+            a number of bars that is not whole or is negative.
         """
         table = np.empty((size, len(self.scalars)))
         for k, node in enumerate(self.scalars):
             table[:, k] = column_of(scalar(node, values), size)
+        for node in self._assembly.split:
+            checked_arguments(node, values, size)
         for k in self._layout.lags:
             for count in np.unique(table[:, k]).tolist():
                 check_lag(count)
@@ -273,6 +278,19 @@ def _hoisting(varying: frozenset[str]) -> Callable[[Node], bool]:
         return not own or any(own <= inner.parameters for inner in _series_inside(node))
 
     return is_leaf
+
+
+def _splitting(varying: frozenset[str]) -> Callable[[Node], Node | None]:
+    """Return what gives the parts of an indicator, where each depends on fewer varying parameters than the whole."""
+
+    def parts(node: Node) -> Node | None:
+        found = parts_of(node) if varying & node.parameters else None
+        if found is None:
+            return None
+        own = node.parameters & varying
+        return found if all(part.parameters & varying < own for part in _series_inside(found)) else None
+
+    return parts
 
 
 def _series_inside(node: Node) -> list[Node]:

@@ -113,6 +113,12 @@ class Evaluator:
         return Measured(series, self._bars.close if scale == "price" else float(scale))
 
     def _indicator(self, node: Indicator) -> Numbers:
+        arrays, argument = self.inputs(node)
+        series = self._output(node, arrays)
+        return Measured(series, self._scale_of(node.spec, argument))
+
+    def inputs(self, node: Indicator) -> tuple[list[Any], Numbers | None]:
+        """Return the series that an indicator takes, and with its scale the first that the text hands it, if any."""
         spec, inputs = node.spec, iter(node.inputs)
         arrays: list[Any] = []
         argument: Numbers | None = None
@@ -125,8 +131,7 @@ class Evaluator:
                 measured = self.numbers(next(inputs))
                 argument = argument or measured
                 arrays.append(np.ascontiguousarray(measured.value, dtype=np.float64))
-        series = self._output(node, arrays)
-        return Measured(series, self._scale_of(spec, argument))
+        return arrays, argument
 
     def _output(self, node: Indicator, arrays: list[Any]) -> Float1D:
         """Return one output; what the same call gave besides is kept for the next that asks."""
@@ -197,6 +202,26 @@ def has_own_scale(node: Node, catalogue: Catalogue) -> bool | float:
     if isinstance(node, Function) and node.name == "sqrt":
         return has_own_scale(node.operand, catalogue) is not False
     return True
+
+
+def scale_node(node: Node, catalogue: Catalogue) -> Node | None:
+    """Return a simpler number whose magnitude is the scale of `node`, so that many numbers can share it.
+
+    Only for nodes of which `has_own_scale` says that the scale is another series; None where there is no such number.
+    """
+    if isinstance(node, Column):
+        return Column("close") if catalogue[node.name].scale == "price" else None
+    if not isinstance(node, Indicator):
+        return None
+    scale, argument = node.spec.scale, node.inputs[0] if node.inputs else None
+    if scale == "price" or (scale == "input" and argument is None):
+        return Column("close")
+    if argument is None or not argument.is_series or scale not in {"input", "value"}:
+        return None
+    own = has_own_scale(argument, catalogue)
+    if own is True:
+        return scale_node(argument, catalogue)
+    return argument if own is False and scale == "input" else None
 
 
 def _of_input(node: Node, scale: str, catalogue: Catalogue) -> bool | float:

@@ -7,7 +7,7 @@ average with memory starts afresh after it. Where an indicator differs, its docs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -60,6 +60,11 @@ class Batch:
         size = arrays[0].size
         if any(values.size != size for values in arrays):
             raise InputError(f"{self.name}: inputs of different lengths {[values.size for values in arrays]}")
+        return self.of_checked(arrays, bound)
+
+    def of_checked(self, arrays: Sequence[Float1D], bound: Mapping[str, Any]) -> Any:
+        """Return what a call returns, for inputs that are `read_only` and of one length, and checked parameters."""
+        size = arrays[0].size
         # Allocated here, not by the kernel: NumPy asks for large pages, which makes a big result twice as fast to fill.
         out = np.empty((len(self.outputs), size) if self.outputs else size)
         lookback = self.lookback(bound)

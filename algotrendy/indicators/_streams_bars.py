@@ -148,8 +148,10 @@ class Supertrend:
         else:
             self._ceiling = upper if upper < self._ceiling or before > self._ceiling else self._ceiling
             self._floor = lower if lower > self._floor or before < self._floor else self._floor
-            turns = close > self._ceiling if self._trend < 0.0 else close < self._floor
-            self._trend = -self._trend if turns else self._trend
+            if self._trend < 0.0 and close > self._ceiling:
+                self._trend = 1.0
+            elif self._trend > 0.0 and close < self._floor:
+                self._trend = -1.0
         return self._floor if self._trend > 0.0 else self._ceiling, self._trend
 
 

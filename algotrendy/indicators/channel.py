@@ -13,7 +13,7 @@ import numpy as np
 from algotrendy.domain.types import AnyArray
 from algotrendy.indicators import _streams as streams
 from algotrendy.indicators import _streams_bars as bar_streams
-from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, apply_all, direct
+from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, all_finite, apply, apply_all, direct
 from algotrendy.indicators._parameters import factor, member, spec, window
 from algotrendy.indicators.registry import IndicatorSpec
 from algotrendy.kernels import indicators_channel as kernels
@@ -26,6 +26,8 @@ def _keltner(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
     window, multiplier, atr_window = parameters
     upper, middle, lower = out
     if not (ema(close, window, middle) and atr(high, low, close, atr_window, upper)):
+        return False
+    if atr_window >= close.size and not all_finite(inputs):  # too few bars: `atr` did not look at them
         return False
     upper *= multiplier
     np.subtract(middle, upper, out=lower)
@@ -73,7 +75,13 @@ SPECS = (
     spec(_LOWEST, unit="same", scale="value", description="Smallest value of a window.", stream=streams.Lowest),
     _price_spec(_DONCHIAN_UPPER, ("high",), "Upper Donchian channel: highest high.", streams.Highest),
     _price_spec(_DONCHIAN_LOWER, ("low",), "Lower Donchian channel: lowest low.", streams.Lowest),
-    member(_KELTNER_SPEC, "keltner_upper", 0, _keltner_band_lookback, description="Upper Keltner band."),
+    member(
+        _KELTNER_SPEC,
+        "keltner_upper",
+        0,
+        _keltner_band_lookback,
+        description="Upper Keltner band.",
+    ),
     member(
         _KELTNER_SPEC,
         "keltner_middle",
@@ -81,7 +89,13 @@ SPECS = (
         lambda p: int(p["window"]) - 1,
         description="Middle of the Keltner channel.",
     ),
-    member(_KELTNER_SPEC, "keltner_lower", 2, _keltner_band_lookback, description="Lower Keltner band."),
+    member(
+        _KELTNER_SPEC,
+        "keltner_lower",
+        2,
+        _keltner_band_lookback,
+        description="Lower Keltner band.",
+    ),
 )
 
 

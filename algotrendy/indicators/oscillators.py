@@ -38,7 +38,7 @@ def _stochastic(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
     sound = highest(high, window, top) and lowest(low, window, bottom)
     first, second = window - 1, window + smoothing - 2
     k[:first] = d[:second] = np.nan
-    place = top[first:]
+    place = top[first:]  # written over the tops
     sound = sound and kernels.place_in_range(close[first:], place, bottom[first:], place)
     mean(read_only(place), smoothing, k[first:])
     mean(read_only(k[second:]), signal, d[second:])
@@ -50,7 +50,7 @@ def _williams_r(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
     (window,) = parameters
     bottom = np.empty(close.size)
     sound = highest(high, window, out) and lowest(low, window, bottom)
-    return sound and kernels.distance_from_top(close, out, bottom, out)
+    return sound and bool(kernels.distance_from_top(close, out, bottom, out))
 
 
 def _cci(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:

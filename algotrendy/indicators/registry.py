@@ -130,6 +130,9 @@ class IndicatorSpec:
         Names of the outputs in that tuple; empty where the function returns the array itself.
     stream : callable or None
         Parameters to a fresh streaming form, see `algotrendy.indicators.stream`; None for functions of users.
+    made_of : str
+        The same numbers, to the last bit, as an expression of simpler indicators, the inputs and the parameters. A
+        sweep that varies a factor then computes the parts once. Empty: there is none.
     """
 
     name: str
@@ -144,6 +147,7 @@ class IndicatorSpec:
     output: int | None = None
     outputs: tuple[str, ...] = ()
     stream: Callable[..., Any] | None = None
+    made_of: str = ""
 
     def __reduce__(self) -> tuple[Callable[[str], IndicatorSpec], tuple[str]]:
         return lookup, (self.name,)  # another process finds it by its name: functions do not travel
@@ -197,8 +201,9 @@ def register(spec: IndicatorSpec) -> None:
     InputError
         If the name belongs to a built-in indicator or to the language, or is not a plain word.
     """
-    if spec.name in _BUILTIN or spec.name in RESERVED:
-        owner = "a built-in indicator" if spec.name in _BUILTIN else "a word of the expression language"
+    builtin = {*_BUILTIN, *(known.group for known in _BUILTIN.values())}
+    if spec.name in builtin or spec.name in RESERVED:
+        owner = "a built-in indicator" if spec.name in builtin else "a word of the expression language"
         raise InputError(f"{spec.name!r} is {owner}; choose another name: indicator(name='my_{spec.name}')")
     if not (spec.name.isidentifier() and spec.name.isascii()):
         raise InputError(f"{spec.name!r} cannot be written in an expression; use letters, digits and underscores")

@@ -59,9 +59,30 @@ SPECS = (
     ),
     spec(_ATR, inputs=_BARS, unit="price", scale="price", description="Average true range.", stream=bar_streams.Atr),
     spec(_STDEV, unit="same", scale="input", description="Population standard deviation.", stream=streams.Stdev),
-    member(_BOLLINGER_SPEC, "bollinger_upper", 0, _BOLLINGER.lookback, description="Upper Bollinger band."),
-    member(_BOLLINGER_SPEC, "bollinger_middle", 1, _BOLLINGER.lookback, description="Middle Bollinger band."),
-    member(_BOLLINGER_SPEC, "bollinger_lower", 2, _BOLLINGER.lookback, description="Lower Bollinger band."),
+    member(
+        _BOLLINGER_SPEC,
+        "bollinger_upper",
+        0,
+        _BOLLINGER.lookback,
+        description="Upper Bollinger band.",
+        made_of="sma(x, window) + stdev(x, window) * deviations",
+    ),
+    member(
+        _BOLLINGER_SPEC,
+        "bollinger_middle",
+        1,
+        _BOLLINGER.lookback,
+        description="Middle Bollinger band.",
+        made_of="sma(x, window)",
+    ),
+    member(
+        _BOLLINGER_SPEC,
+        "bollinger_lower",
+        2,
+        _BOLLINGER.lookback,
+        description="Lower Bollinger band.",
+        made_of="sma(x, window) - stdev(x, window) * deviations",
+    ),
 )
 
 
@@ -76,8 +97,8 @@ class Bollinger(NamedTuple, Generic[Values]):
 def true_range(high: Values, low: Values, close: Values) -> Values:
     """Return the true range: the largest of high - low and the distances of both from the previous close [1]_.
 
-    Lookback: 1, as the first bar has no previous close. Flat: 0. A missing value makes NaN at its own bar, a missing
-    close at the next bar too.
+    Lookback: 1, as the first bar has no previous close. Flat: 0. A missing high or low makes NaN at its own bar, a
+    missing close at the next bar.
 
     Parameters
     ----------

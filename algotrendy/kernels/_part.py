@@ -1,4 +1,4 @@
-"""Functions that only kernels call: compiled into their callers, so they cost neither a wrapper nor a file of their own.
+"""Functions that only kernels call: compiled into their callers, without a wrapper and a file of their own.
 
 They allocate nothing and raise nothing; leaving out what serves that halves the time to compile them.
 """

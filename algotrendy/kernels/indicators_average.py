@@ -25,31 +25,24 @@ at = np.uint64  # an index without a sign is not looked at for counting from the
 @jit(error_model="numpy")
 def sma(x: Float1D, window: int, out: Float1D) -> bool:
     """Write the mean of the last `window` values."""
-    out[: window - 1] = np.nan
     if window > x.size:
+        out[:] = np.nan
         return True
-    tail, next_tail = np.zeros(window), np.zeros(window)
-    last = window - 1
+    tail, next_tail = np.zeros(window + 1), np.zeros(window + 1)  # at j + 1: the sum that the j-th bar needs
     witness = 0.0
-    for start in range(0, x.size - last, window):
+    for start in range(0, x.size, window):
+        count = min(window, x.size - start)
         reference, next_reference = x[start], x[min(start + window, x.size - 1)]
         total = next_total = 0.0
-        for j in range(last):
+        for j in range(count):
             total += x[at(start + j)] - reference
-            out[at(start + j)] = reference + (tail[j] + total) / window
-            next_total += x[at(start + last - j)] - next_reference
-            next_tail[at(last - 1 - j)] = next_total
-        total += x[start + last] - reference
-        out[start + last] = reference + total / window
+            out[at(start + j)] = reference + (tail[at(j + 1)] + total) / window
+            next_total += x[at(start + count - 1 - j)] - next_reference
+            next_tail[at(count - 1 - j)] = next_total
         witness += total
         tail, next_tail = next_tail, tail
-    start = x.size - x.size % window
-    total = 0.0
-    for i in range(start, x.size):
-        total += x[i] - x[start]
-        out[i] = x[start] + (tail[i - start] + total) / window
-    out[:last] = np.nan
-    return bool(np.isfinite(witness + total))
+    out[: window - 1] = np.nan
+    return bool(np.isfinite(witness))
 
 
 @jit(error_model="numpy")
@@ -74,34 +67,25 @@ def ema(x: Float1D, window: int, out: Float1D) -> bool:
 @jit(error_model="numpy")
 def wma(x: Float1D, window: int, out: Float1D) -> bool:
     """Write the mean with weights 1, 2, ... `window`, the newest value weighing most."""
-    out[: window - 1] = np.nan
     if window > x.size:
+        out[:] = np.nan
         return True
     share = 1.0 / (0.5 * window * (window + 1.0))
     full = float(window)
-    tail, next_tail = np.zeros(window), np.zeros(window)
-    last = window - 1
+    tail, next_tail = np.zeros(window + 1), np.zeros(window + 1)
     witness = 0.0
-    for start in range(0, x.size - last, window):
+    for start in range(0, x.size, window):
+        count = min(window, x.size - start)
         reference, next_reference = x[start], x[min(start + window, x.size - 1)]
         level = faded = next_level = next_sum = 0.0  # each distance has faded by one weight per bar since it came
-        for j in range(last):
+        for j in range(count):
             faded += level
             level += x[at(start + j)] - reference
-            out[at(start + j)] = reference + (tail[j] + (full * level - faded)) * share
-            next_level += x[at(start + last - j)] - next_reference
+            out[at(start + j)] = reference + (tail[at(j + 1)] + (full * level - faded)) * share
+            next_level += x[at(start + count - 1 - j)] - next_reference
             next_sum += next_level
-            next_tail[at(last - 1 - j)] = next_sum
-        faded += level
-        level += x[start + last] - reference
-        out[start + last] = reference + (full * level - faded) * share
+            next_tail[at(count - 1 - j)] = next_sum
         witness += level
         tail, next_tail = next_tail, tail
-    start = x.size - x.size % window
-    level = faded = 0.0
-    for i in range(start, x.size):
-        faded += level
-        level += x[i] - x[start]
-        out[i] = x[start] + (tail[i - start] + (full * level - faded)) * share
-    out[:last] = np.nan
-    return bool(np.isfinite(witness + level))
+    out[: window - 1] = np.nan
+    return bool(np.isfinite(witness))

@@ -1,7 +1,7 @@
 """Directional movement, parabolic SAR and supertrend, written into `out`.
 
-Each returns whether all it read was finite; if not, `out` means nothing. Comparisons drop a NaN, so each input is also
-added to a `witness`, which does not.
+Each but `supertrend` returns whether all it read was finite; if not, `out` means nothing. Comparisons drop a NaN, so
+each input is also added to a `witness`, which does not.
 """
 
 from __future__ import annotations
@@ -115,9 +115,11 @@ def supertrend(close: Float1D, upper: Float1D, lower: Float1D, out: Float2D) -> 
             ceiling, floor, trend = upper[i], lower[i], -1.0
         else:
             before = close[i - 1]
-            ceiling = upper[i] if upper[i] < ceiling or before > ceiling else ceiling
-            floor = lower[i] if lower[i] > floor or before < floor else floor
-            turns = close[i] > ceiling if trend < 0.0 else close[i] < floor
-            trend = -trend if turns else trend
+            ceiling = upper[i] if (upper[i] < ceiling) | (before > ceiling) else ceiling  # no branch to mispredict
+            floor = lower[i] if (lower[i] > floor) | (before < floor) else floor
+            if trend < 0.0 and close[i] > ceiling:
+                trend = 1.0
+            elif trend > 0.0 and close[i] < floor:
+                trend = -1.0
         line[i] = floor if trend > 0.0 else ceiling
         direction[i] = trend

@@ -66,48 +66,35 @@ def stdev(x: Float1D, window: int, out: Float1D) -> bool:
     its squared distance from the mean is at most `window` variances: cancellation costs a factor `window`, no more,
     wherever the prices lie, and a flat window gives exactly 0.
     """
-    out[: window - 1] = np.nan
     if window > x.size:
+        out[:] = np.nan
         return True
     share = 1.0 / window
-    tail, next_tail = np.zeros(window), np.zeros(window)
-    tail_squares, next_tail_squares = np.zeros(window), np.zeros(window)
-    last = window - 1
+    tail, next_tail = np.zeros(window + 1), np.zeros(window + 1)
+    tail_squares, next_squares = np.zeros(window + 1), np.zeros(window + 1)
     witness = 0.0
     rooted = 0  # roots are taken later, many at a time
-    for start in range(0, x.size - last, window):
+    for start in range(0, x.size, window):
+        count = min(window, x.size - start)
         reference, next_reference = x[start], x[min(start + window, x.size - 1)]
-        total = squares = next_total = next_squares = 0.0
-        for j in range(last):
+        total = squares = next_total = next_square = 0.0
+        for j in range(count):
             distance = x[at(start + j)] - reference
             total += distance
             squares += distance * distance
-            mean = (tail[j] + total) * share
-            out[at(start + j)] = (tail_squares[j] + squares) * share - mean * mean
-            distance = x[at(start + last - j)] - next_reference
+            mean = (tail[at(j + 1)] + total) * share
+            out[at(start + j)] = (tail_squares[at(j + 1)] + squares) * share - mean * mean
+            distance = x[at(start + count - 1 - j)] - next_reference
             next_total += distance
-            next_squares += distance * distance
-            next_tail[at(last - 1 - j)] = next_total
-            next_tail_squares[at(last - 1 - j)] = next_squares
-        distance = x[start + last] - reference
-        total += distance
-        squares += distance * distance
-        mean = total * share
-        out[start + last] = squares * share - mean * mean
+            next_square += distance * distance
+            next_tail[at(count - 1 - j)] = next_total
+            next_squares[at(count - 1 - j)] = next_square
         witness += total
         tail, next_tail = next_tail, tail
-        tail_squares, next_tail_squares = next_tail_squares, tail_squares
-        if start + window - rooted >= CHUNK:
-            _take_roots(out[rooted : start + window])
-            rooted = start + window
-    start = x.size - x.size % window
-    total = squares = 0.0
-    for i in range(start, x.size):
-        distance = x[i] - x[start]
-        total += distance
-        squares += distance * distance
-        mean = (tail[i - start] + total) * share
-        out[i] = (tail_squares[i - start] + squares) * share - mean * mean
+        tail_squares, next_squares = next_squares, tail_squares
+        if start + count - rooted >= CHUNK:
+            _take_roots(out[rooted : start + count])
+            rooted = start + count
     _take_roots(out[rooted:])
-    out[:last] = np.nan
-    return bool(np.isfinite(witness + total))
+    out[: window - 1] = np.nan
+    return bool(np.isfinite(witness))

@@ -1,18 +1,17 @@
 """From signals to orders: jumps from decision to decision, and looks at bars only where a level may be touched.
 
-The rules are those of `docs/explanation/semantics.md`; `backtest/reference.py` says the same one bar at a time. Each fill
-computes its money in the same order as the reference, so orders agree to the last bit (with borrow: to rounding).
+The rules are those of `docs/explanation/semantics.md`; `backtest/reference.py` says the same one bar at a time. Each
+fill computes its money in the same order as the reference, so orders agree to the last bit (with borrow: to rounding).
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from algotrendy.kernels._bits import trailing_zeros
+from algotrendy.kernels._instructions import round_down, trailing_zeros
 from algotrendy.kernels._jit import jit
 from algotrendy.kernels._part import KERNEL, part
 from algotrendy.kernels.orders_types import (
@@ -46,7 +45,8 @@ TOLERANCE = 1e-12
 LOT_ROUNDING = 1e-9
 NEVER = 1e200  # a level that no price reaches
 BLOCK_MASK = (1 << BLOCK_SHIFT) - 1
-MARGIN = 1e-9  # of a bound that only says where to look closer
+# Of a bound that only says where to look closer; an open may stick out of its bar by 1e-9, a vendor's rounding.
+MARGIN = 1e-8
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 NO_BITS = np.uint64(0)
 
@@ -86,13 +86,14 @@ def next_decision(words: NDArray[np.uint64], bar: int, units: float) -> tuple[in
 @part
 def at_bar(values: NDArray[np.float64], bar: int) -> float:
     """Return the value of a bar of an array that has one value per bar, or one for all."""
-    return values[bar if values.size > 1 else 0]
+    value: float = values[bar if values.size > 1 else 0]
+    return value
 
 
 @part
 def entry_units(rules: Rules, cash: float, price: float, size: float) -> float:
     """Return the units of an entry, without sign: the section on size. NaN where the size is NaN."""
-    leverage = rules.max_leverage
+    leverage: float = rules.max_leverage
     fixed = rules.size_kind == FIXED_UNITS
     fraction = leverage if fixed or size > leverage else size
     budget = fraction * cash
@@ -102,13 +103,16 @@ def entry_units(rules: Rules, cash: float, price: float, size: float) -> float:
     if fixed and not size > units:
         units = size
     if rules.lot_size > 0.0:
-        units = math.floor(units / rules.lot_size + LOT_ROUNDING) * rules.lot_size
+        units = round_down(units / rules.lot_size + LOT_ROUNDING) * rules.lot_size
     return units
 
 
 @part
 def settle(orders: Orders, row: int, rules: Rules, cash: float, fill: tuple[int, int, int, float, float]) -> float:
-    """Write the order of a fill (decided_at, filled_at, reason, signed units, price before slippage); return the cash after it."""
+    """Write the order of a fill and return the cash after it.
+
+    `fill` is decided_at, filled_at, reason, units (negative for a sale) and the price before slippage.
+    """
     decided_at, filled_at, reason, units, price = fill
     size, slippage = abs(units), rules.slippage
     if reason == TARGET:
@@ -128,28 +132,50 @@ def settle(orders: Orders, row: int, rules: Rules, cash: float, fill: tuple[int,
 
 @part
 def leave(market: Market, orders: Orders, row: int, rules: Rules, fill: tuple[int, int, int, float]) -> float:
-    """Close the position that row - 1 opened by a fill (decided_at, filled_at, reason, price); return the cash after it."""
+    """Close the position that the order before `row` opened, and return the cash after it.
+
+    `fill` is decided_at, filled_at, reason and the price before slippage.
+    """
     money, entry, since = orders.money, row - 1, orders.bars[row - 1, 1]
     units, borrow = money[entry, 0], 0.0
     if units < 0.0:
         until = fill[1]
         borrow = units * (market.held[since] - market.close[since] - (market.held[until] - market.close[until]))
-    cash = settle(orders, row, rules, money[entry, 4] - borrow, (fill[0], fill[1], fill[2], -units, fill[3]))
+    cash: float = settle(orders, row, rules, money[entry, 4] - borrow, (fill[0], fill[1], fill[2], -units, fill[3]))
     money[row, 5] = borrow
     money[row, 6] = units * (money[row, 1] - money[entry, 1]) - (money[entry, 2] + money[row, 2]) - borrow
     return cash
 
 
 @part
-def leave_early(market: Market, exits: Exits, entry: tuple[float, float, float, int, int], fill: int, decided: int) -> tuple[int, float, int]:
-    """Return bar, price and reason of a stop, trail, target or ruin before the decision of bar `decided` is filled; bar -1 if none.
+def levels_of(exits: Exits, decided_at: int, sign: float, price: float) -> tuple[float, float, float]:
+    """Return stop level, target level and the share of the best price that the trail keeps.
 
-    `entry` is units, price, cash after it, bar and decision bar. All prices are mirrored (times -1) for a short position,
-    so that lower is worse for either side. Equity is `base + units x series`; blocks of bars whose extremes reach no level
-    are skipped.
+    Prices are mirrored: `sign` is -1.0 and `price` negative for a short position. What is not set lies out of reach.
+    """
+    stop, target = at_bar(exits.stop, decided_at), at_bar(exits.target, decided_at)
+    trail = at_bar(exits.trail, decided_at)
+    stop_level, target_level, keep = -NEVER, NEVER, -sign * NEVER
+    if stop > 0.0:
+        stop_level = price * (1.0 - sign * stop)
+    if target > 0.0:
+        target_level = price * (1.0 + sign * target)
+    if trail > 0.0:
+        keep = 1.0 - sign * trail
+    return stop_level, target_level, keep
+
+
+@part
+def leave_early(
+    market: Market, exits: Exits, entry: tuple[float, float, float, int, int], fill: int, decided: int
+) -> tuple[int, float, int]:
+    """Return bar, price and reason of a stop, trail, target or ruin before the decision of bar `decided` is filled.
+
+    The bar is -1 if there is none. `entry` is units, price, cash after it, bar and decision bar. Prices are mirrored
+    (times -1) for a short position, so that lower is worse for either side. Equity is `base + units x series`; blocks
+    of bars whose extremes reach no level are skipped.
     """
     units, best, base, bar, decided_at = entry
-    stop, target, trail = at_bar(exits.stop, decided_at), at_bar(exits.target, decided_at), at_bar(exits.trail, decided_at)
     sign, worse, better, series = 1.0, market.low, market.high, market.close
     worst_of, best_of, ruin_of = LOWEST_LOW, HIGHEST_HIGH, LOWEST_CLOSE
     if units < 0.0:
@@ -157,15 +183,9 @@ def leave_early(market: Market, exits: Exits, entry: tuple[float, float, float, 
         worst_of, best_of, ruin_of = HIGHEST_HIGH, LOWEST_LOW, HIGHEST_HELD
         base -= units * (series[bar] - market.close[bar])
         best = -best
-    ruin = (MARGIN * abs(base) - sign * base) / abs(units)
-    stop_level, target_level, keep = -NEVER, NEVER, -sign * NEVER
-    if stop > 0.0:
-        stop_level = best * (1.0 - sign * stop)
-    if target > 0.0:
-        target_level = best * (1.0 + sign * target)
-    trails = trail > 0.0
-    if trails:
-        keep = 1.0 - sign * trail
+    ruin = (MARGIN * abs(base) - base) / abs(units)
+    stop_level, target_level, keep = levels_of(exits, decided_at, sign, best)
+    trails = abs(keep) < NEVER
     rise = target_level - TOLERANCE * abs(target_level)
     tested_from, tested_to, valued_to = bar + 1, decided, decided
     if fill == NEXT_OPEN:
@@ -180,93 +200,33 @@ def leave_early(market: Market, exits: Exits, entry: tuple[float, float, float, 
         block_end = min((block + 1) << BLOCK_SHIFT, end)
         top = max(best, sign * market.blocks[best_of, block])
         level = max(stop_level, top * keep)
-        safe = sign * market.blocks[worst_of, block] > level + TOLERANCE * abs(level) and top < rise
-        if safe and sign * market.blocks[ruin_of, block] > ruin and not (trails and bar & BLOCK_MASK):
+        low, high = sign * market.blocks[worst_of, block], top + MARGIN * abs(top)
+        safe = low > level + MARGIN * abs(level) and high < rise and sign * market.blocks[ruin_of, block] > ruin
+        # A trail must know the best price exactly, so a block counts for it only if all its bars are tested.
+        if safe and not (trails and (bar & BLOCK_MASK or bar < tested_from)):
             best = top
             bar = block_end
         while bar < block_end:
             level = max(stop_level, best * keep)
             fall = level + TOLERANCE * abs(level)
-            low, high = sign * worse[bar], sign * better[bar]
+            opening, low, high = sign * market.open[bar], sign * worse[bar], sign * better[bar]
             if bar >= tested_from:
-                if low <= fall or high >= rise:
-                    reason = TRAIL
-                    if level == stop_level:
-                        reason = STOP
-                    if sign * market.open[bar] <= fall:
-                        return bar, market.open[bar], reason
-                    if sign * market.open[bar] >= rise:
-                        return bar, market.open[bar], TARGET
-                    if low <= fall:
-                        return bar, sign * level, reason
+                reason = TRAIL
+                if level == stop_level:
+                    reason = STOP
+                if opening <= fall:
+                    return bar, market.open[bar], reason
+                if opening >= rise:
+                    return bar, market.open[bar], TARGET
+                if low <= fall:
+                    return bar, sign * level, reason
+                if high >= rise:
                     return bar, sign * target_level, TARGET
                 best = max(best, high)
             if bar <= valued_to and base + units * series[bar] <= TOLERANCE * abs(units) * market.close[bar]:
                 return bar, market.close[bar], RUIN
             bar += 1
     return -1, 0.0, EXIT
-
-
-@part
-def stay(market: Market, exits: Exits, entry: tuple[float, float, float, int, int], fill: int, decided: int) -> tuple[int, float, int]:
-    """As `leave_early` for an account that nothing can disturb: no stop, trail or target, long only, without leverage."""
-    return -1, 0.0, np.int64(EXIT)
-
-
-def _walker(early: Any) -> Any:
-    """Return the walk that asks `early` whether a position ends before its next decision."""
-
-    def walk(words: NDArray[np.uint64], market: Market, rules: Rules, exits: Exits, orders: Orders) -> tuple[int, int, int]:
-        n, money, bars = market.close.size, orders.money, orders.bars
-        later, prices = 1, market.close
-        if rules.fill == NEXT_OPEN:
-            prices = market.open
-        elif rules.fill == SAME_CLOSE:
-            later = 0
-        # Literals would give `next_decision` and `settle` a second signature, compiled apart.
-        units, cash, row, bar, because = 0.0, rules.cash, np.int64(0), np.int64(0), np.int64(ENTRY)
-        while row + ROOM <= bars.shape[0]:
-            decided, wish = next_decision(words, bar, units)
-            decided = min(decided, n)
-            filled = decided + later
-            bar = decided + 1
-            left_at, price, reason = -1, 0.0, EXIT
-            if units != 0.0:
-                entry = units, money[row - 1, 1], cash, bars[row - 1, 1], bars[row - 1, 0]
-                left_at, price, reason = early(market, exits, entry, rules.fill, decided)
-            if left_at < 0:
-                if filled >= n:
-                    return row, wish, -1
-                left_at, price = filled, prices[filled]
-            if units != 0.0:
-                decided_at = decided
-                if reason != EXIT:
-                    decided_at = left_at
-                cash = leave(market, orders, row, rules, (decided_at, left_at, reason, price))
-                units = 0.0
-                row += 1
-                if reason == RUIN or cash <= 0.0:
-                    return row, NOTHING, left_at
-                if reason != EXIT and left_at <= decided:
-                    bar = left_at
-                    continue
-            if wish == GO_FLAT:
-                continue
-            sign = 1.0
-            if wish == GO_SHORT:
-                sign = -1.0
-            price = prices[filled]
-            size = entry_units(rules, cash, price * (1.0 + sign * rules.slippage), at_bar(exits.size, decided))
-            if 0.0 < size < np.inf:
-                units = sign * size
-                cash = settle(orders, row, rules, cash, (decided, filled, because, units, price))
-                row += 1
-        return -1, NOTHING, -1
-
-    return part(walk)
-
-
-_walk, _walk_undisturbed = _walker(leave_early), _walker(stay)
 
 
 @jit(**KERNEL)
@@ -286,13 +246,51 @@ def walk(words: NDArray[np.uint64], market: Market, rules: Rules, exits: Exits, 
         Rows written, or -1 if there was no room for all of them; NOTHING, GO_LONG, GO_FLAT or GO_SHORT, a decision
         of the last bar that was not filled; the bar of ruin, or -1.
     """
-    return _walk(words, market, rules, exits, orders)  # type: ignore[no-any-return]
-
-
-@jit(**KERNEL)
-def walk_undisturbed(words: NDArray[np.uint64], market: Market, rules: Rules, exits: Exits, orders: Orders) -> tuple[int, int, int]:
-    """As `walk`, compiled in half the time, for accounts that only signals can move.
-
-    There must be no stop, target or trail, no short signal, and no leverage. `market.blocks` is not read.
-    """
-    return _walk_undisturbed(words, market, rules, exits, orders)  # type: ignore[no-any-return]
+    n, money, bars = market.close.size, orders.money, orders.bars
+    later, prices = 1, market.close
+    if rules.fill == NEXT_OPEN:
+        prices = market.open
+    elif rules.fill == SAME_CLOSE:
+        later = 0
+    # Literals would give `next_decision` and `settle` a second signature, compiled apart.
+    row: Any = np.int64(0)
+    bar: Any = np.int64(0)
+    because: Any = np.int64(ENTRY)
+    units, cash = 0.0, rules.cash
+    while row + ROOM <= bars.shape[0]:
+        decided, wish = next_decision(words, bar, units)
+        decided = min(decided, n)
+        filled = decided + later
+        bar = decided + 1
+        left_at, price, reason = -1, 0.0, EXIT
+        if units != 0.0:
+            entry = units, money[row - 1, 1], cash, bars[row - 1, 1], bars[row - 1, 0]
+            left_at, price, reason = leave_early(market, exits, entry, rules.fill, decided)
+        if left_at < 0:
+            if filled >= n:
+                return row, wish, -1
+            left_at, price = filled, prices[filled]
+        if units != 0.0:
+            decided_at = decided
+            if reason != EXIT:
+                decided_at = left_at
+            cash = leave(market, orders, row, rules, (decided_at, left_at, reason, price))
+            units = 0.0
+            row += 1
+            if reason == RUIN or cash <= 0.0:
+                return row, NOTHING, left_at
+            if reason != EXIT and left_at <= decided:
+                bar = left_at
+                continue
+        if wish == GO_FLAT:
+            continue
+        sign = 1.0
+        if wish == GO_SHORT:
+            sign = -1.0
+        price = prices[filled]
+        size = entry_units(rules, cash, price * (1.0 + sign * rules.slippage), at_bar(exits.size, decided))
+        if 0.0 < size < np.inf:
+            units = sign * size
+            cash = settle(orders, row, rules, cash, (decided, filled, because, units, price))
+            row += 1
+    return -1, NOTHING, -1

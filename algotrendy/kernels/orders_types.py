@@ -35,8 +35,8 @@ class Market(NamedTuple):
     """The bars of one instrument, and tables built from them once and shared by all combinations.
 
     A short position pays `borrow_per_bar x close` per unit and bar. `held` is the close plus the sum of these payments
-    up to and including the bar, so that the equity of a position is affine in one series: `close` for a long one, `held`
-    for a short one. Without borrow they are the same array.
+    up to and including the bar, so that the equity of a position is affine in one series: `close` for a long one,
+    `held` for a short one. Without borrow they are the same array.
     """
 
     open: NDArray[np.float64]
@@ -83,9 +83,9 @@ class Exits(NamedTuple):
 class Orders(NamedTuple):
     """One row per fill, in the order of filling. A position is opened by one row and closed by the next.
 
-    `bars` (int64, three columns): decided_at, filled_at, reason. `money` (float64, seven columns): units (positive for a
-    buy, negative for a sale), price after slippage, commission, slippage paid, cash after the fill; and on a closing row
-    the borrow and the profit of the round trip, else 0.0.
+    `bars` (int64, three columns): decided_at, filled_at, reason. `money` (float64, seven columns): units (positive for
+    a buy, negative for a sale), price after slippage, commission, slippage paid, cash after the fill; and on a closing
+    row the borrow and the profit of the round trip, else 0.0.
     """
 
     bars: NDArray[np.int64]

@@ -1,9 +1,9 @@
 """Metrics and equity from orders alone: flat stretches cost nothing, held ones a few operations per bar.
 
 While a position is held, equity is `base + units x series`, where the series is the close, or for a short position the
-close plus all borrow per unit so far. Sums run over the bars of each stretch directly; their order is left to the compiler,
-so they agree with a plain sum to rounding. Only the borrow of a stretch is a difference of running sums: it is exact to
-rounding of the price, not of itself.
+close plus all borrow per unit so far. Sums run over the bars of each stretch directly; their order is left to the
+compiler, so they agree with a plain sum to rounding (1e-12). Only the borrow of a stretch is a difference of running
+sums: it is exact to rounding of the price, not of itself.
 """
 
 from __future__ import annotations
@@ -90,7 +90,12 @@ def finish(rules: Rules, n: int, out: NDArray[np.float64]) -> None:
     """Turn the sums that `statistics` and `ledger` left in `out` into metrics."""
     periods = rules.periods_per_year
     yearly = math.sqrt(periods)
-    mean, downside, drawdown, n_trades = out[SHARPE_RATIO], math.sqrt(out[SORTINO_RATIO] / n), out[MAX_DRAWDOWN], out[N_TRADES]
+    mean, downside, drawdown, n_trades = (
+        out[SHARPE_RATIO],
+        math.sqrt(out[SORTINO_RATIO] / n),
+        out[MAX_DRAWDOWN],
+        out[N_TRADES],
+    )
     spread = math.sqrt(out[VOLATILITY] / (n - 1.0))
     growth = out[FINAL_EQUITY] / rules.cash
     annual = growth ** (periods / n) - 1.0 if growth > 0.0 else -1.0
@@ -112,7 +117,7 @@ def finish(rules: Rules, n: int, out: NDArray[np.float64]) -> None:
 
 @part
 def ledger(orders: Orders, n_orders: int, out: NDArray[np.float64]) -> None:
-    """Add up orders and trades in `out`: profits under PROFIT_FACTOR, losses under EXPECTANCY, notional under TURNOVER."""
+    """Add up orders in `out`: profits under PROFIT_FACTOR, losses under EXPECTANCY, notional under TURNOVER."""
     wins, profits, losses, notional, commission, slippage, borrow = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(n_orders):
         notional += abs(orders.money[k, 0]) * orders.money[k, 1]
@@ -155,7 +160,9 @@ def statistics(market: Market, rules: Rules, orders: Orders, n_orders: int, out:
             base -= units * carry
             if after == n_bars:
                 out[BORROW_PAID] += units * (carry - (market.held[n_bars - 1] - market.close[n_bars - 1]))
-        peak, worst = deepest((units, base, bar, after if units != 0.0 or bar == after else bar + 1), market, peak, worst)
+        peak, worst = deepest(
+            (units, base, bar, after if units != 0.0 or bar == after else bar + 1), market, peak, worst
+        )
         first, last = market.mark_from[bar], market.mark_from[after] - 1
         if first > last:
             continue

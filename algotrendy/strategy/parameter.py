@@ -158,9 +158,16 @@ def check_number(name: str, value: Any) -> int | float:
         If `value` is not a finite number.
     """
     if not _is_finite(value):
-        hint = "; conditions are written in entry=, exit=, short_entry=, short_exit=" if isinstance(value, str) else ""
+        hint = _text_hint(value) if isinstance(value, str) else ""
         raise InputError(f"parameter {name!r} is {value!r}; a parameter is a finite number or a ParameterSpec{hint}")
     return plain_number(value)
+
+
+def _text_hint(text: str) -> str:
+    try:
+        return f"; take the quotes away: {float(text):g}"
+    except ValueError:
+        return "; conditions are written in entry=, exit=, short_entry=, short_exit="
 
 
 def check_name(name: Any, functions: Iterable[str] = ()) -> None:

@@ -25,7 +25,6 @@ from algotrendy.strategy.parameter import (
     ParameterSpec,
     check_name,
     check_number,
-    is_number,
     nearest,
     replaced,
     spec_from_dict,
@@ -344,13 +343,3 @@ def _refuse_unused(values: Mapping[str, Any], expressions: Iterable[Expression |
             hint = nearest(name, (*CONDITIONS, *LEVELS, "name", "description", "params"))
             close = hint if "did you mean" in hint else "; take it away or use it in a condition or a level"
             raise InputError(f"parameter {name!r} is used nowhere in the strategy{close}")
-
-
-def levels_of(strategy: Any) -> dict[str, Any]:
-    """Return stop, target, trail and size of a strategy by name."""
-    return {key: getattr(strategy, key) for key in LEVELS}
-
-
-def numeric_levels(strategy: Any) -> dict[str, int | float]:
-    """Return those of stop, target, trail and size that are plain numbers."""
-    return {key: value for key, value in levels_of(strategy).items() if is_number(value)}

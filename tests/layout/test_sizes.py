@@ -9,9 +9,7 @@ FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 600
 POSITIONAL_MAX = 5
 
-MANY_POSITIONAL: dict[str, str] = {
-    "algotrendy/kernels/sweep.py::run_combinations": "a kernel: its NamedTuples come from three rooms, none knows the rest",
-}
+MANY_POSITIONAL: dict[str, str] = {}
 """Place of a function with more than five positional parameters, and why it is allowed to."""
 
 

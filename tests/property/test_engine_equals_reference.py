@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from algotrendy.backtest import reference
+from algotrendy.backtest import engine, reference
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.engine import Options, Run, run
+from algotrendy.backtest.engine_metrics import metrics_of
 from algotrendy.kernels.bars import BarArrays
 from algotrendy.kernels.orders import walk
-from algotrendy.kernels.orders_types import REASONS, Exits, empty_orders, orders_max
+from algotrendy.kernels.orders_types import REASONS, Exits, Orders, empty_orders, orders_max
 from algotrendy.kernels.statistics import statistics
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy.inputs import RunInputs
@@ -36,6 +37,7 @@ class Case:
     levels: frozenset[str] = frozenset()
     per_bar: bool = False
     lively: float = 0.3
+    reach: float = 1.0
     step: float = 0.02
     gaps: bool = True
     ticks: bool = True
@@ -48,23 +50,29 @@ class Case:
     fixed_units: bool = False
     risk_free_rate: float = 0.0
     session: int = 1
-    _: Any = field(default=None, compare=False)
 
 
 cases = st.builds(
     Case,
     seed=st.integers(0, 2**32 - 1),
-    n=st.sampled_from([1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 150]),
+    n=st.sampled_from([1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 150, 300]),
     fill=st.sampled_from(["next_open", "same_close", "next_close"]),
     direction=st.sampled_from(["long", "short", "both"]),
     levels=st.frozensets(st.sampled_from(LEVELS)),
     per_bar=st.booleans(),
-    lively=st.sampled_from([0.03, 0.3, 0.7]),
+    lively=st.sampled_from([0.01, 0.03, 0.3, 0.7]),
+    reach=st.sampled_from([1.0, 5.0]),
     step=st.sampled_from([0.005, 0.02, 0.1, 0.4]),
     gaps=st.booleans(),
     ticks=st.booleans(),
     fees=st.sampled_from(
-        [(0.0, 0.0, 0.0, 0.0), (0.001, 0.0, 0.0, 0.0), (0.0, 0.01, 0.0, 1.0), (0.002, 0.01, 1.0, 0.0), (0.0, 0.0, 0.0, 20.0)]
+        [
+            (0.0, 0.0, 0.0, 0.0),
+            (0.001, 0.0, 0.0, 0.0),
+            (0.0, 0.01, 0.0, 1.0),
+            (0.002, 0.01, 1.0, 0.0),
+            (0.0, 0.0, 0.0, 20.0),
+        ]
     ),
     slippage=st.sampled_from([0.0, 0.001, 0.03]),
     borrow=st.sampled_from([0.0, 0.02, 5.0]),
@@ -125,7 +133,8 @@ class Both:
         self.case, self.bars = case, bars_of(case, rng)
         self.conditions = conditions_of(case, rng)
         none = np.array([np.nan])
-        scale = {"stop": 1.5 * case.step, "target": 2.0 * case.step, "trail": 2.0 * case.step}
+        step = case.step * case.reach
+        scale = {"stop": 1.5 * step, "target": 2.0 * step, "trail": 2.0 * step}
         levels = {name: level_of(case, scale[name], rng) if name in case.levels else none for name in LEVELS}
         size = level_of(case, 700.0 if case.fixed_units else case.size, rng)
         self.inputs = RunInputs(words_of(self.conditions), **levels, size=size, size_kind=int(case.fixed_units))
@@ -173,6 +182,13 @@ class Both:
             ),
         )
 
+    def full_engine(self) -> tuple[dict[str, float], np.ndarray[Any, Any]]:
+        """Metrics and equity by the kernels that can do everything, also where simpler ones would do."""
+        market = self.options.market(self.bars)
+        orders, equity, ends, measured = engine._simulate(self.inputs, market, self.options, orders_max(self.case.n))
+        done = Orders(orders.bars[: ends[0]], orders.money[: ends[0]])
+        return metrics_of(done, market, self.options, equity, measured)[0], equity
+
     def sweep_metrics(self) -> tuple[dict[str, float], tuple[int, int, int]]:
         """The metrics as a sweep takes them: from orders alone."""
         market, rules = self.options.market(self.bars), self.options.rules(self.inputs.size_kind)
@@ -214,7 +230,9 @@ def assert_same_orders(found: Run, expected: reference.ReferenceRun) -> None:
 @given(case=cases)
 @settings(max_examples=400)
 @example(case=Case(seed=1, n=150, fill="next_close", levels=frozenset(LEVELS), max_leverage=3.0, size=2.5, step=0.4))
-@example(case=Case(seed=2, n=150, fill="same_close", direction="short", borrow=5.0, step=0.4, max_leverage=3.0, size=2.5))
+@example(
+    case=Case(seed=2, n=150, fill="same_close", direction="short", borrow=5.0, step=0.4, max_leverage=3.0, size=2.5)
+)
 def test_orders_equity_and_metrics_are_those_of_the_reference(case: Case) -> None:
     both = Both(case)
     found, expected = both.engine(), both.reference()
@@ -223,6 +241,69 @@ def test_orders_equity_and_metrics_are_those_of_the_reference(case: Case) -> Non
     assert found.equity.tolist() == money(expected.equity)
     assert found.units.tolist() == money(expected.units)
     assert_same_metrics(found.metrics, expected.metrics)
+    metrics, equity = both.full_engine()
+    assert equity.tolist() == money(expected.equity)
+    assert_same_metrics(metrics, expected.metrics)
     metrics, ends = both.sweep_metrics()
     assert_same_metrics(metrics, expected.metrics)
     assert ends[2] == (-1 if expected.ruined_at is None else expected.ruined_at)
+
+
+@given(case=cases, share=st.floats(0.0, 1.0))
+@settings(max_examples=100)
+def test_later_bars_never_change_what_was_done_before(case: Case, share: float) -> None:
+    both = Both(case)
+    n = max(1, round(share * case.n))
+    bars = BarArrays(*(np.ascontiguousarray(column[:n]) for column in both.bars))
+    per_bar = {name: getattr(both.inputs, name) for name in (*LEVELS, "size")}
+    cut = {name: values[:n].copy() if values.size > 1 else values for name, values in per_bar.items()}
+    words = words_of([row[:n] for row in both.conditions])
+    whole, part = both.engine(), run(bars, both.inputs._replace(words=words, **cut), both.options.replaced(marks=None))
+    assert part.equity.tolist() == whole.equity[:n].tolist()
+    count = len(part.orders.bars)
+    for name, column in part.order_columns.items():
+        assert column.tolist() == whole.order_columns[name][:count].tolist()
+    assert (whole.order_columns["filled_at"][count:] >= n).all()
+
+
+@given(case=cases)
+def test_cash_and_position_add_up_to_equity(case: Case) -> None:
+    both = Both(case)
+    found = both.engine()
+    orders = found.order_columns
+    cash, paid = both.options.cash, 0.0
+    for i, close in enumerate(both.bars.close):
+        if i and found.units[i - 1] < 0:
+            paid -= found.units[i - 1] * both.bars.close[i - 1] * case.borrow / both.options.bars_per_year
+        here = orders["filled_at"] == i
+        cash -= float((orders["units"] * orders["price"] + orders["commission"])[here].sum())
+        assert found.equity[i] == money(cash - paid + found.units[i] * close)
+    assert found.metrics["borrow_paid"] == money(paid)
+
+
+@given(case=cases)
+def test_trades_pair_the_orders_and_their_profits_add_up(case: Case) -> None:
+    found = Both(case).engine()
+    orders, trades = found.order_columns, found.trade_columns
+    n = len(trades["pnl"])
+    assert n == found.metrics["n_trades"] == len(orders["units"]) // 2
+    assert orders["filled_at"][0 : 2 * n : 2].tolist() == trades["entry_at"].tolist()
+    assert orders["filled_at"][1 : 2 * n : 2].tolist() == trades["exit_at"].tolist()
+    assert (orders["units"][0 : 2 * n : 2] + orders["units"][1 : 2 * n : 2] == 0.0).all()
+    if n and not np.any(found.units[-1:]):
+        assert found.equity[-1] == money(100_000.0 + trades["pnl"].sum())
+
+
+@given(case=cases)
+def test_drawdown_bars_are_the_peak_the_valley_and_the_recovery(case: Case) -> None:
+    found = Both(case).engine()
+    start, valley, end = found.max_drawdown_at
+    if start is None or valley is None:
+        assert found.metrics["max_drawdown"] == 0.0
+        return
+    curve = np.concatenate(([100_000.0], found.equity))
+    peak = curve[: valley + 2].max()
+    assert curve[start + 1] == pytest.approx(peak, rel=1e-12)
+    assert 1.0 - curve[valley + 1] / peak == pytest.approx(found.metrics["max_drawdown"], abs=1e-12)
+    after = np.flatnonzero(found.equity[valley:] >= peak * (1.0 - 1e-12))
+    assert end == (valley + after[0] if after.size else None)

@@ -190,6 +190,12 @@ def test_calendar_interval_and_periods_can_be_said() -> None:
     assert backtest(CROSS, weekly, interval="1wk").assumptions["interval"] == "1wk"
 
 
+@pytest.mark.parametrize(("calendar", "weekday"), [(None, 0), ("sessions", 4), ("XNYS", 4)])
+def test_a_week_is_known_on_friday_only_if_the_calendar_is_said(calendar: str | None, weekday: int) -> None:
+    result = backtest(Strategy('tf("1wk", close) > 0'), BARS, fill="same_close", calendar=calendar)
+    assert result.orders["decided_at"].iloc[0].weekday() == weekday
+
+
 def test_intraday_bars_are_annualised_by_the_session() -> None:
     index = pd.date_range("2024-01-01", periods=300, freq="h", tz="UTC")
     result = backtest(CROSS, make_bars().set_axis(index))

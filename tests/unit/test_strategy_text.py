@@ -71,6 +71,13 @@ def test_a_parameter_is_a_finite_number(value: Any) -> None:
         Strategy("close > sma(close, window)", params={"window": value})
 
 
+def test_a_parameter_in_quotes_says_how_to_write_it() -> None:
+    with pytest.raises(InputError, match="take the quotes away: 20"):
+        Strategy("close > sma(close, window)", window="20")
+    with pytest.raises(InputError, match="conditions are written in entry="):
+        Strategy("close > sma(close, window)", exti="close < 3")
+
+
 def test_a_spec_without_default_or_under_another_name_is_refused() -> None:
     with pytest.raises(InputError, match="without a default"):
         Strategy("close > sma(close, window)", window=ParameterSpec("window", "int", 2, 9))

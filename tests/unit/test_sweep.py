@@ -87,6 +87,28 @@ def test_higher_timeframes_are_swept(bars: pd.DataFrame) -> None:
     assert_equals_single_runs(weekly, bars, {"n": [3, 5, 9]})
 
 
+@pytest.mark.parametrize(
+    ("condition", "grid"),
+    [
+        ("close > bollinger_upper(close, n, width)", {"n": [5, 20], "width": [0.5, 1, 2]}),
+        ("close < keltner_lower(n, width, 10)", {"n": [5, 20], "width": [0.5, 1.5]}),
+        ("macd(close, n, slow, 9) > macd_signal(close, n, slow, 9)", {"n": [3, 5], "slow": [10, 26]}),
+        ("momentum(close, n) > 0 and roc(close, n) < rsi(close, slow)", {"n": [3, 5], "slow": [10, 26]}),
+        ("supertrend_direction(n, width) > 0", {"n": [5, 10], "width": [1.5, 3]}),
+        ("sma(sma(close, n), slow) > ema(high - low, n)", {"n": [3, 5], "slow": [10, 26]}),
+    ],
+)
+def test_all_kinds_of_series_are_swept(bars: pd.DataFrame, condition: str, grid: dict[str, Any]) -> None:
+    strategy = at.Strategy(entry=condition, exit=f"not ({condition})", **{name: grid[name][0] for name in grid})
+    assert_equals_single_runs(strategy, bars, grid)
+
+
+def test_a_value_that_an_indicator_refuses_names_the_parameter(bars: pd.DataFrame) -> None:
+    strategy = at.Strategy(entry="close > bollinger_upper(close, n, width)", exit="close < sma(close, n)", n=5, width=1)
+    with pytest.raises(InputError, match="width=-1"):
+        at.optimize(strategy, bars, {"n": [5, 6], "width": [1.0, -1.0]})
+
+
 def test_fixed_units_and_whole_units_are_swept(bars: pd.DataFrame) -> None:
     assert_equals_single_runs(cross(size=at.FixedUnits(100)), bars, {"fast": [3, 5]}, units="whole")
 
