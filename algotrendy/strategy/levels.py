@@ -150,7 +150,7 @@ def check_percent(levels: Mapping[str, Any], *, goes_long: bool) -> None:
     for name in ("stop", "trail"):
         value = levels.get(name)
         if goes_long and is_number(value) and value >= PERCENT_FROM:
-            raise InputError(f"{name}={value:g} lies {_as_percent(value)}")
+            raise InputError(f"{name}={value:g} is a distance of {_as_percent(value)}")
 
 
 def level_text(value: Any) -> str | None:

@@ -126,7 +126,7 @@ def test_a_window_that_is_none_shows_when_the_strategy_is_made() -> None:
     ("levels", "message"),
     [
         ({"stop": -0.05}, "without a sign: stop=0.05"),
-        ({"stop": 5}, "stop=5 lies 500 %; levels are fractions: for 5 % write 0.05"),
+        ({"stop": 5}, "stop=5 is a distance of 500 %; levels are fractions: for 5 % write 0.05"),
         ({"trail": 1.0}, "for 1 % write 0.01"),
         ({"target": float("nan")}, "target is nan; use a finite fraction"),
         ({"stop": True}, "stop is True; use a fraction"),
