@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from algotrendy.backtest.grid import make_grid
+from algotrendy.backtest.sweep.grid import make_grid
 from algotrendy.errors import InputError
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
-from algotrendy.backtest import sweep_series
+from algotrendy.backtest.sweep import series as sweep_series
 from algotrendy.errors import ExpressionError, InputError
 from algotrendy.kernels.statistics_names import METRICS
 
@@ -125,7 +125,7 @@ def test_a_sweep_too_large_to_share_its_series_gives_the_same_table(
     grid = {"fast": range(2, 12), "slow": range(10, 40)}
     shared = at.optimize(cross(), bars, grid).table
     monkeypatch.setattr(sweep_series, "BYTES_MAX", 100_000)
-    monkeypatch.setattr("algotrendy.backtest.sweep_declarative.BYTES_MAX", 100_000)
+    monkeypatch.setattr("algotrendy.backtest.sweep.declarative.BYTES_MAX", 100_000)
     pd.testing.assert_frame_equal(shared, at.optimize(cross(), bars, grid).table, check_exact=True)
 
 
@@ -231,7 +231,7 @@ def test_ctrl_c_returns_what_is_done() -> None:
         """
         import os, signal
         import algotrendy as at
-        from algotrendy.backtest.sweep_declarative import DeclarativeSweep
+        from algotrendy.backtest.sweep.declarative import DeclarativeSweep
 
         run, started = DeclarativeSweep.run, []
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from algotrendy.backtest.grid import Grid
+from algotrendy.backtest.sweep.grid import Grid
 
 if TYPE_CHECKING:
     from algotrendy.backtest.setting import Setting
@@ -34,7 +34,7 @@ def grid_codes(grid: Grid, names: Collection[str]) -> Int1D:
 
     Examples
     --------
-    >>> from algotrendy.backtest.grid import make_grid
+    >>> from algotrendy.backtest.sweep.grid import make_grid
     >>> grid_codes(make_grid({"a": [1, 2], "b": [5, 6, 7]}), ["b"]).tolist()
     [0, 1, 2, 0, 1, 2]
     """

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from algotrendy.backtest.arguments import as_strategy
-from algotrendy.backtest.grid import Grid, Value, Where, make_grid
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import check_cost, prepare
-from algotrendy.backtest.sweep_declarative import DeclarativeSweep
-from algotrendy.backtest.sweep_python import COSTS, PythonSweep, python_chunks, split_costs
-from algotrendy.backtest.sweep_result import SweepResult, check_metric
-from algotrendy.backtest.sweep_where import keeper
+from algotrendy.backtest.sweep.declarative import DeclarativeSweep
+from algotrendy.backtest.sweep.grid import Grid, Value, Where, make_grid
+from algotrendy.backtest.sweep.python import COSTS, PythonSweep, python_chunks, split_costs
+from algotrendy.backtest.sweep.result import SweepResult, check_metric
+from algotrendy.backtest.sweep.where import keeper
 from algotrendy.compute import Progress, map_chunks, progress_for, worker_count
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from algotrendy.backtest.grid import Grid, Where
+from algotrendy.backtest.sweep.grid import Grid, Where
 from algotrendy.errors import InputError
 
 _named: Any = namedtuple

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from algotrendy.backtest.grid import Grid
-from algotrendy.backtest.sweep_series import BYTES_MAX, Bound, SeriesShelf, Source, grid_codes
+from algotrendy.backtest.sweep.grid import Grid
+from algotrendy.backtest.sweep.series import BYTES_MAX, Bound, SeriesShelf, Source, grid_codes
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy.inputs import ALL_IN
 from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_number
