@@ -177,6 +177,8 @@ class Options:
         return Market(open_, high, low, close, held, _NO_TABLE, close, held, _NO_MARKS)
 
 
+_PLAIN_BARS_MAX = 100_000
+"""Above, skipping what need not be looked at is worth the longer compilation."""
 _NO_TABLE = np.empty((6, 0))
 _NO_MARKS = np.empty(0, np.int64)
 
@@ -271,16 +273,12 @@ def run(bars: BarArrays | Panel, inputs: Inputs, options: Options, *, market: Ma
     """
     arrays = _one(bars)
     _check_sizes(inputs, arrays.close.size)
-    plain = options.max_leverage <= 1.0 and _only_signals_move(inputs)
+    plain = arrays.close.size <= _PLAIN_BARS_MAX and options.max_leverage <= 1.0 and _only_signals_move(inputs)
     if market is None:
         market = options.plain_market(arrays)
     if market.blocks.size == 0 and not plain:
         market = _with_blocks(market)
-    room = orders_max(arrays.close.size)
-    simulate = _simulate_plain if plain else _simulate
-    orders, equity, ends, measured = simulate(inputs, market, options, min(room, 1024 + room // 16))
-    if ends[0] < 0:
-        orders, equity, ends, measured = simulate(inputs, market, options, room)
+    orders, equity, ends, measured = (_simulate_plain if plain else _simulate)(inputs, market, options)
     n_orders, pending, ruined_at = ends
     done = Orders(orders.bars[:n_orders].copy(), orders.money[:n_orders].copy())
     metrics, drawdown_at = metrics_of(done, market, options, equity, measured)
@@ -290,28 +288,33 @@ def run(bars: BarArrays | Panel, inputs: Inputs, options: Options, *, market: Ma
 _Simulated = tuple[Orders, Float1D, tuple[int, int, int], Measured]
 
 
-def _simulate(inputs: Inputs, market: Market, options: Options, room: int) -> _Simulated:
+def _simulate(inputs: Inputs, market: Market, options: Options) -> _Simulated:
     """Walk from event to event, then follow the equity curve: everything that a strategy can ask for."""
     from algotrendy.kernels.orders import walk
     from algotrendy.kernels.statistics_curve import Curve, follow
 
-    rules, orders = options.rules(inputs.size_kind), empty_orders(room)
-    exits = Exits(inputs.stop, inputs.target, inputs.trail, inputs.size)
+    rules, exits = options.rules(inputs.size_kind), Exits(inputs.stop, inputs.target, inputs.trail, inputs.size)
+    room = orders_max(market.close.size)
+    orders = empty_orders(min(room, 1024 + room // 16))
     ends = walk(inputs.words, market, rules, exits, orders)
+    if ends[0] < 0:
+        orders = empty_orders(room)
+        ends = walk(inputs.words, market, rules, exits, orders)
     equity, marks = np.empty(market.close.size), options.marks
     values = equity if marks is None else np.empty(marks.size)
     alive = values.size
     if ends[2] >= 0:
         alive = ends[2] + 1 if marks is None else int(np.searchsorted(marks, ends[2])) + 1
     curve = Curve(equity, values, _NO_MARKS if marks is None else marks, alive)
-    return orders, equity, ends, follow(market, rules, orders, max(ends[0], 0), curve)
+    return orders, equity, ends, follow(market, rules, orders, ends[0], curve)
 
 
-def _simulate_plain(inputs: Inputs, market: Market, options: Options, room: int) -> _Simulated:
+def _simulate_plain(inputs: Inputs, market: Market, options: Options) -> _Simulated:
     """One pass over the bars, where only signals can move the account."""
     from algotrendy.kernels.orders_plain import Plain, run_plain
 
-    rules, orders, equity = options.rules(inputs.size_kind), empty_orders(room), np.empty(market.close.size)
+    n_bars = market.close.size
+    rules, orders, equity = options.rules(inputs.size_kind), empty_orders(n_bars), np.empty(n_bars)
     price = market.open if options.fill == "next_open" else market.close
     marks = _NO_MARKS if options.marks is None else options.marks
     given = Plain(inputs.words, price, market.close, inputs.size, marks)

@@ -47,7 +47,7 @@ def metrics_of(
     mean, deviations, downside, total, drawdown, start, valley = measured
     n = equity.size if options.marks is None else options.marks.size
     cash, periods = options.cash, options.periods_per_year
-    spread = math.sqrt(deviations / (n - 1)) if n > 1 else math.nan
+    spread = math.sqrt(max(deviations, 0.0) / (n - 1)) if n > 1 else math.nan
     below = math.sqrt(downside / n)
     root, growth = math.sqrt(periods), float(equity[-1]) / cash
     annual = compounded(growth, periods / n)

@@ -14,6 +14,7 @@ def backtest(
     *,
     data: options.Data = None,
     sample: options.Sample = None,
+    read: options.Reading = None,
     strategy: options.StrategyName = None,
     entry: options.Entry = None,
     exit: options.Exit = None,
@@ -36,7 +37,7 @@ def backtest(
     """Backtest one strategy and print its summary."""
     import algotrendy as at
 
-    bars = inputs.load_bars(data, sample)
+    bars = inputs.load_bars(data, sample, read)
     text = inputs.StrategyText(
         name=strategy, entry=entry, exit=exit, short_entry=short_entry, short_exit=short_exit,
         stop=stop, target=target, trail=trail, size=size,

@@ -43,13 +43,26 @@ class StrategyText:
         return {name: _number_or_text(getattr(self, name)) for name in names if getattr(self, name) is not None}
 
 
-def load_bars(data: Path | None, sample: str | None) -> pd.DataFrame:
+READING = ("time", "open", "high", "low", "close", "volume", "symbol", "date_format", "tz")
+"""Arguments of `read_csv` and `read_parquet` that can be given with --read."""
+
+
+def load_bars(data: Path | None, sample: str | None, reading: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the bars of a file or of a built-in sample.
+
+    Parameters
+    ----------
+    data : path, optional
+        A CSV or Parquet file.
+    sample : str, optional
+        The name of a sample.
+    reading : sequence of str, optional
+        How to read the file: `["close=Price", "date_format=%d.%m.%Y"]`.
 
     Raises
     ------
     InputError
-        If not exactly one of the two is given, or the file's kind is unknown.
+        If not exactly one of the two is given, the file's kind is unknown, or there is no such way to read it.
     DataError
         If there is no such file.
     """
@@ -57,19 +70,20 @@ def load_bars(data: Path | None, sample: str | None) -> pd.DataFrame:
 
     if (data is None) == (sample is None):
         raise InputError("say where the bars come from: either --data FILE or --sample NAME")
-    if sample is not None:
-        return at.sample(sample)
-    assert data is not None
+    chosen = dict(map(_name_and_value, reading or ()))
+    for name in chosen:
+        if name not in READING or sample is not None:
+            raise InputError(f"--read {name}=... is for files and takes {', '.join(READING)}")
+    if data is None:
+        return at.sample(str(sample))
     if not data.is_file():
         raise DataError(f"there is no file {data}")
     suffix = data.suffix.lower()
     if suffix in (".parquet", ".pq"):
-        return at.read_parquet(data)
+        return at.read_parquet(data, **chosen)  # type: ignore[arg-type]  # the names were checked above
     if suffix in (".csv", ".txt", ".gz"):
-        return at.read_csv(data)
-    raise InputError(
-        f"{data.name} is neither .csv nor .parquet; convert it, or read it in Python with algotrendy.as_bars"
-    )
+        return at.read_csv(data, **chosen)  # type: ignore[arg-type]  # the names were checked above
+    raise InputError(f"{data.name} is neither .csv nor .parquet; convert it, or read it in Python with at.as_bars")
 
 
 def parse_parameters(texts: Sequence[str] | None) -> dict[str, int | float]:

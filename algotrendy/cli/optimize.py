@@ -27,6 +27,7 @@ def optimize(
     table: Annotated[Path | None, typer.Option(help="Write all rows to this .csv file.")] = None,
     data: options.Data = None,
     sample: options.Sample = None,
+    read: options.Reading = None,
     strategy: options.StrategyName = None,
     entry: options.Entry = None,
     exit: options.Exit = None,
@@ -48,7 +49,7 @@ def optimize(
     import algotrendy as at
 
     values = inputs.parse_grid(grid)
-    bars = inputs.load_bars(data, sample)
+    bars = inputs.load_bars(data, sample, read)
     text = inputs.StrategyText(
         name=strategy, entry=entry, exit=exit, short_entry=short_entry, short_exit=short_exit,
         stop=stop, target=target, trail=trail, size=size,

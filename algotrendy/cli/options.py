@@ -12,6 +12,13 @@ _DATA, _STRATEGY, _ACCOUNT = "Bars", "Strategy", "Account and market"
 Data = Annotated[Path | None, typer.Option(help="A .csv or .parquet file of bars.", rich_help_panel=_DATA)]
 Sample = Annotated[str | None, typer.Option(help="Built-in index history: NASDAQ, SP500, ...", rich_help_panel=_DATA)]
 
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read", help="How to read the file: --read close=Price --read date_format=%d.%m.%Y.", rich_help_panel=_DATA
+    ),
+]
+
 StrategyName = Annotated[
     str | None,
     typer.Option(

@@ -183,7 +183,6 @@ def leave_early(
         worst_of, best_of, ruin_of = HIGHEST_HIGH, LOWEST_LOW, HIGHEST_HELD
         base -= units * (series[bar] - market.close[bar])
         best = -best
-    ruin = (MARGIN * abs(base) - base) / abs(units)
     stop_level, target_level, keep = levels_of(exits, decided_at, sign, best)
     trails = abs(keep) < NEVER
     rise = target_level - TOLERANCE * abs(target_level)
@@ -201,7 +200,9 @@ def leave_early(
         top = max(best, sign * market.blocks[best_of, block])
         level = max(stop_level, top * keep)
         low, high = sign * market.blocks[worst_of, block], top + MARGIN * abs(top)
-        safe = low > level + MARGIN * abs(level) and high < rise and sign * market.blocks[ruin_of, block] > ruin
+        worth = units * market.blocks[ruin_of, block]
+        lives = base + worth > MARGIN * (abs(base) + abs(worth))
+        safe = lives and low > level + MARGIN * abs(level) and high < rise
         # A trail must know the best price exactly, so a block counts for it only if all its bars are tested.
         if safe and not (trails and (bar & BLOCK_MASK or bar < tested_from)):
             best = top
@@ -229,6 +230,12 @@ def leave_early(
     return -1, 0.0, EXIT
 
 
+@part
+def nothing_set(values: NDArray[np.float64]) -> bool:
+    """Return whether a level is none on all bars, as far as one look can tell."""
+    return values.size == 1 and not values[0] > 0.0
+
+
 @jit(**KERNEL)
 def walk(words: NDArray[np.uint64], market: Market, rules: Rules, exits: Exits, orders: Orders) -> tuple[int, int, int]:
     """Write the orders of one strategy over one instrument.
@@ -252,6 +259,9 @@ def walk(words: NDArray[np.uint64], market: Market, rules: Rules, exits: Exits, 
         prices = market.open
     elif rules.fill == SAME_CLOSE:
         later = 0
+    # Without levels and leverage only signals end a long position.
+    quiet = nothing_set(exits.stop) and nothing_set(exits.target) and nothing_set(exits.trail)
+    quiet = quiet and rules.max_leverage <= 1.0
     # Literals would give `next_decision` and `settle` a second signature, compiled apart.
     row: Any = np.int64(0)
     bar: Any = np.int64(0)
@@ -263,7 +273,7 @@ def walk(words: NDArray[np.uint64], market: Market, rules: Rules, exits: Exits, 
         filled = decided + later
         bar = decided + 1
         left_at, price, reason = -1, 0.0, EXIT
-        if units != 0.0:
+        if units < 0.0 or (units > 0.0 and not quiet):
             entry = units, money[row - 1, 1], cash, bars[row - 1, 1], bars[row - 1, 0]
             left_at, price, reason = leave_early(market, exits, entry, rules.fill, decided)
         if left_at < 0:

@@ -38,14 +38,12 @@ class Plain(NamedTuple):
 def run_plain(
     given: Plain, rules: Rules, orders: Orders, equity: NDArray[np.float64]
 ) -> tuple[int, int, int, tuple[float, float, float, float, float, int, int]]:
-    """Write orders and equity; return what `walk` returns, and what `follow` returns."""
+    """Write orders (room for one a bar) and equity; return what `walk` returns, and what `follow` returns."""
     words, price, close, marks, money = given.words, given.price, given.close, given.marks, orders.money
-    later = 1
-    if rules.fill == SAME_CLOSE:
-        later = 0
+    later = int(rules.fill != SAME_CLOSE)  # 0: filled on its own bar, so never pending
     row: Any = np.int64(0)
     units, cash, wish, ruined_at, m = 0.0, rules.cash, NOTHING, -1, 0
-    before, total, squares, downside, values = cash, 0.0, 0.0, 0.0, 0.0
+    before, centre, total, squares, downside, values = cash, 0.0, 0.0, 0.0, 0.0, 0.0
     peak, near, worst, peak_at, start, valley = cash, cash * (1.0 - ROUNDING), 0.0, -1, -1, -1
     for i in range(close.size + later):
         decided, traded, wish = i - later, 0.0, NOTHING
@@ -62,8 +60,6 @@ def run_plain(
             if 0.0 < size < np.inf:
                 traded = size
         if traded != 0.0:
-            if row + 1 >= money.shape[0]:
-                return -1, NOTHING, -1, (0.0, 0.0, 0.0, 0.0, 0.0, -1, -1)
             reason: Any = np.int64(ENTRY)
             if traded < 0.0:
                 reason = np.int64(EXIT)
@@ -88,13 +84,15 @@ def run_plain(
             change = 0.0
             if before > 0.0:
                 change = (value - before) / before
+            if m == 0:
+                centre = change
             low = min(change - rules.hurdle, 0.0)
-            total += change
-            squares += change * change
+            total += change - centre
+            squares += (change - centre) * (change - centre)
             downside += low * low
             values += value
             before = value
             m += 1
-        wish = NOTHING
     mean = total / m
-    return row, wish, ruined_at, (mean - rules.hurdle, squares - total * mean, downside, values, worst, start, valley)
+    excess = centre + mean - rules.hurdle
+    return row, wish * later, ruined_at, (excess, squares - total * mean, downside, values, worst, start, valley)

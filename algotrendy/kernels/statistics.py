@@ -3,7 +3,7 @@
 While a position is held, equity is `base + units x series`, where the series is the close, or for a short position the
 close plus all borrow per unit so far. Sums run over the bars of each stretch directly; their order is left to the
 compiler, so they agree with a plain sum to rounding (1e-12). Only the borrow of a stretch is a difference of running
-sums: it is exact to rounding of the price, not of itself.
+sums: it is exact to rounding of the largest price that was ever summed, not of itself.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def finish(rules: Rules, n: int, out: NDArray[np.float64]) -> None:
         out[MAX_DRAWDOWN],
         out[N_TRADES],
     )
-    spread = math.sqrt(out[VOLATILITY] / (n - 1.0))
+    spread = math.sqrt(max(out[VOLATILITY], 0.0) / (n - 1.0))
     growth = out[FINAL_EQUITY] / rules.cash
     annual = growth ** (periods / n) - 1.0 if growth > 0.0 else -1.0
     drawdown = drawdown if drawdown > ROUNDING else 0.0
@@ -137,15 +137,15 @@ def ledger(orders: Orders, n_orders: int, out: NDArray[np.float64]) -> None:
 def statistics(market: Market, rules: Rules, orders: Orders, n_orders: int, out: NDArray[np.float64]) -> None:
     """Write the metrics of one backtest into `out`, in the order of `METRICS`.
 
-    The spread is gathered stretch by stretch: each has its own mean, and two groups of marks are merged by the rule of
-    Chan, Golub and LeVeque, which adds positive terms only.
+    Returns are summed about the first one that moved, so that no digits are lost in their squared deviations.
     """
     ledger(orders, n_orders, out)
     hurdle, n_bars = rules.hurdle, market.close.size
     idle = hurdle * hurdle if hurdle > 0.0 else 0.0
     before, peak, worst = rules.cash, rules.cash, 0.0
     done = market.mark_from[orders.bars[0, 1] if n_orders > 0 else n_bars]
-    mean, deviations, downside, equity, held, n_trades = -hurdle, 0.0, idle * done, before * done, 0, 0
+    total, squares, downside, equity, held, n_trades = 0.0, 0.0, idle * done, before * done, 0, 0
+    centre, still = 0.0, done
     for k in range(n_orders):
         bar, after = orders.bars[k, 1], orders.bars[k + 1, 1] if k + 1 < n_orders else n_bars
         units, base, marks = orders.money[k, 0], orders.money[k, 4], market.mark_close
@@ -166,21 +166,33 @@ def statistics(market: Market, rules: Rules, orders: Orders, n_orders: int, out:
         first, last = market.mark_from[bar], market.mark_from[after] - 1
         if first > last:
             continue
-        count = 1.0 + last - first
-        x = ((base + units * marks[first]) / before - 1.0 if before > 0.0 else 0.0) - hurdle
-        d = -hurdle - x
-        sums = d * (count - 1.0), d * d * (count - 1.0), idle * (count - 1.0), 0.0
+        value = base + units * marks[first]
+        change = 0.0
+        if before > 0.0:
+            change = (value - before) / before
+        if first == done:
+            centre = change
+        low = min(change - hurdle, 0.0)
+        total += change - centre
+        squares += (change - centre) * (change - centre)
+        downside += low * low
         if units != 0.0:
-            sums = stretch(marks, first, last, (base / units, hurdle, x))
-        before = base + units * marks[last]
-        equity += units * sums[3] + before if units != 0.0 else before * count
-        downside += sums[2] + (x * x if x < 0.0 else 0.0)
-        away, share = x + sums[0] / count - mean, count / (done + count)
-        deviations += sums[1] - sums[0] * sums[0] / count + away * away * share * done
-        mean += away * share
-        done += last + 1 - first
+            sums = stretch(marks, first, last, (base / units, centre, hurdle))
+            before = base + units * marks[last]
+            total += sums[0]
+            squares += sums[1]
+            downside += sums[2]
+            equity += units * sums[3] + before
+        else:
+            before = value
+            still += last - first
+            downside += idle * (last - first)
+            equity += value * (1 + last - first)
     out[FINAL_EQUITY], out[MAX_DRAWDOWN], out[N_ORDERS] = before, worst, n_orders
-    out[SHARPE_RATIO], out[VOLATILITY], out[SORTINO_RATIO] = mean, deviations, downside
+    n = market.mark_close.size
+    total, squares = total - centre * still, squares + centre * centre * still
+    out[SHARPE_RATIO] = centre + total / n - hurdle
+    out[VOLATILITY], out[SORTINO_RATIO] = squares - total * total / n, downside
     out[N_TRADES], out[TIME_IN_MARKET] = n_trades, held / n_bars
     out[TURNOVER] = out[TURNOVER] / equity if equity > 0.0 else np.nan
-    finish(rules, done, out)
+    finish(rules, n, out)

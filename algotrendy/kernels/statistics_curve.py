@@ -32,20 +32,21 @@ class Curve(NamedTuple):
 def stretch(
     series: NDArray[np.float64], first: int, last: int, about: tuple[float, float, float]
 ) -> tuple[float, float, float, float]:
-    """Return sums over the marks `first + 1 ... last` of a held position; `about` is ratio, hurdle and centre.
+    """Return sums over the marks `first + 1 ... last` of a held position; `about` is ratio, centre and hurdle.
 
-    They are those of d, d squared, min(x, 0) squared and of the denominators, where
-    x = (series[i] - series[i - 1]) / (ratio + series[i - 1]) - hurdle is the excess return and d = x - centre.
+    They are those of d = r - centre, of d squared, of min(r - hurdle, 0) squared, and of the denominators of the
+    returns r = (series[i] - series[i - 1]) / (ratio + series[i - 1]). With one of the returns as the centre no digits
+    are lost when the squared deviations are taken from these sums.
     """
-    ratio, hurdle, centre = about
+    ratio, centre, hurdle = about
     total, squares, downside, values = 0.0, 0.0, 0.0, 0.0
     # Numba reads a negative index from the end; views that start at 0 tell the compiler that there is none.
     before, after = series[first:last], series[first + 1 : last + 1]
     for i in range(after.size):
         value = ratio + before[i]
-        x = (after[i] - before[i]) / value - hurdle
-        low = min(x, 0.0)
-        d = x - centre
+        change = (after[i] - before[i]) / value
+        low = min(change - hurdle, 0.0)
+        d = change - centre
         total += d
         squares += d * d
         downside += low * low
@@ -89,10 +90,10 @@ def follow(
     for i in range(curve.marks.size):
         values[i] = equity[curve.marks[i]]
     n, hurdle, alive = values.size, rules.hurdle, curve.alive
-    x = values[0] / rules.cash - 1.0 - hurdle
-    total, squares, downside, value = stretch(values, 0, alive - 1, (0.0, hurdle, x))
-    still, idle, d, first = float(n - alive), min(-hurdle, 0.0), -hurdle - x, min(x, 0.0)
-    total, squares = total + d * still, squares + d * d * still
-    downside += first * first + idle * idle * still
+    centre = values[0] / rules.cash - 1.0
+    total, squares, downside, value = stretch(values, 0, alive - 1, (0.0, centre, hurdle))
+    low, idle, still = min(centre - hurdle, 0.0), min(-hurdle, 0.0), float(n - alive)
+    total, squares = total - centre * still, squares + centre * centre * still
+    downside += low * low + idle * idle * still
     value += values[n - 1] * (1.0 + still)
-    return x + total / n, squares - total * total / n, downside, value, worst, start, valley
+    return centre + total / n - hurdle, squares - total * total / n, downside, value, worst, start, valley

@@ -185,7 +185,7 @@ class Both:
     def full_engine(self) -> tuple[dict[str, float], np.ndarray[Any, Any]]:
         """Metrics and equity by the kernels that can do everything, also where simpler ones would do."""
         market = self.options.market(self.bars)
-        orders, equity, ends, measured = engine._simulate(self.inputs, market, self.options, orders_max(self.case.n))
+        orders, equity, ends, measured = engine._simulate(self.inputs, market, self.options)
         done = Orders(orders.bars[: ends[0]], orders.money[: ends[0]])
         return metrics_of(done, market, self.options, equity, measured)[0], equity
 
@@ -204,11 +204,14 @@ def money(value: Any) -> Any:
 
 
 def assert_same_metrics(found: dict[str, float], expected: dict[str, float]) -> None:
-    """Ratios of a spread or a drawdown inherit its rounding: a return is known to some 1e-15."""
+    """Ratios of a spread or a drawdown inherit its rounding: a return is known to some 1e-15.
+
+    Borrow is a difference of running sums: where prices have fallen a millionfold since, ten digits are left of it.
+    """
     assert list(found) == list(expected)
     spread = expected["volatility"] / math.sqrt(252.0)
     for name, value in expected.items():
-        slack = REL
+        slack = REL if expected["borrow_paid"] == 0.0 else 10.0 * REL
         if name in ("sharpe_ratio", "sortino_ratio"):
             slack += 1e-13 / max(spread if spread > 0 else 0.0, 1e-12)
         if name == "calmar_ratio":
