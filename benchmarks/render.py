@@ -42,7 +42,7 @@ def _marked(text: str, verdict: str) -> str:
 
 def _peer(row: dict[str, Any], name: str) -> str:
     value = row["peers"].get(name)
-    return "" if value is None else f"{figure(value)} ({figure(value / row['ours'])}x)"
+    return "" if value is None else f"{figure(value)} {row['unit']} ({figure(value / row['ours'])}x)"
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -62,7 +63,9 @@ def _guarded(name: str) -> Any:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Guard sockets for the whole run, collection and doctests included."""
+    """Guard sockets for the whole run, collection and doctests included; see to it that Ctrl-C can be tested."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited by what a shell starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     socket.socket.connect = _guarded("connect")  # type: ignore[method-assign]
     socket.socket.connect_ex = _guarded("connect_ex")  # type: ignore[method-assign]
 

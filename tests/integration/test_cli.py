@@ -79,6 +79,16 @@ def test_a_stop_is_swept_by_its_name(tmp_path: Path) -> None:
     assert "4 combinations" in done.stdout
 
 
+def test_a_file_that_may_be_read_in_two_ways_is_settled_by_an_option(tmp_path: Path) -> None:
+    rows = ["Date;Open;High;Low;Close", *(f"0{day}.02.2024;1,5;2,0;1,0;1,75" for day in range(1, 10))]
+    (tmp_path / "bars.csv").write_text("\n".join(rows))
+    asked = run(tmp_path, "backtest", "--data", "bars.csv", "--entry", "close > open")
+    assert asked.returncode == 2
+    assert 'date_format="%d.%m.%Y"' in asked.stderr
+    told = run(tmp_path, "backtest", "--data", "bars.csv", "--read", "date_format=%d.%m.%Y", "--entry", "close > open")
+    assert told.returncode == 0, told.stderr
+
+
 def test_a_sweep_ranks_the_combinations_and_writes_them_all(tmp_path: Path) -> None:
     done = run(
         tmp_path,
@@ -95,6 +105,7 @@ MISTAKES = {
     "no bars": (("backtest", *CROSS), "--data FILE or --sample NAME"),
     "no such file": (("backtest", "--data", "no.csv", *CROSS), "no.csv"),
     "unknown sample": (("backtest", "--sample", "NASDAK", *CROSS, "-p", "fast=2", "-p", "slow=5"), "NASDAQ"),
+    "unknown way to read": (("backtest", "--data", "bars.xls", "--read", "colour=red", *CROSS), "date_format"),
     "no strategy": (("backtest", "--sample", "NASDAQ"), "--strategy"),
     "unknown strategy": (("backtest", "--sample", "NASDAQ", "--strategy", "sma_kross"), "sma_cross"),
     "not an expression": (("backtest", "--sample", "NASDAQ", "--entry", "smaa(close, 5) > 1"), "sma"),

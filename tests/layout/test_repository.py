@@ -22,7 +22,7 @@ def _tracked_files() -> list[Path]:
         check=False,
     )
     if listed.returncode != 0:
-        pytest.fail("the layout tests run in a git work tree")
+        pytest.skip("git: this is not a git work tree, so nothing says which files belong to it")
     files = [ROOT / name for name in listed.stdout.splitlines()]
     return [
         path for path in files if path.is_file() and path.suffix in TEXT_SUFFIXES and path.stat().st_size < 2_000_000
