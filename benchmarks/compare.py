@@ -26,7 +26,9 @@ import fresh
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 BARS = OUT / "bars"
-DAILY, PAIRS, MILLION = 5_031, 10_011, 1_000_000
+NOISE = 0.05
+"""Two equally fast loops measure differently by about this much."""
+DAILY, PAIRS = 5_031, 10_011
 
 
 @dataclass
@@ -47,13 +49,16 @@ class Row:
     budget: float | None = None
     peers: dict[str, float | None] = field(default_factory=dict)
     note: str = ""
+    noise: float = 0.0
+    """Share by which a budget that is itself a peer's measured time may be passed."""
 
     @property
     def verdict(self) -> str:
         """PASS, or how far over the budget."""
         if self.budget is None:
             return ""
-        return "PASS" if self.ours <= self.budget else f"OVER x{self.ours / self.budget:.2f}"
+        over = self.ours / self.budget
+        return "PASS" if over <= 1.0 + self.noise else f"OVER x{over:.2f}"
 
 
 class Side:
@@ -234,8 +239,11 @@ def indicator_rows(core: int) -> list[Row]:
     rows = []
     for measured in found:
         peer = None if math.isnan(measured["peer_ns"]) else measured["peer_ns"]
-        budget = BUDGETS_NS.get(measured["name"], peer)
-        rows.append(Row(f"indicator {measured['name']}", "ns/bar", measured["ours_ns"], budget, {"TA-Lib": peer}))
+        budget = BUDGETS_NS.get(measured["name"])
+        row = Row(f"indicator {measured['name']}", "ns/bar", measured["ours_ns"], budget, {"TA-Lib": peer})
+        if budget is None and peer is not None:
+            row.budget, row.noise = peer, NOISE
+        rows.append(row)
     slowest = max(found, key=lambda measured: measured["overhead_us"])
     title = f"largest fixed overhead of an indicator: {slowest['name']}"
     return [*rows, Row(title, "µs", slowest["overhead_us"], OVERHEAD_BUDGET_US)]
@@ -291,7 +299,10 @@ def main() -> int:
     machine = {"cpu": _cpu(), "python": platform.python_version(), **{name: version(name) for name in packages}}
     print_table(rows)
     print(f"\n{_cpu()}, one core; " + ", ".join(f"{name} {value}" for name, value in machine.items() if name != "cpu"))
-    print(f"measured in {time.perf_counter() - start:.0f} s; an x after a peer's figure: that many times ours")
+    print(
+        f"measured in {time.perf_counter() - start:.0f} s; an x after a peer's figure: that many times ours;", end=" "
+    )
+    print(f"where TA-Lib's time is the budget, {NOISE:.0%} is taken for noise")
     latest = {
         "machine": machine,
         "date": time.strftime("%Y-%m-%d"),
