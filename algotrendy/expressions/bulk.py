@@ -51,13 +51,13 @@ def indicator_rows(node: Node, evaluator: Evaluator, columns: Mapping[str, Any],
     given = checked_arguments(node, {**evaluator.values, **columns}, size)
     names = [info.name for info in spec.parameters]
     defaults = [info.default for info in spec.parameters[len(given) :]]
+    known: dict[tuple[float | None, ...], Any] = cache.setdefault(("rows", spec.group or spec.name, node.inputs), {})
     rows = []
     for arguments in zip(*given, strict=True):
         bound = (*arguments, *defaults)
-        key = ("rows", spec.group or spec.name, node.inputs, bound)
-        result = cache.get(key)
+        result = known.get(bound)
         if result is None:
-            result = cache[key] = batch.of_checked(arrays, dict(zip(names, bound, strict=True)))
+            result = known[bound] = batch.of_checked(arrays, dict(zip(names, bound, strict=True)))
         rows.append(result if spec.output is None else result[spec.output])
     return rows
 

@@ -110,7 +110,9 @@ class SeriesShelf:
             _, first, inverse = np.unique(source.codes[places], return_index=True, return_inverse=True)
             rows[:, k] = inverse + len(series)
             series += self._rows(source.part, places[first], cache)
-        return Bound(series, np.array([each.ctypes.data for each in series], dtype=np.int64), rows)
+        # `each.ctypes.data` says the same ten times slower, which counts where each combination has its own series
+        addresses = [each.__array_interface__["data"][0] for each in series]
+        return Bound(series, np.array(addresses, dtype=np.int64), rows)
 
     def _rows(self, part: Leaf | Expression, places: Int1D, cache: dict[Any, Any]) -> list[Float1D]:
         """Return one series for each of these combinations."""
