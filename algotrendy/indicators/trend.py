@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple
 
-import numpy as np
-
 from algotrendy.domain.types import AnyArray
 from algotrendy.indicators import _streams_bars as streams
 from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, apply_all, direct
@@ -23,12 +21,9 @@ _BARS = ("high", "low", "close")
 def _supertrend(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
     high, low, close = inputs
     window, multiplier = parameters
-    width = np.empty(close.size)
-    if not atr(high, low, close, window, width):
+    if not atr(high, low, close, window, out[0]):
         return False
-    width *= multiplier
-    middle = (high + low) / 2.0
-    kernels.supertrend(close, middle + width, middle - width, out)
+    kernels.supertrend(high, low, close, multiplier, out)
     return True
 
 

@@ -103,20 +103,22 @@ def sar(high: Float1D, low: Float1D, acceleration: float, maximum: float, out: F
 
 
 @jit(error_model="numpy")
-def supertrend(close: Float1D, upper: Float1D, lower: Float1D, out: Float2D) -> None:
-    """Write the trailing band and its direction, 1 up and -1 down, given the bands around the middle of each bar."""
+def supertrend(high: Float1D, low: Float1D, close: Float1D, multiplier: float, out: Float2D) -> None:
+    """Write the trailing band and its direction, 1 up and -1 down; the line holds the average true range before."""
     line, direction = out[0], out[1]
     ceiling = floor = trend = 0.0
     for i in range(close.size):
-        if np.isnan(upper[i]):
+        middle, width = (high[i] + low[i]) / 2.0, line[i] * multiplier
+        upper, lower = middle + width, middle - width
+        if np.isnan(upper):
             line[i] = direction[i] = np.nan
             continue
         if trend == 0.0:  # the first known bar: down until proved otherwise
-            ceiling, floor, trend = upper[i], lower[i], -1.0
+            ceiling, floor, trend = upper, lower, -1.0
         else:
             before = close[i - 1]
-            ceiling = upper[i] if (upper[i] < ceiling) | (before > ceiling) else ceiling  # no branch to mispredict
-            floor = lower[i] if (lower[i] > floor) | (before < floor) else floor
+            ceiling = upper if (upper < ceiling) | (before > ceiling) else ceiling  # no branch to mispredict
+            floor = lower if (lower > floor) | (before < floor) else floor
             if trend < 0.0 and close[i] > ceiling:
                 trend = 1.0
             elif trend > 0.0 and close[i] < floor:
