@@ -95,7 +95,7 @@ def prepare(
     """
     arrays = checked_arrays(bars, min_bars=LEAST_BARS)
     if arrays.close.size >= _MANY_BARS:
-        _keep_freed_memory()
+        keep_freed_memory()
     fees = _fees(commission)
     _check_costs(fees, slippage, borrow, risk_free_rate)
     lot = _lot(units, lot_size)
@@ -124,7 +124,7 @@ def prepare(
     return Setting(bars, arrays, context, options, assumptions, _doubts(options))
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the allocator keep what a run frees, for the next array of the same run and for the next run.
 
     The GNU allocator gives large pieces back to the system at once and then takes them again page by page, which costs

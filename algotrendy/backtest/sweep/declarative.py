@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from algotrendy.backtest.setting import keep_freed_memory
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.sweep.series import BYTES_MAX, Bound, SeriesShelf, Source, grid_codes
 from algotrendy.kernels.statistics_names import METRICS
@@ -57,6 +58,8 @@ class DeclarativeSweep:
         self._plan = SignalPlan(strategy.conditions, varying=set(grid.names) & set(strategy.parameters))
         self._level_source: dict[str, int] = {}
         self._shelf = SeriesShelf(self._sources(), grid, self._plan, strategy, setting)
+        if not self._shelf.is_shared:  # each chunk takes and frees its own series
+            keep_freed_memory()
         self._markets = {borrow: options.replaced(borrow=borrow).market(arrays) for borrow in self._borrows()}
 
     def chunks(self, workers: int) -> list[Chunk]:
