@@ -1,16 +1,13 @@
 """Every knob of algotrendy, its default and its meaning. Environment variables `ALGOTRENDY_*` set them.
 
-Reading the settings touches no file and creates no folder.
+Reading the settings touches no file and creates no folder. The folder for caches is no setting of a session: compiled
+kernels need it before any session begins, so `ALGOTRENDY_HOME` alone names it, see `algotrendy.home`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from algotrendy.home import default_home
 
 
 class Settings(BaseSettings):
@@ -24,7 +21,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ALGOTRENDY_", frozen=True)
 
-    home: Path = Field(default_factory=default_home, description="Folder for caches. Created when first written to.")
     workers: int | None = Field(
         default=None, ge=1, description="Threads or processes for sweeps. None: as many as there are cores."
     )

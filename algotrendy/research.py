@@ -29,7 +29,7 @@ class Workspace:
     Attributes
     ----------
     settings : Settings
-        Workers, progress bars, the home folder.
+        Workers and progress bars.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -60,7 +60,7 @@ def configure(**settings: Any) -> Workspace:
     Parameters
     ----------
     **settings
-        Fields of `algotrendy.config.Settings`: `workers`, `progress`, `home`.
+        Fields of `algotrendy.config.Settings`: `workers`, `progress`.
 
     Returns
     -------
@@ -114,4 +114,4 @@ def optimize(
     return _sweep.optimize(strategy, bars, grid, **chosen)
 
 
-optimize.__doc__ = _sweep.optimize.__doc__
+optimize.__doc__ = _sweep.optimize.__doc__  # users ask this one for help; the parameters stand there once
