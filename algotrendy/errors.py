@@ -5,7 +5,12 @@ AlgotrendyError
 │   └── ExpressionError          the text of a condition is wrong: the message points at the column
 ├── ConfigError                  the setup is wrong: fix a setting or a key
 │   └── MissingExtraError        an optional dependency is not installed: the message gives the command
-└── DataError                    no such series, or a file that cannot be read as one
+├── DataError                    no such series, or a file that cannot be read as one
+└── VenueError                   the outside world failed
+    ├── VenueUnavailable         nothing happened: safe to retry
+    │   └── RateLimited          too many requests: the message says how long to wait
+    ├── AccessRefused            the key is missing, wrong, or does not cover what was asked for
+    └── BadAnswer                what came back cannot be read as what was asked for
 """
 
 from __future__ import annotations
@@ -56,3 +61,43 @@ class MissingExtraError(ConfigError):
 
 class DataError(AlgotrendyError):
     """There is no such series, or the file cannot be read as one."""
+
+
+class VenueError(AlgotrendyError):
+    """The outside world failed: a data vendor, a broker, a chain.
+
+    Attributes
+    ----------
+    venue : str
+        The name of the provider or broker, such as `polygon`.
+    """
+
+    def __init__(self, venue: str, message: str) -> None:
+        super().__init__(f"{venue}: {message}")
+        self.venue = venue
+
+
+class VenueUnavailable(VenueError):  # noqa: N818 - reads as what is the case, like the others of its branch
+    """Nothing happened: the venue is down, slow or unreachable. Safe to retry."""
+
+
+class RateLimited(VenueUnavailable):
+    """The venue refuses more requests for a while.
+
+    Attributes
+    ----------
+    retry_after_seconds : float or None
+        How long the venue asks to wait; None if it did not say.
+    """
+
+    def __init__(self, venue: str, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(venue, message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AccessRefused(VenueError):  # noqa: N818
+    """The key is missing, wrong, or does not cover what was asked for."""
+
+
+class BadAnswer(VenueError):  # noqa: N818
+    """What came back cannot be read as what was asked for; nothing of it was kept."""

@@ -89,7 +89,7 @@ def test_every_error_class_is_drawn_in_the_tree() -> None:
     classes = {
         name: cls for name, cls in vars(errors).items() if isinstance(cls, type) and cls.__module__ == errors.__name__
     }
-    drawn = re.findall(r"\b[A-Z]\w+Error\b", (errors.__doc__ or "").split("\n\n", 1)[1])
+    drawn = re.findall(r"^(?:[│├└─ ]*)([A-Z]\w+)", (errors.__doc__ or "").split("\n\n", 1)[1], re.MULTILINE)
     assert set(classes) <= set(drawn)
     assert all(issubclass(cls, errors.AlgotrendyError) for cls in classes.values())
 
