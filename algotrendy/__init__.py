@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.run import backtest
     from algotrendy.data import as_bars, read_csv, read_parquet, sample, synthetic
     from algotrendy.indicators import indicator
-    from algotrendy.research import configure, optimize
+    from algotrendy.research import configure, load, optimize
     from algotrendy.strategy import (
         FixedUnits,
         ParameterSpec,
@@ -48,6 +48,7 @@ _HOME_OF = {
     "backtest": "backtest",
     "configure": "research",
     "indicator": "indicators",
+    "load": "research",
     "optimize": "research",
     "read_csv": "data",
     "read_parquet": "data",
@@ -74,6 +75,7 @@ __all__ = [
     "backtest",
     "configure",
     "indicator",
+    "load",
     "optimize",
     "read_csv",
     "read_parquet",

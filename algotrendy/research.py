@@ -5,21 +5,24 @@ One `Workspace` holds the settings of the session; `configure` replaces it. Noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from algotrendy.backtest import sweep as _sweep
 from algotrendy.config import Settings
-from algotrendy.errors import InputError
+from algotrendy.errors import DataError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.sweep import SweepResult
+    from algotrendy.data.loader import BarLoader, Loaded
+    from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
-__all__ = ["Workspace", "configure", "optimize", "workspace"]
+__all__ = ["Workspace", "configure", "load", "optimize", "workspace"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,10 @@ class Workspace:
 
 
 class _Session:
-    """Holds the one workspace; made on first use."""
+    """Holds the one workspace, and the loader of its bars; each made on first use."""
 
     current: Workspace | None = None
+    loader: BarLoader | None = None
 
 
 def workspace() -> Workspace:
@@ -90,6 +94,109 @@ def configure(**settings: Any) -> Workspace:
         raise InputError(f"a setting has a value that is not allowed: {error}") from error
     _Session.current = Workspace(settings=changed)
     return _Session.current
+
+
+@overload
+def load(symbols: str, **options: Any) -> pd.DataFrame: ...
+@overload
+def load(symbols: Sequence[str], **options: Any) -> Loaded: ...
+def load(
+    symbols: str | Sequence[str],
+    *,
+    source: str = "yahoo",
+    start: Time | None = None,
+    end: Time | None = None,
+    period: str | None = None,
+    interval: str = "1d",
+    adjusted: str | None = None,
+    asset_class: str = "stock",
+    partial: bool = False,
+    refresh: bool = False,
+) -> pd.DataFrame | Loaded:
+    """Load bars of one symbol or of several from a data provider, through a store on this machine.
+
+    What was loaded before is not fetched again: only the missing part is. Change `source` to ask another provider.
+
+    Parameters
+    ----------
+    symbols : str or sequence of str
+        A ticker, a pair such as `BTC/USDT`, or an instrument id such as `stock:XNAS:AAPL`; or several.
+    source : str
+        Name of a provider: `yahoo`, `polygon`, `alpaca`, `binance`, `files`, `sample`, `synthetic`, ...
+    start, end : str, date or Timestamp, optional
+        The first instant that is in, and the first that is not; without a zone in UTC. No end: now.
+    period : str, optional
+        How far back instead of a start: `5d 2wk 6mo 1y ytd max`. One year if neither is given.
+    interval : str
+        Length of a bar: `1m 5m 1h 1d 1wk 1mo`.
+    adjusted : {"raw", "splits", "all"}, optional
+        As traded, adjusted for splits, or for splits and dividends. By default the last that the provider has.
+    asset_class : str
+        `stock etf crypto futures forex option index`.
+    partial : bool
+        Whether the bar that is not over yet comes too, marked by a column `is_partial`.
+    refresh : bool
+        Fetch everything anew.
+
+    Returns
+    -------
+    DataFrame, or Loaded for several symbols
+        Sound bars, oldest first, yours to change; `provenance(bars)` tells where they come from. Several symbols give a
+        mapping from symbol to bars; those that failed stand in its `failures`, and a warning says so.
+
+    Raises
+    ------
+    InputError
+        If an argument is not one, or the provider cannot serve it.
+    ConfigError
+        If a key or an optional package is missing.
+    DataError
+        If there is no such series, or no bars in the span; for several symbols, if none could be loaded.
+    VenueError
+        If the provider failed.
+
+    Examples
+    --------
+    >>> bars = load("NASDAQ", source="sample", start="2010-01-01", end="2011-01-01", asset_class="index")
+    >>> len(bars), str(bars.index[0].date())
+    (252, '2010-01-04')
+    """
+    from algotrendy.compute import progress_for, wait_for
+    from algotrendy.data.loader import Loaded
+    from algotrendy.data.requests import adjusted_of, requests_for, span_of
+
+    loader = _loader()
+    names = [symbols] if isinstance(symbols, str) else list(symbols)
+    span = span_of(start, end, period, loader.now())
+    way = adjusted_of(adjusted, loader.provider(source).capabilities)
+    requests = requests_for(
+        names, span, interval=interval, adjusted=way, asset_class=asset_class, partial=partial
+    )
+    if isinstance(symbols, str):
+        return wait_for(loader.load(requests[0], source, refresh=refresh)).bars
+    with progress_for(f"Loading from {source}", len(requests), show=workspace().settings.progress) as progress:
+        found, failures = wait_for(
+            loader.load_many(requests, source, refresh=refresh, done=lambda symbol: progress.advance(1))
+        )
+    if failures:
+        _tell(found, failures, source)
+    return Loaded({symbol: each.bars for symbol, each in found.items()}, failures)
+
+
+def _loader() -> BarLoader:
+    if _Session.loader is None:
+        from algotrendy.data.local import local_loader
+
+        _Session.loader = local_loader()
+    return _Session.loader
+
+
+def _tell(found: Mapping[str, object], failures: Mapping[str, Exception], source: str) -> None:
+    """Warn of symbols that could not be loaded; raise where none could."""
+    reasons = "; ".join(f"{symbol}: {why}" for symbol, why in failures.items())
+    if not found:
+        raise DataError(f"{source} served none of the {len(failures)} symbols: {reasons}")
+    warnings.warn(f"{len(failures)} of {len(failures) + len(found)} symbols were not loaded: {reasons}", stacklevel=3)
 
 
 def optimize(

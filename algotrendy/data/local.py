@@ -1,0 +1,50 @@
+"""The loader of one machine: every provider by name, and a store of Parquet files in the folder for caches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from algotrendy.data import providers
+from algotrendy.data.known_symbols import KnownSymbols
+from algotrendy.data.loader import BarLoader
+from algotrendy.data.providers.port import Provider
+from algotrendy.data.store.parquet import ParquetStore
+from algotrendy.home import default_home
+
+__all__ = ["Providers", "local_loader"]
+
+
+class Providers:
+    """Providers by name, each made when it is first asked for and kept, since it counts its requests."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Provider] = {}
+
+    def __call__(self, name: str) -> Provider:
+        """Return the provider of this name.
+
+        Raises
+        ------
+        InputError
+            If there is none: the message gives the nearest name.
+        MissingExtraError
+            If it needs a package that is not installed.
+        """
+        if name not in self._made:
+            self._made[name] = providers.get(name)
+        return self._made[name]
+
+    async def close(self) -> None:
+        """Close all that were made."""
+        made, self._made = list(self._made.values()), {}
+        for provider in made:
+            await provider.close()
+
+
+def local_loader(home: Path | None = None) -> BarLoader:
+    """Return a loader that keeps what it loads under `home`, by default the folder for caches.
+
+    Nothing is written before something is loaded.
+    """
+    folder = (default_home() if home is None else home) / "bars"
+    return BarLoader(Providers(), ParquetStore(folder), known=KnownSymbols(folder / "symbols.json"))
