@@ -165,6 +165,9 @@ class BarsRequest:
         The bars that start in it.
     adjusted : {"raw", "splits", "all"}
     asset_class : AssetClass
+        A text is turned into one.
+    partial : bool
+        Whether bars that are not finished yet are wanted too, marked by a column `is_partial`.
     """
 
     symbol: str
@@ -172,11 +175,17 @@ class BarsRequest:
     span: Span
     adjusted: Adjusted = "raw"
     asset_class: AssetClass = field(default=AssetClass.STOCK)
+    partial: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interval", Interval.parse(self.interval))
         if not self.symbol or self.symbol != self.symbol.strip():
             raise InputError(f"symbol {self.symbol!r} is not a symbol; expected such as AAPL or BTC/USDT")
+        if self.adjusted not in get_args(Adjusted):
+            raise InputError(f"adjusted is {self.adjusted!r}; choose raw, splits or all")
+        if self.asset_class not in tuple(AssetClass):
+            raise InputError(f"{self.asset_class!r} is not an asset class; expected one of {', '.join(AssetClass)}")
+        object.__setattr__(self, "asset_class", AssetClass(self.asset_class))
 
 
 def _short(stamp: pd.Timestamp) -> str:

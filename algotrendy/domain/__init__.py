@@ -3,12 +3,14 @@
 `bars` checks bars and hands out their columns, `faults` says in words what is wrong with them; `interval`, `calendar`
 and `exchange` know when a bar is known and how many make a year; `resample` builds longer bars without seeing the
 future; `stale` finds opens that are copies; `provenance` says where bars come from; `instrument` and `panel` hold
-several series at once; `types` names arrays. Each name is imported from its own module; this page stays light.
+several series at once; `tickers` knows which instrument a ticker meant when; `actions` holds splits and dividends and
+adjusts by them; `types` names arrays. Each name is imported from its own module; this page stays light.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "actions",
     "bars",
     "calendar",
     "exchange",
@@ -19,5 +21,6 @@ __all__ = [
     "provenance",
     "resample",
     "stale",
+    "tickers",
     "types",
 ]
