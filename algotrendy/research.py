@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from algotrendy.backtest import sweep as _sweep
 from algotrendy.config import Settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.sweep import SweepResult
-    from algotrendy.data.loader import BarLoader, Loaded
+    from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
@@ -96,10 +96,6 @@ def configure(**settings: Any) -> Workspace:
     return _Session.current
 
 
-@overload
-def load(symbols: str, **options: Any) -> pd.DataFrame: ...
-@overload
-def load(symbols: Sequence[str], **options: Any) -> Loaded: ...
 def load(
     symbols: str | Sequence[str],
     *,
@@ -112,7 +108,7 @@ def load(
     asset_class: str = "stock",
     partial: bool = False,
     refresh: bool = False,
-) -> pd.DataFrame | Loaded:
+) -> Any:
     """Load bars of one symbol or of several from a data provider, through a store on this machine.
 
     What was loaded before is not fetched again: only the missing part is. Change `source` to ask another provider.
@@ -169,9 +165,7 @@ def load(
     names = [symbols] if isinstance(symbols, str) else list(symbols)
     span = span_of(start, end, period, loader.now())
     way = adjusted_of(adjusted, loader.provider(source).capabilities)
-    requests = requests_for(
-        names, span, interval=interval, adjusted=way, asset_class=asset_class, partial=partial
-    )
+    requests = requests_for(names, span, interval=interval, adjusted=way, asset_class=asset_class, partial=partial)
     if isinstance(symbols, str):
         return wait_for(loader.load(requests[0], source, refresh=refresh)).bars
     with progress_for(f"Loading from {source}", len(requests), show=workspace().settings.progress) as progress:

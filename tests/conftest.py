@@ -6,13 +6,19 @@ ALGOTRENDY_HYPOTHESIS : "quick" (default) or "long"
     How many examples a property test tries.
 ALGOTRENDY_REQUIRE_BROWSER : "1"
     A browser test fails instead of being skipped where there is no browser.
+ALGOTRENDY_REQUIRE_SERVICES : "1"
+    A test that needs PostgreSQL or Redis fails instead of being skipped where there is none.
+ALGOTRENDY_TEST_POSTGRES, ALGOTRENDY_TEST_REDIS : address
+    The servers to test on: `postgresql://postgres@127.0.0.1:5432/test` and `redis://127.0.0.1:6379/0`.
 ALGOTRENDY_STRICT_SKIPS : "1"
     The run fails if a test was skipped for any reason but missing shared data or a missing GPU.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -77,14 +84,35 @@ def _browser_is_missing() -> bool:
     return shutil.which("chromium") is None or shutil.which("chromedriver") is None
 
 
+POSTGRES = os.environ.get("ALGOTRENDY_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+REDIS = os.environ.get("ALGOTRENDY_TEST_REDIS", "redis://127.0.0.1:6379/0")
+SERVICES = {"postgres": POSTGRES, "redis": REDIS}
+"""Markers of tests that need a server, and where it is."""
+
+
+@functools.cache
+def _does_not_answer(address: str) -> str:
+    """Return why nothing answers at an address, or an empty text; who answers, the tests find out."""
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 0), timeout=2.0).close()
+    except OSError as e:
+        return f"nothing answers at {parts.hostname}:{parts.port} ({e.strerror or e})"
+    return ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with a reason that begins with what is missing, the tests that this machine cannot run."""
     require_browser = os.environ.get("ALGOTRENDY_REQUIRE_BROWSER") == "1"
+    require_services = os.environ.get("ALGOTRENDY_REQUIRE_SERVICES") == "1"
     for item in items:
         if item.get_closest_marker("shared") and not SHARED.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"shared: there is no folder {SHARED.name} beside the project"))
         if item.get_closest_marker("browser") and _browser_is_missing() and not require_browser:
             item.add_marker(pytest.mark.skip(reason="browser: chromium and chromedriver are not installed"))
+        for name, address in SERVICES.items():
+            if item.get_closest_marker(name) and not require_services and (reason := _does_not_answer(address)):
+                item.add_marker(pytest.mark.skip(reason=f"{name}: {reason}"))
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +127,37 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"shared: there is no folder {SHARED.name} beside the project")
     return SHARED
+
+
+@pytest.fixture
+def postgres_schema() -> Iterator[tuple[str, str]]:
+    """Yield the address of a PostgreSQL server and the name of a schema of this test alone, dropped afterwards."""
+    import asyncpg
+
+    from algotrendy.compute import wait_for
+
+    schema = f"test_{secrets.token_hex(6)}"
+    yield POSTGRES, schema
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(POSTGRES)
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        await connection.close()
+
+    wait_for(drop())
+
+
+@pytest.fixture
+def redis_prefix() -> Iterator[tuple[str, str]]:
+    """Yield the address of a Redis server and a prefix of keys of this test alone, removed afterwards."""
+    import redis
+
+    prefix = f"test-{secrets.token_hex(6)}"
+    yield REDIS, prefix
+    with redis.Redis.from_url(REDIS) as client:
+        keys = list(client.scan_iter(f"{prefix}:*"))
+        if keys:
+            client.delete(*keys)
 
 
 @pytest.fixture

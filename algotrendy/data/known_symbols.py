@@ -79,7 +79,9 @@ class KnownSymbols:
                 return
             found: Any = json.loads(self._path.read_text(encoding="utf-8"))
             spans = {
-                name: {Meant(*text.split("|")): tuple(Span.of(*ends) for ends in spans) for text, spans in known.items()}
+                name: {
+                    Meant(*text.split("|")): tuple(Span.of(*ends) for ends in spans) for text, spans in known.items()
+                }
                 for name, known in found.items()
             }
         except (OSError, ValueError, AttributeError, TypeError):

@@ -17,7 +17,6 @@ import pandas as pd
 
 from algotrendy.data.known_symbols import KnownSymbols, Meant
 from algotrendy.data.series import BarsRequest, SeriesKey, Span, as_instant, merged
-
 from algotrendy.domain.provenance import provenance, with_provenance
 from algotrendy.errors import AlgotrendyError, DataError, InputError
 
@@ -32,7 +31,6 @@ AT_ONCE = 8
 
 _OVERLAP_BARS = 5
 _SAME_PRICE = 1e-6  # vendors round adjusted prices; the smallest dividends move them by more
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,7 +326,7 @@ def _facts(bars: pd.DataFrame, key: SeriesKey, notes: Sequence[str]) -> dict[str
         "name": key.symbol,
         "title": key.instrument,
         "source": key.source,
-        "kind": f"{key.interval} bars, {'as traded' if key.adjusted == 'raw' else f'adjusted for {_WORDS[key.adjusted]}'}",
+        "kind": f"{key.interval} bars, {_WORDS[key.adjusted]}",
         "tradable": True,
         "first": str(bars.index[0]),
         "last": str(bars.index[-1]),
@@ -337,5 +335,4 @@ def _facts(bars: pd.DataFrame, key: SeriesKey, notes: Sequence[str]) -> dict[str
     }
 
 
-_WORDS = {"splits": "splits", "all": "splits and dividends"}
-
+_WORDS = {"raw": "as traded", "splits": "adjusted for splits", "all": "adjusted for splits and dividends"}

@@ -21,7 +21,7 @@ class Providers:
         self._made: dict[str, Provider] = {}
 
     def __call__(self, name: str) -> Provider:
-        """Return the provider of this name.
+        """Return the provider of this name; `yahoo+polygon` asks the second where the first cannot serve.
 
         Raises
         ------
@@ -31,8 +31,11 @@ class Providers:
             If it needs a package that is not installed.
         """
         if name not in self._made:
-            self._made[name] = providers.get(name)
+            self._made[name] = self._several(name.split("+")) if "+" in name else providers.get(name)
         return self._made[name]
+
+    def _several(self, names: list[str]) -> Provider:
+        return providers.FallbackProvider([self(name.strip()) for name in names])
 
     async def close(self) -> None:
         """Close all that were made."""

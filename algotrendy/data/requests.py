@@ -106,9 +106,9 @@ def requests_for(
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise InputError(f"symbols come more than once: {', '.join(twice)}; give each once")
-    kind = _asset_class(asset_class)
+    kind, length = _asset_class(asset_class), Interval.parse(interval)
     return [
-        BarsRequest(symbol=name, interval=interval, span=span, adjusted=adjusted, asset_class=kind, partial=partial)
+        BarsRequest(symbol=name, interval=length, span=span, adjusted=adjusted, asset_class=kind, partial=partial)
         for name in names
     ]
 

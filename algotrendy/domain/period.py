@@ -47,9 +47,9 @@ def period_start(period: str, end: pd.Timestamp) -> pd.Timestamp:
     if match is None or int(match[1]) < 1:
         raise InputError(f"{period!r} is not a period; expected such as 5d 2wk 6mo 1y ytd max")
     count, unit = int(match[1]), match[2]
-    names: Any = {"d": "days", "wk": "weeks", "mo": "months", "y": "years"}
+    back: dict[str, Any] = {{"d": "days", "wk": "weeks", "mo": "months", "y": "years"}[unit]: count}
     try:
-        start = end - pd.DateOffset(**{names[unit]: count})
+        start = end - pd.DateOffset(**back)
     except (OverflowError, ValueError, pd.errors.OutOfBoundsDatetime) as e:
         raise InputError(f"the period {period!r} reaches back before 1900; use max for all there is") from e
     if start < EARLIEST:

@@ -285,9 +285,7 @@ class MarketDataService:
             name, fetch, ttl=self._defaults.ttl_seconds, stale=self._defaults.stale_seconds
         )
 
-    def _requests(
-        self, symbols: Sequence[str], period: str | None, interval: str, asked: _Asked
-    ) -> list[BarsRequest]:
+    def _requests(self, symbols: Sequence[str], period: str | None, interval: str, asked: _Asked) -> list[BarsRequest]:
         wanted = None if asked.start is not None else period or DEFAULT_PERIOD
         return requests_for(
             symbols,
@@ -310,7 +308,9 @@ class MarketDataService:
 
     def _chain_source(self) -> ChainSource:
         if self._chain is None:
-            raise ConfigError("no blockchain provider is set up; hand one to the service, such as providers.get('covalent')")
+            raise ConfigError(
+                "no blockchain provider is set up; hand one to the service, such as providers.get('covalent')"
+            )
         return self._chain
 
 

@@ -134,4 +134,5 @@ def _united(parts: Sequence[Capabilities]) -> Capabilities:
         longest_request=None if None in longest else max(one for one in longest if one is not None),
         dated_tickers=all(part.dated_tickers for part in parts),
         needs_key=all(part.needs_key for part in parts),
+        local=all(part.local for part in parts),
     )

@@ -39,6 +39,8 @@ class Capabilities:
     dated_tickers : bool
         Whether history lies under the ticker of its time (else all of it lies under the newest ticker).
     needs_key : bool
+    local : bool
+        Whether its bars lie on this machine already, so that storing them again would be a copy.
     """
 
     intervals: frozenset[str] | None
@@ -50,6 +52,7 @@ class Capabilities:
     longest_request: pd.Timedelta | None = None
     dated_tickers: bool = False
     needs_key: bool = False
+    local: bool = False
 
     def why_not(self, request: BarsRequest) -> str | None:
         """Return why a request cannot be served, in words; None if it can.

@@ -59,6 +59,7 @@ class FilesProvider:
             asset_classes=frozenset(AssetClass),
             adjusted=frozenset({settings.adjusted}),
             dated_tickers=True,
+            local=True,
         )
 
     async def bars(self, request: BarsRequest) -> Fetched:

@@ -34,6 +34,7 @@ class SampleProvider:
         intervals=frozenset({"1d"}),
         asset_classes=frozenset({AssetClass.INDEX, AssetClass.STOCK}),
         adjusted=EVERY_ADJUSTMENT,  # an index has no splits and pays nothing
+        local=True,
     )
 
     async def bars(self, request: BarsRequest) -> Fetched:
@@ -81,7 +82,9 @@ class SyntheticProvider:
     """
 
     name = "synthetic"
-    capabilities = Capabilities(intervals=None, asset_classes=frozenset(AssetClass), adjusted=EVERY_ADJUSTMENT)
+    capabilities = Capabilities(
+        intervals=None, asset_classes=frozenset(AssetClass), adjusted=EVERY_ADJUSTMENT, local=True
+    )
 
     def __init__(self, settings: SyntheticSettings | None = None) -> None:
         self._settings = settings or SyntheticSettings()

@@ -76,6 +76,7 @@ class SqlProvider:
             asset_classes=frozenset(AssetClass),
             adjusted=frozenset({settings.adjusted}),
             dated_tickers=True,
+            local=True,
         )
 
     async def bars(self, request: BarsRequest) -> Fetched:
