@@ -94,6 +94,11 @@ class Feed:
         pieces: Any = (values[begin:end] for values in self.events)
         return replace(self, events=Events(*pieces))
 
+    def kept(self) -> Feed:
+        """Return the feed with copies of its events: a stream writes the next one where the last one stood."""
+        pieces: Any = (read_only(values.copy()) for values in self.events)
+        return replace(self, events=Events(*pieces))
+
     def joined(self, other: Feed) -> Feed:
         """Return these events and those of `other` after them."""
         pairs = zip(self.events, other.events, strict=True)

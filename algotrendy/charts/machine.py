@@ -138,7 +138,7 @@ class Machine:
             feed = feed if self._waiting is None else self._waiting.joined(feed)
             count = self.begin(feed)
             if count is None:
-                self._waiting = feed
+                self._waiting = feed.kept()
                 return self._empty(0)
             self._waiting, self._begun = None, True
             feed = self._absorb(feed, count)
