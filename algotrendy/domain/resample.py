@@ -22,7 +22,7 @@ from algotrendy.domain.interval import Interval, infer_interval
 from algotrendy.domain.types import AnyArray, Bool1D, Dates1D, Int1D
 from algotrendy.errors import InputError
 
-__all__ = ["Resampled", "ResampledArrays", "resample_arrays", "resample_bars"]
+__all__ = ["Periods", "Resampled", "ResampledArrays", "periods_of", "resample_arrays", "resample_bars"]
 
 _SECONDS_PER_DAY = 86_400
 _FIRST_MONDAY = 4  # days since 1970-01-01, a Thursday
@@ -43,6 +43,14 @@ class ResampledArrays(NamedTuple):
     bars: BarArrays
     last: Int1D
     known: Int1D
+
+
+class Periods(NamedTuple):
+    """For each bar or trade: the period it lies in, `datetime64` in UTC, and whether it completes it; `periods_of`."""
+
+    starts: AnyArray
+    ends: AnyArray
+    complete: Bool1D
 
 
 def resample_bars(
@@ -126,6 +134,63 @@ def resample_arrays(
     if rule.is_intraday:
         stamped = stamped.tz_localize("UTC")
     return ResampledArrays(stamped, _reduced(bars, firsts, last), last, known)
+
+
+def periods_of(
+    index: pd.DatetimeIndex, rule: str | Interval, *, interval: str | Interval | None, calendar: Calendar | None = None
+) -> Periods:
+    """Return the period of each bar, or of each instant, on its own: it depends on no other row.
+
+    Parameters
+    ----------
+    index : DatetimeIndex of shape (n,)
+        Start stamps of bars, or instants, ascending; stamps may repeat.
+    rule : str or Interval
+        The length of the periods.
+    interval : str, Interval or None
+        The length of the bars; None: the rows are instants, such as trades, which complete no period.
+    calendar : Calendar, optional
+        As for `resample_bars`.
+
+    Returns
+    -------
+    Periods
+        Arrays of shape (n,). A period ends where the next begins, at the close of its last session if a calendar with
+        hours is given. A row completes its period if a bar that starts as this one ends must belong to a later one.
+
+    Raises
+    ------
+    InputError
+        If whole bars do not fit into the rule.
+
+    Examples
+    --------
+    >>> periods = periods_of(pd.date_range("2024-03-01", periods=3, freq="2min", tz="UTC"), "4m", interval="2m")
+    >>> periods.complete.tolist(), str(periods.ends[2])[11:16]
+    ([False, True, False], '00:08')
+    """
+    rule = Interval.parse(rule)
+    base = None if interval is None else Interval.parse(interval)
+    if base is not None:
+        _check_fit(base, rule)
+    stamps = utc_stamps(index)
+    if not stamps.size:
+        return Periods(stamps, stamps, np.zeros(0, dtype=bool))
+    if rule.is_intraday:
+        starts = _floor(stamps, rule)
+        midnight = (starts.astype("datetime64[D]") + 1).astype(stamps.dtype)
+        ends = np.minimum(known_instants(starts, rule, None), midnight)
+        after = starts if base is None else _floor(known_instants(stamps, base, None), rule)
+        return Periods(starts, ends, after != starts)
+    chosen = calendar or ALWAYS_OPEN
+    dates_alone = base is not None and not base.is_intraday and index.is_normalized
+    sessions, first_bars = chosen.split(index.tz_localize(None) if dates_alone else index)
+    number = np.repeat(_period_number(sessions, rule), np.diff(first_bars, append=len(index)))
+    starts = _period_start(number, rule).astype(stamps.dtype)
+    ends = known_instants(starts, rule, chosen)
+    if base is None:
+        return Periods(starts, ends, np.zeros(len(index), dtype=bool))
+    return Periods(starts, ends, _long_periods(index, rule, base, chosen)[2])
 
 
 def _reduced(bars: BarArrays, firsts: Int1D, last: Int1D) -> BarArrays:
