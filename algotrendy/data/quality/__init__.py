@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from algotrendy.data.quality.check import check_quality, known_kinds
     from algotrendy.data.quality.issue import Issue, Remedy
-    from algotrendy.data.quality.registry import Check, checks, register_check, unregister_check
     from algotrendy.data.quality.mending import Repaired, repair
+    from algotrendy.data.quality.registry import Check, checks, register_check, unregister_check
     from algotrendy.data.quality.report import QualityReport
     from algotrendy.data.quality.subject import Subject
 

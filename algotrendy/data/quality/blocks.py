@@ -23,6 +23,9 @@ LEAST_JUMP = float(np.log(1.15))
 """Smaller gaps are news: splits of less than 6 for 5 are told from them by corporate actions alone."""
 GAP_FAR = 6.0
 """A gap counts from so many usual moves on."""
+_LISTED_FAR = 3.0
+"""... where the ratio must be a listed one as well."""
+_LARGE_DIVIDEND = 0.05
 _LONGEST = 260
 _PAIRED = 400
 
@@ -45,7 +48,7 @@ class Gaps(NamedTuple):
 
     places: Int1D
     moves: Float1D
-    """Log of open over previous close, one for each bar."""
+    """Log of open over previous close, one for each bar; what a large dividend explains is taken off."""
     scale: Float1D
     """The usual size of close-to-close moves at each bar, longer waits counted."""
 
@@ -54,18 +57,36 @@ def gaps_of(subject: Subject) -> Gaps:
     """Return the gaps that are large enough to ask what they are; worked out once."""
     if "gaps" not in subject.memo:
         logs = levels_of(subject).log_prices
-        subject.memo["gaps"] = _gaps(subject, logs[:, 0], logs[:, 3])
+        subject.memo["gaps"] = _gaps(subject, logs[:, 0], logs[:, 3] + _dividend_moves(subject), logs[:, 3])
     found: Gaps = subject.memo["gaps"]
     return found
 
 
-def _gaps(subject: Subject, open: Float1D, close: Float1D) -> Gaps:
-    gap = np.append(0.0, open[1:] - close[:-1])
+def _dividend_moves(subject: Subject) -> Float1D:
+    """Return for each close what the dividend of the next bar takes from it, as a log; only large dividends count."""
+    taken = np.zeros(subject.n)
+    for date, dividend in zip(*subject.dividends, strict=True):
+        place = int(np.searchsorted(subject.dates, date, side="right" if _is_long(subject) else "left"))
+        place -= int(_is_long(subject))
+        if 0 < place < subject.n:
+            share = dividend / subject.close[place - 1]
+            if _LARGE_DIVIDEND < share < 0.9 and subject.open[place] < subject.close[place - 1] * (1.0 - share / 2.0):
+                taken[place - 1] = np.log1p(-share)
+    return taken
+
+
+def _is_long(subject: Subject) -> bool:
+    return subject.interval is not None and subject.interval.unit in ("wk", "mo")
+
+
+def _gaps(subject: Subject, open: Float1D, left: Float1D, close: Float1D, far: float = GAP_FAR) -> Gaps:
+    """Return the gaps from what is left of each close to the next open."""
+    gap = np.append(0.0, open[1:] - left[:-1])
     move = np.append(0.0, np.diff(close))
     # Where opens are copies of the close before, a jump happens inside the bar.
     gap = np.where(np.abs(gap) < 1e-9, move, gap)
     scale = local_scale(move) * np.sqrt(steps_of(subject))
-    places = np.flatnonzero(np.abs(gap) > np.maximum(LEAST_JUMP, GAP_FAR * scale))
+    places = np.flatnonzero(np.abs(gap) > np.maximum(LEAST_JUMP, far * scale))
     return Gaps(places, gap, scale)
 
 
@@ -94,9 +115,8 @@ def _adjusted_blocks(subject: Subject) -> Iterator[Block]:
     if levels.changes:
         return
     close = np.log(adjusted)
-    yield from _blocks(
-        subject, _gaps(subject, levels.log_prices[:, 0] - levels.log_prices[:, 3] + close, close), listed_only=True
-    )
+    open = levels.log_prices[:, 0] - levels.log_prices[:, 3] + close
+    yield from _blocks(subject, _gaps(subject, open, close, close, _LISTED_FAR), listed_only=True)
 
 
 def _blocks(subject: Subject, gaps: Gaps, *, listed_only: bool) -> Iterator[Block]:

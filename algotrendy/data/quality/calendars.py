@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from algotrendy.data.quality.stamps import distinct
 from algotrendy.domain.calendar import ALWAYS_OPEN, SESSIONS, SUNDAY_OPEN, Calendar, exchange, infer_calendar
 from algotrendy.domain.types import Dates1D
 from algotrendy.errors import DataError, InputError
 
-CANDIDATES = ("XNYS", "XTSE", "XLON", "XETR", "XPAR", "XSWX", "XTKS", "XHKG", "XASX", "XSHG", "XBOM", "XJSE", "XTAE")
+CANDIDATES = ("XNYS", "XTSE", "XLON", "XETR", "XPAR", "XSWX", "XTKS", "XHKG", "XASX", "XSHG", "XBOM", "XJSE")
 """Exchanges whose holidays are tried where no calendar is given: the large ones, one for each set of holidays."""
 
 _LEAST_SESSIONS = 120
@@ -21,6 +22,8 @@ _KEPT = 0.95
 """An exchange fits if the bars keep at least so many of its holidays ..."""
 _HELD = 0.6
 """... and so many of its sessions; thin trading leaves many out."""
+_SILENT = 20
+"""Longer holes than so many days say nothing about holidays and are left out."""
 _EXPLAINED = 0.5
 """... and its holidays are at least half of the weekdays without a bar, or hardly any session is missing."""
 
@@ -42,10 +45,14 @@ def calendar_of(given: Calendar | str | None, times: pd.DatetimeIndex, dates: Da
     if given is not None:
         return given, given is not SESSIONS and given is not SUNDAY_OPEN
     found = infer_calendar(times)
+    weekdays = np.bincount((dates.astype(np.int64) + 3) % 7, minlength=7)
     if found is ALWAYS_OPEN:
+        if dates.size > 20 and (weekdays == 0).any():
+            return SESSIONS, False  # dates that slipped by a day, not a market that is open on Saturdays
         return found, True
-    if found is SESSIONS:
-        fitting = fitting_exchange(np.unique(dates))
+    fridays = float(np.mean((dates.astype(np.int64) + 3) % 7 == 4)) if dates.size else 1.0
+    if found is SESSIONS or fridays < 0.02:  # some markets trade from Sunday to Thursday
+        fitting = fitting_exchange(distinct(dates))
         if fitting is not None:
             return exchange(fitting), True
     return found, False
@@ -87,10 +94,14 @@ def _fitting(raw: bytes) -> str | None:
     dates = np.frombuffer(raw, dtype=np.int64).astype("datetime64[D]")
     # Two years show which exchange it may be; they are cheap to ask a dozen calendars about.
     tail = dates[dates >= dates[-1] - np.timedelta64(730, "D")]
-    ranked = sorted(
-        (score, name) for name in CANDIDATES if (score := _misfit(name, tail if tail.size > 60 else dates)) is not None
-    )
-    for _, name in ranked[:3]:
+    ranked = []
+    for name in CANDIDATES:
+        misfit = _misfit(name, tail if tail.size > 60 else dates)
+        if misfit is not None:
+            ranked.append((misfit, name))
+        if misfit == 0.0:
+            break
+    for _, name in sorted(ranked)[:3]:
         if _misfit(name, dates) is not None:
             return name
     return None
@@ -105,6 +116,10 @@ def _misfit(name: str, dates: Dates1D) -> float | None:
         return None
     sessions = sessions[sessions <= dates[-1]]
     weekdays = days[np.is_busday(days)]
+    silent = np.flatnonzero(np.diff(dates).astype(np.int64) > _SILENT)
+    for start, end in zip(dates[silent], dates[silent + 1], strict=True):
+        weekdays = weekdays[(weekdays <= start) | (weekdays >= end)]
+        sessions = sessions[(sessions <= start) | (sessions >= end)]
     holidays = np.setdiff1d(weekdays, sessions)
     if holidays.size < _LEAST_HOLIDAYS:
         return None

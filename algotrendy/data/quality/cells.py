@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from algotrendy.data.quality.registry import Check
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.bars import PRICES
 from algotrendy.domain.faults import ROOM, stamp_text
-from algotrendy.domain.types import Bool1D
+from algotrendy.domain.types import Bool1D, Float1D
 
 _GRAVE = 0.01
 """A contradiction by more than 1 % of the price is an error; less may be rounding or an auction left out."""
@@ -22,7 +22,7 @@ def find_no_prices(subject: Subject) -> Iterator[Issue]:
     if not len(subject.stamps) or subject.sound.all():
         return
     prices = {name: subject.columns[name] for name in PRICES}
-    tests = {
+    tests: dict[str, tuple[str, Callable[[Float1D], Bool1D]]] = {
         "missing_price": ("missing (NaN)", np.isnan),
         "infinite_price": ("infinite", np.isinf),
         "not_positive": ("zero or negative", lambda column: np.isfinite(column) & (column <= 0.0)),

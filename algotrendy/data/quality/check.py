@@ -15,7 +15,7 @@ from algotrendy.data.quality.registry import checks
 from algotrendy.data.quality.report import QualityReport, ordered
 from algotrendy.data.quality.score import score_of
 from algotrendy.data.quality.stamps import NAT, dates_of
-from algotrendy.data.quality.subject import NO_EVENTS, Events, Subject, layout, read_frame
+from algotrendy.data.quality.subject import NO_EVENTS, Events, Subject, known_stamps, layout, read_frame
 from algotrendy.domain.calendar import Calendar
 from algotrendy.domain.interval import Interval
 from algotrendy.errors import InputError
@@ -133,15 +133,16 @@ def lay_out(
     if adjusted not in (None, "raw", "splits", "all"):
         raise InputError(f"adjusted is {adjusted!r}; choose raw, splits or all, or leave it out")
     stamps, found, zone = layout(index, Interval.parse(interval) if interval is not None else None)
-    known = np.unique(stamps[stamps != NAT])
+    known = known_stamps(stamps)
     daily = found is not None and not found.is_intraday
     dates = dates_of(known, zone if daily else None)
     times = dates.astype("datetime64[ns]") if daily else known.view("M8[ns]")
-    inferred, is_known = calendar_of(calendar, pd.DatetimeIndex(np.unique(times)), dates)
+    inferred, is_known = calendar_of(calendar, pd.DatetimeIndex(times), dates)
     if now is not None:
         now = pd.Timestamp(now)
         now = now.tz_localize("UTC") if now.tzinfo is None else now.tz_convert("UTC")
-    listed_dates = dates_of(np.where(stamps == NAT, 0, stamps), zone if daily else None)
+    has_events = "stock_splits" in columns or "dividends" in columns
+    listed_dates = dates_of(np.where(stamps == NAT, 0, stamps), zone if daily else None) if has_events else None
     return Subject(
         frame=bars,
         index=index,
@@ -151,6 +152,7 @@ def lay_out(
         interval=found,
         calendar=inferred,
         calendar_known=is_known,
+        calendar_given=is_known and calendar is not None,
         splits=_events(getattr(actions, "splits", None), "splits", columns.get("stock_splits"), listed_dates),
         dividends=_events(getattr(actions, "dividends", None), "dividends", columns.get("dividends"), listed_dates),
         has_actions=actions is not None or "stock_splits" in columns,

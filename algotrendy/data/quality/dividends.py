@@ -1,4 +1,4 @@
-"""Dividends against the adjusted close: adjustments that are missing or of the wrong size, and dividends that are wrong.
+"""Dividends against the adjusted close: adjustments that are missing or of the wrong size, and wrong dividends.
 
 On an ex-day the ratio of adjusted to plain close should step by 1 - dividend / close before [1]_. What it does is
 compared with what it should do; where the two differ, the drop of the price over the night and the other dividends
@@ -17,17 +17,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from algotrendy.data.quality.blocks import gaps_of
-from algotrendy.data.quality.issue import Issue, Remedy, number
+from algotrendy.data.quality.issue import Issue, Remedy, number, plural
+from algotrendy.data.quality.levels import levels_of
 from algotrendy.data.quality.registry import Check
-from algotrendy.data.quality.scale import local_scale
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.faults import stamp_text
+from algotrendy.domain.types import Float1D
 
 _ROOM = 0.2
 """An adjustment is right if it is within a fifth of what it should be: vendors take other closes and round."""
 _LEAST = 2e-4
 """Steps smaller than this are the rounding of an adjusted close."""
+_GRAVE = 0.005
+_LARGE = 0.15
+"""A dividend of more than 15 % of the price is asked whether it is in the unit of the price."""
 _REPEAT_DAYS = 10
 """The same dividend twice within so many days is one dividend told twice; monthly payers are further apart."""
 
@@ -39,6 +42,7 @@ class _Step(NamedTuple):
     dividend: float
     should: float
     does: float
+    later: float
 
 
 def find_dividends(subject: Subject) -> Iterable[Issue] | str:
@@ -52,50 +56,77 @@ def find_dividends(subject: Subject) -> Iterable[Issue] | str:
 
 def _find(subject: Subject) -> Iterator[Issue]:
     steps = list(_steps(subject))
-    hundreds = _hundredfold(subject, steps)
-    twice = _told_twice(subject, steps) - hundreds
-    for place in sorted(hundreds):
-        yield _wrong_dividend(subject, steps[place], 0.01)
-    for place in sorted(twice):
-        yield _wrong_dividend(subject, steps[place], 0.0)
-    for place, step in enumerate(steps):
-        real = _real_dividend(step, 0.01 if place in hundreds else 0.0 if place in twice else 1.0, subject)
-        if abs(real.should - real.does) > max(_LEAST, _ROOM * abs(real.should)):
-            yield _adjustment(subject, real, corrected=place in hundreds | twice)
+    twice = _told_twice(subject, steps)
+    hundreds = _hundredfold(subject, steps) - twice
+    factors = {**dict.fromkeys(hundreds, 0.01), **dict.fromkeys(twice, 0.0)}
+    for place in sorted(factors):
+        yield _wrong_dividend(subject, steps[place], factors[place])
+    real = [_real_dividend(subject, step, factors.get(place, 1.0)) for place, step in enumerate(steps)]
+    if not (subject.clean("adj_close") > 0.0).all():
+        yield _rebuilt(subject, real)
+        return
+    for place, step in enumerate(real):
+        if _differs(step):
+            yield _adjustment(subject, step, corrected=place in factors)
+
+
+def _differs(step: _Step) -> bool:
+    """Whether the adjusted close does something else than it should, on the day or, of a long bar, on the next."""
+    return all(abs(step.should - does) > max(_LEAST, _ROOM * abs(step.should)) for does in (step.does, step.later))
 
 
 def _steps(subject: Subject) -> Iterator[_Step]:
-    close, adjusted = subject.close, subject.clean("adj_close")
+    """Return what is and what should be on each ex-day, prices and dividends on the level that holds."""
+    close, adjusted = _close(subject), subject.clean("adj_close")
+    powers = levels_of(subject).powers[:, 3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(adjusted / close)
-    for date, dividend in zip(*subject.dividends, strict=True):
-        place = int(np.searchsorted(subject.dates, date))
-        if not 0 < place < subject.n or dividend <= 0.0 or subject.dates[place] > date + np.timedelta64(7, "D"):
+        ratio = np.log(adjusted / subject.close)
+    long = subject.interval is not None and subject.interval.unit in ("wk", "mo")
+    for date, paid in zip(*subject.dividends, strict=True):
+        place = int(np.searchsorted(subject.dates, date, side="right")) - 1 if long else _bar_of(subject, date)
+        if not 0 < place < subject.n or subject.dates[place] > date + np.timedelta64(7, "D"):
             continue
-        share = dividend / close[place - 1]
-        yield _Step(
-            place, float(dividend), float(np.log1p(-share)) if share < 1.0 else -np.inf,
-            float(ratio[place - 1] - ratio[place]),
-        )  # fmt: skip
+        dividend = float(paid) * (1.0 if powers[place] == 0 else 10.0 ** -float(powers[place]))
+        does = float(ratio[place - 1] - ratio[place])
+        # A long bar begins before the ex-day: some vendors let the step come with the bar after it.
+        later = float(ratio[place] - ratio[place + 1]) if long and place + 1 < subject.n else does
+        yield _Step(place, dividend, _should(dividend / close[place - 1]), does, later)
+
+
+def _bar_of(subject: Subject, date: np.datetime64) -> int:
+    return int(np.searchsorted(subject.dates, date))
+
+
+def _close(subject: Subject) -> Float1D:
+    return np.exp(levels_of(subject).log_prices[:, 3]) if levels_of(subject).changes else subject.close
+
+
+def _should(share: float) -> float:
+    return float(np.log1p(-share)) if share < 1.0 else -np.inf
 
 
 def _hundredfold(subject: Subject, steps: list[_Step]) -> set[int]:
-    """Return the dividends a hundred times too large: no price drops by so much, and a hundredth fits."""
+    """Return the dividends a hundred times too large: the price did not drop by so much, and a hundredth fits."""
     found = set()
-    gaps = gaps_of(subject)
+    close = _close(subject)
     for place, step in enumerate(steps):
-        before = subject.close[step.place - 1]
-        small = float(np.log1p(-min(step.dividend / 100.0 / before, 0.5)))
-        drop = float(gaps.moves[step.place])
-        unseen = drop > 0.5 * max(step.should, -3.0) - 3.0 * gaps.scale[step.place]
+        share = step.dividend / close[step.place - 1]
+        small = _should(share / 100.0)
         fits = abs(step.does - small) < max(_LEAST, _ROOM * abs(small))
-        if step.dividend > 0.15 * before and unseen and (fits or step.dividend >= before):
+        unseen = _drop(subject, step) > 0.5 * max(step.should, -3.0)
+        if share > _LARGE and unseen and (fits or share >= 1.0):
             found.add(place)
     return found
 
 
+def _drop(subject: Subject, step: _Step) -> float:
+    """Return the log of the open over the close before."""
+    logs = levels_of(subject).log_prices
+    return float(logs[step.place, 0] - logs[step.place - 1, 3])
+
+
 def _told_twice(subject: Subject, steps: list[_Step]) -> set[int]:
-    """Return dividends that stand a second time within days, where the price and the adjustment show one of them."""
+    """Return dividends that stand a second time within days; of the two that which the price shows less."""
     found = set()
     for place in range(1, len(steps)):
         one, two = steps[place - 1], steps[place]
@@ -103,25 +134,23 @@ def _told_twice(subject: Subject, steps: list[_Step]) -> set[int]:
         ratio = one.dividend / two.dividend
         if apart > _REPEAT_DAYS or not any(abs(ratio / times - 1.0) < 0.02 for times in (0.01, 1.0, 100.0)):
             continue
-        first, second = _seen(subject, one), _seen(subject, two)
-        found.add(place - 1 if second >= first else place)
+        if abs(ratio - 1.0) < 0.02:
+            should = max(one.should, two.should)
+            found.add(place - 1 if _shown(subject, two, should) >= _shown(subject, one, should) else place)
+        else:
+            found.add(place - 1 if ratio > 1.0 else place)  # in the wrong unit, and wrong altogether
     return found
 
 
-def _seen(subject: Subject, step: _Step) -> float:
-    """Return how far the price over the night went the way of the dividend, and how well the adjustment fits it."""
-    scale = float(local_scale(np.diff(np.log(subject.close), prepend=np.log(subject.close[0])))[step.place])
-    should = max(step.should, -3.0)
-    drop = float(gaps_of(subject).moves[step.place])
-    by_price = -abs(drop - should) / max(scale, 1e-9) if np.isfinite(step.should) else -np.inf
-    by_step = -abs(step.does - should) / max(abs(should), 1e-9)
-    return by_price + by_step
+def _shown(subject: Subject, step: _Step, should: float) -> float:
+    """Return by how much a dividend explains the move over the night better than none does (squared errors)."""
+    drop = _drop(subject, step)
+    return drop**2 - (drop - should) ** 2
 
 
-def _real_dividend(step: _Step, factor: float, subject: Subject) -> _Step:
+def _real_dividend(subject: Subject, step: _Step, factor: float) -> _Step:
     dividend = step.dividend * factor
-    share = dividend / subject.close[step.place - 1]
-    return step._replace(dividend=dividend, should=float(np.log1p(-share)) if share < 1.0 else -np.inf)
+    return step._replace(dividend=dividend, should=_should(dividend / _close(subject)[step.place - 1]))
 
 
 # --- issues ---
@@ -130,38 +159,57 @@ def _real_dividend(step: _Step, factor: float, subject: Subject) -> _Step:
 def _adjustment(subject: Subject, step: _Step, *, corrected: bool) -> Issue:
     rows = subject.rows[[step.place]]
     earlier = np.sort(subject.rows[: step.place])
-    broken = not np.isfinite(step.does) or not np.isfinite(step.should)
-    factor = 1.0 if broken else float(np.exp(step.should - step.does))
-    missing = abs(step.does) < _LEAST
-    said = "does not step" if missing else f"steps by {np.exp(step.does):.4f}" if not broken else "is not positive"
+    possible = np.isfinite(step.should)
+    factor = float(np.exp(step.should - step.does)) if possible else 1.0
+    said = "does not step" if abs(step.does) < _LEAST else f"steps by {np.exp(step.does):.4f}"
     return Issue(
         kind="dividend_adjustment",
-        severity="error" if abs(step.should - step.does) > 0.005 or broken else "warning",
+        severity="error" if abs(step.should - step.does) > _GRAVE else "warning",
         certainty="definite",
         score=1.0,
         evidence=f"dividend {number(step.dividend)} on {stamp_text(subject.stamp(int(rows[0])))} after close"
         f" {number(subject.close[step.place - 1])}: the adjusted close should step by {np.exp(step.should):.4f}"
         f" and {said}" + (" (with the dividend corrected)" if corrected else ""),
-        proposal="by hand: rebuild the adjusted close from the dividends"
-        if broken
-        else f"multiply adj_close of the bars before by {factor:.6f}",
+        proposal=f"multiply adj_close of the bars before by {factor:.6f}"
+        if possible
+        else "by hand: the dividend is larger than the price",
         columns=("adj_close",),
         measures={"dividend": step.dividend, "should": float(np.exp(step.should)), "does": float(np.exp(step.does))},
-        remedy=None
-        if broken
-        else Remedy(
+        remedy=Remedy(
             action="scale", rows=earlier, seen=subject.seen, columns=("adj_close",), values=np.array([[factor]])
-        ),
+        ) if possible else None,
         **subject.span(rows),
+    )  # fmt: skip
+
+
+def _rebuilt(subject: Subject, steps: list[_Step]) -> Issue:
+    """An adjusted close that is not positive is made anew: close times the steps of all later dividends."""
+    bad = ~(subject.clean("adj_close") > 0.0)
+    taken = np.zeros(subject.n)
+    for step in steps:
+        if np.isfinite(step.should):
+            taken[: step.place] += step.should
+    values = _close(subject) * np.exp(taken)
+    rows = subject.rows
+    return Issue(
+        kind="dividend_adjustment",
+        severity="error",
+        certainty="definite",
+        score=1.0,
+        evidence=f"the adjusted close is not positive in {plural(int(bad.sum()), 'bar')} of {subject.n:,}",
+        proposal=f"make it anew from the close and {plural(len(steps), 'dividend')}",
+        columns=("adj_close",),
+        remedy=Remedy(action="set", rows=rows, seen=subject.seen, columns=("adj_close",), values=values[:, None]),
+        **subject.span(rows[bad]),
     )
 
 
 def _wrong_dividend(subject: Subject, step: _Step, factor: float) -> Issue:
     rows = subject.rows[[step.place]]
-    before = float(subject.close[step.place - 1])
+    before = float(_close(subject)[step.place - 1])
     what = (
-        f"is {step.dividend / before:.0%} of the price, which opened"
-        f" {np.expm1(float(gaps_of(subject).moves[step.place])):+.1%}: a hundredth of it fits"
+        f"is {step.dividend / before:.0%} of the price, which opened {np.expm1(_drop(subject, step)):+.1%}:"
+        " a hundredth of it fits"
         if factor
         else "stands a second time within days, and the price does not show it here"
     )

@@ -16,8 +16,10 @@ from algotrendy.domain.calendar import known_at
 from algotrendy.domain.faults import stamp_text
 from algotrendy.domain.types import Bool1D
 
-_COARSE, _LEAST_RUN = 4, 5
+_COARSE, _LEAST_RUN = 4, 6
 """So many longer steps in a row, each four times the interval at least and of one length, are another frequency."""
+_ALIKE = 0.15
+"""Months differ by so much; steps inside a day must be equal."""
 _OFF_GRID = 0.05
 """Where more stamps than this leave the grid, there is none."""
 
@@ -26,15 +28,18 @@ def find_mixed(subject: Subject) -> Iterable[Issue] | str:
     """Find stretches of another frequency, and stamps off the grid of the interval."""
     if subject.interval is None or subject.n < 10:
         return "the interval cannot be told, or fewer than ten bars"
-    return [*_coarser(subject), *_finer(subject), *_off_grid(subject)]
+    off = list(_off_grid(subject))
+    return [*_coarser(subject), *(off or _finer(subject))]
 
 
 def _coarser(subject: Subject) -> Iterator[Issue]:
     slots = slots_of(subject)
-    for start, length in zip(*runs(slots >= _COARSE), strict=True):
+    starts, lengths = runs(slots >= _COARSE)
+    long = lengths >= _LEAST_RUN
+    for start, length in zip(starts[long], lengths[long], strict=True):
         part = slots[start : start + length]
-        alike = np.abs(part / np.median(part) - 1.0) <= 0.3
-        if length < _LEAST_RUN or alike.mean() < 0.8:
+        alike = np.abs(part / np.median(part) - 1.0) <= (_ALIKE if subject.is_daily else 0.0)
+        if alike.mean() < 0.8:
             continue
         rows = np.sort(subject.rows[max(start - 1, 0) : start + length])
         yield _issue(subject, rows, f"{plural(int(length), 'step')} in a row of about {int(np.median(part))} intervals")
@@ -80,8 +85,8 @@ def _off_grid(subject: Subject) -> Iterator[Issue]:
             severity="warning",
             certainty="definite",
             score=1.0,
-            evidence=f"{plural(int(off.sum()), 'bar')} of {subject.n:,} start between the multiples of {interval} that the"
-            " others keep",
+            evidence=f"{plural(int(off.sum()), 'bar')} of {subject.n:,} start between the multiples of {interval}"
+            " that the others keep",
             proposal="by hand: they overlap their neighbours, or are of another feed",
             **subject.span(rows),
         )

@@ -14,18 +14,18 @@ from algotrendy.data.quality.gaps import _sessions_of
 from algotrendy.data.quality.issue import Issue, Remedy, plural
 from algotrendy.data.quality.order import find_weekday_slip
 from algotrendy.data.quality.registry import Check
-from algotrendy.data.quality.stamps import DAY, HOUR, SECOND, ZONES, local, runs
+from algotrendy.data.quality.stamps import DAY, HOUR, SECOND, ZONES, distinct, firsts_of, local, regularity, runs
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.calendar import Calendar
 from algotrendy.domain.exchange import ExchangeCalendar
-from algotrendy.domain.types import AnyArray, Int1D
+from algotrendy.domain.types import AnyArray, Dates1D, Int1D
 
 _REGULAR = 0.5
 """Sessions must begin at one time at least this often for a slip to be told from thin trading."""
 _LEAST_SESSIONS = 8
 _CLEARLY = 0.2
 """A shift of the whole series must bring so many more of its bars into the exchange's hours."""
-_READ = 20_000
+_READ = 4_000
 
 
 def find_shifts(subject: Subject) -> Iterable[Issue] | str:
@@ -41,14 +41,14 @@ def find_shifts(subject: Subject) -> Iterable[Issue] | str:
 
 
 def _sessions_off(subject: Subject) -> Iterator[Issue]:
-    dates, firsts = np.unique(_sessions_of(subject), return_index=True)
-    if dates.size < _LEAST_SESSIONS:
+    firsts = firsts_of(_sessions_of(subject))
+    if firsts.size < _LEAST_SESSIONS:
         return
     length = max((subject.interval.seconds or 1) if subject.interval else 1, 60) * SECOND
-    zone = max(ZONES, key=lambda name: _regularity(local(subject.times[firsts], name) % DAY))
+    zone = max(ZONES, key=lambda name: regularity(local(subject.times[firsts], name) % DAY))
     clock = local(subject.times, zone)
     starts = clock[firsts] % DAY
-    if _regularity(starts) < _REGULAR:
+    if regularity(starts) < _REGULAR:
         return
     counts = np.diff(np.append(firsts, subject.n))
     midnight = np.repeat(clock[firsts] - starts, counts)
@@ -64,10 +64,6 @@ def _sessions_off(subject: Subject) -> Iterator[Issue]:
             yield _shift(subject, np.arange(firsts[start], end), float(hour), int(size), zone)
 
 
-def _regularity(clock: Int1D) -> float:
-    return float(np.unique(clock, return_counts=True)[1].max() / clock.size)
-
-
 def _shift(subject: Subject, places: Int1D, hours: float, sessions: int, zone: str) -> Issue:
     rows = np.sort(subject.rows[places])
     return Issue(
@@ -75,7 +71,8 @@ def _shift(subject: Subject, places: Int1D, hours: float, sessions: int, zone: s
         severity="error",
         certainty="suspected",
         score=0.9,
-        evidence=f"{plural(sessions, 'session')} begin and lie {hours:+g} hours off the others (by the clocks of {zone})",
+        evidence=f"{plural(sessions, 'session')} begin and lie {hours:+g} hours off the others"
+        f" (by the clocks of {zone})",
         proposal=f"move these bars by {-hours:+g} hours",
         measures={"hours": hours, "sessions": float(sessions)},
         remedy=Remedy(action="shift", rows=rows, seen=subject.seen, values=np.array([[-hours]])),
@@ -113,7 +110,8 @@ def _share_inside(calendar: ExchangeCalendar, times: Int1D) -> float:
     stamps = times.view("M8[ns]")
     inside = np.zeros(times.size, dtype=bool)
     for days in (-1, 0, 1):
-        opens, closes = calendar.trading_hours(stamps.astype("datetime64[D]") + np.timedelta64(days, "D"))
+        dates: Dates1D = (stamps + np.timedelta64(24 * days, "h")).astype("datetime64[D]")
+        opens, closes = calendar.trading_hours(dates)
         inside |= (stamps >= opens) & (stamps < closes)
     return float(inside.mean())
 
@@ -137,7 +135,7 @@ def _closed_days(subject: Subject) -> Iterator[Issue]:
     if (weekday >= 5).any() and not ((weekday == 4).any() and (weekday == 0).any()):
         return  # a slip by a day, which `find_shifts` tells of
     sundays = np.flatnonzero(weekday == 6)
-    weeks = max(np.unique((subject.dates.astype(np.int64) + 3) // 7).size, 1)
+    weeks = max(distinct((subject.dates.astype(np.int64) + 3) // 7).size, 1)
     habit = sundays.size >= 0.3 * weeks
     if habit:
         yield _sunday_sessions(subject, sundays)
@@ -164,8 +162,8 @@ def _sunday_sessions(subject: Subject, places: Int1D) -> Issue:
         certainty="definite",
         score=1.0,
         evidence=f"{plural(places.size, 'Sunday')} with a bar of its own, of a range"
-        f" {float(np.median(range_[places])) / max(usual, 1e-12):.2f} times that of other days: the first hours of Monday's"
-        " session, cut off at midnight UTC",
+        f" {float(np.median(range_[places])) / max(usual, 1e-12):.2f} times that of other days:"
+        " the first hours of Monday's session, cut off at midnight UTC",
         proposal="merge each into the bar of the Monday after it",
         measures={"bars": float(places.size), "followed_by_monday": float(followed.size)},
         remedy=Remedy(action="merge", rows=np.sort(subject.rows[followed]), seen=subject.seen),
@@ -195,8 +193,9 @@ def _stray(subject: Subject, places: Int1D, kind: str, where: str) -> Issue:
 def _closed_hours(subject: Subject) -> Iterator[Issue]:
     if isinstance(subject.calendar, ExchangeCalendar):
         sessions = _sessions_of(subject)
-        opens, _ = subject.calendar.trading_hours(sessions)
-        closed = subject.times < opens.astype("datetime64[ns]").astype(np.int64) - 12 * HOUR
+        firsts = firsts_of(sessions)
+        opens = subject.calendar.trading_hours(sessions[firsts])[0].astype("datetime64[ns]").astype(np.int64)
+        closed = subject.times < np.repeat(opens, np.diff(np.append(firsts, subject.n))) - 12 * HOUR
         where = f"more than twelve hours before {subject.calendar.name} opens"
     else:
         weekday, clock = (subject.times // DAY + 3) % 7, subject.times % DAY
@@ -224,7 +223,8 @@ def find_early_stamps(subject: Subject) -> Iterable[Issue] | str:
     calendar: Calendar = subject.calendar
     if subject.interval is None or subject.is_daily or not isinstance(calendar, ExchangeCalendar):
         return "no hours of an exchange to compare with"
-    dates, firsts = np.unique(_sessions_of(subject), return_index=True)
+    firsts = firsts_of(_sessions_of(subject))
+    dates = _sessions_of(subject)[firsts]
     opens: AnyArray = calendar.trading_hours(dates)[0]
     opens_at = opens.astype("datetime64[ns]").astype(np.int64)
     starts, length = subject.times[firsts], (subject.interval.seconds or 1) * SECOND
@@ -239,8 +239,9 @@ def find_early_stamps(subject: Subject) -> Iterable[Issue] | str:
             severity="info",
             certainty="definite",
             score=1.0,
-            evidence=f"the first bar of {plural(int(over.sum()), 'session')} of {dates.size:,} is stamped {early:g} minutes"
-            f" before {calendar.name} opens: it holds only {length / (60 * SECOND) - early:g} minutes of trading",
+            evidence=f"the first bar of {plural(int(over.sum()), 'session')} of {dates.size:,} is stamped"
+            f" {early:g} minutes before {calendar.name} opens: it holds only"
+            f" {length / (60 * SECOND) - early:g} minutes of trading",
             proposal="by hand: nothing is wrong with the prices; do not compare its volume with other bars",
             measures={"minutes": early},
             **subject.span(rows),

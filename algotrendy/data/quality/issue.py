@@ -16,7 +16,9 @@ Severity: TypeAlias = Literal["error", "warning", "info"]
 """error: results made with these bars are wrong. warning: they may be. info: something to know."""
 Certainty: TypeAlias = Literal["definite", "suspected"]
 """definite: it follows from the rows, the calendar or the corporate actions. suspected: it follows from likelihood."""
-Action: TypeAlias = Literal["to_utc", "to_dates", "sort", "drop", "scale", "shift", "swap", "set", "widen", "merge"]
+Action: TypeAlias = Literal[
+    "to_utc", "to_dates", "sort", "drop", "drop_double", "scale", "shift", "swap", "set", "widen", "merge"
+]  # fmt: skip
 
 NO_ROWS: Int1D = np.zeros(0, dtype=np.int64)
 NO_TIMES = pd.DatetimeIndex([])
@@ -36,9 +38,10 @@ class Remedy:
     Attributes
     ----------
     action : str
-        `drop` the rows; `scale` the columns by `values`; `set` the columns to `values`; `swap` high and low; `widen`
-        [low, high] to hold open and close; `merge` the rows into the bar after them; `sort` all rows by time;
-        `shift` the stamps by `values` hours; `to_utc`, `to_dates`: bring all stamps to UTC, or to dates of a zone.
+        `drop` the rows; `drop_double`: those of them whose stamp another row has as well; `scale` the columns by
+        `values`; `set` the columns to `values`; `swap` high and low; `widen` [low, high] to hold open and close;
+        `merge` the rows into the bar after them; `sort` all rows by time; `shift` the stamps by `values` hours;
+        `to_utc`, `to_dates`: bring all stamps to UTC, or to dates of a zone.
     rows : int64 array
         Positions in the frame that was checked.
     columns : tuple of str

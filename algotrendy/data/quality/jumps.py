@@ -26,16 +26,17 @@ from algotrendy.data.quality.levels import levels_of
 from algotrendy.data.quality.ratios import nearest_ratio, ratio_text, ratios
 from algotrendy.data.quality.registry import Check
 from algotrendy.data.quality.scale import student, usual_before
+from algotrendy.data.quality.stamps import distinct, firsts_of
 from algotrendy.data.quality.steps import HOLE, steps_of
 from algotrendy.data.quality.subject import Subject
 from algotrendy.data.quality.ticks import ticks_of
 from algotrendy.domain.bars import PRICES
 from algotrendy.domain.faults import stamp_text
-from algotrendy.domain.types import Float1D, Float2D, Int1D
+from algotrendy.domain.types import Bool1D, Float1D, Float2D, Int1D
 
 CLASSES = ("split", "market", "other")
 _PRIOR = np.array([0.29, 0.70, 0.01])
-"""Before any evidence: of the gaps of 15 % and more a third are splits where prices are raw; another instrument is rare."""
+"""Before any evidence: where prices are raw a third of the gaps of 15 % are splits; another instrument is rare."""
 _TAIL = 3.0
 """Gaps of the market beyond the least that counts: a density that falls with the fourth power, as returns do."""
 _TURNOVER = {"split": (0.2, 0.6), "market": (1.6, 0.9), "other": (0.0, 3.0)}
@@ -48,6 +49,9 @@ _NEAR_EX_DATE = 5
 _DOUBT_WITHOUT_LISTING = 0.1
 """Odds of a split that the corporate actions of that time do not list."""
 _SETTLED = 0.5
+_FAR, _OTHER_PRICE, _OTHER_VOLUME = 4.0, 4.0, 20.0
+"""After a long silence: a move of so many usual ones for that time, a price four times another, or twenty times the
+volume tell of another instrument; a silence alone may be a halt, or a part of the file that is missing."""
 
 
 class Jump(NamedTuple):
@@ -80,6 +84,9 @@ def _jumps(subject: Subject, gaps: Gaps) -> Iterator[Jump]:
     if not places.size:
         return
     turnover, width = _turnover(subject, places), _width(subject, places)
+    if not subject.is_daily:  # the first bar of a day is wider and trades more than the last ones of the day before
+        opening = subject.dates[places] != subject.dates[places - 1]
+        turnover[opening], width[opening] = _of_whole_days(subject, places[opening])
     likelihoods = _likelihoods(gaps.moves[places], gaps.scale[places], turnover, width)
     for row, place in enumerate(places):
         move = float(gaps.moves[place])
@@ -96,15 +103,17 @@ def _jumps(subject: Subject, gaps: Gaps) -> Iterator[Jump]:
         )  # fmt: skip
 
 
-def _bad_tick(subject: Subject, places: Int1D) -> Int1D:
+def _bad_tick(subject: Subject, places: Int1D) -> Bool1D:
     """Return which gaps are the way into a bad open or bar, or the way out of a bad close or bar."""
     ticks = ticks_of(subject)
     before = np.maximum(places - 1, 0)
-    found: Int1D = (ticks.open[places] > 0) | (ticks.bar[places] > 0) | (ticks.bar[before] > 0) | (ticks.close[before] > 0)
+    found: Bool1D = (
+        (ticks.open[places] > 0) | (ticks.bar[places] > 0) | (ticks.bar[before] > 0) | (ticks.close[before] > 0)
+    )
     return found
 
 
-def _comes_back(subject: Subject, gaps: Gaps) -> Int1D:
+def _comes_back(subject: Subject, gaps: Gaps) -> Bool1D:
     """Return which gaps are made good by two thirds within the bar itself or the three after it, or undo such a one."""
     close = levels_of(subject).log_prices[:, 3]
     places = gaps.places
@@ -117,6 +126,21 @@ def _comes_back(subject: Subject, gaps: Gaps) -> Int1D:
         now = close[places]
         back |= (places - 2 - later >= 0) & (np.abs(now - earlier) < np.abs(gaps.moves[places]) / 3.0)
     return back
+
+
+def _of_whole_days(subject: Subject, places: Int1D) -> tuple[Float1D, Float1D]:
+    """Return what `_turnover` and `_width` do, for the days that begin at these places and those before them."""
+    logs = levels_of(subject).log_prices
+    firsts = firsts_of(subject.dates)
+    money = np.add.reduceat(subject.volume * np.exp(logs[:, 3]), firsts)
+    range_ = np.maximum.reduceat(logs[:, 1], firsts) - np.minimum.reduceat(logs[:, 2], firsts)
+    days = np.searchsorted(firsts, places)
+    found = []
+    for whole in (money, range_):
+        values = np.where(whole > 0.0, whole, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found.append(np.log(values[days] / usual_before(values, days, 20)))
+    return found[0], found[1]
 
 
 def _turnover(subject: Subject, places: Int1D) -> Float1D:
@@ -188,7 +212,7 @@ def _split(subject: Subject, jump: Jump) -> Issue:
     earlier = np.sort(subject.rows[:place])
     columns = _columns_on_that_level(subject, place, jump.move)
     names, factors = [*columns], [1.0 / ratio] * len(columns)
-    if subject.has_volume and not _volume_is_adjusted(jump):
+    if subject.has_volume and not _volume_is_adjusted(subject, jump):
         names, factors = [*names, "volume"], [*factors, ratio]
     sure = jump.listed is not None
     said = [
@@ -226,9 +250,17 @@ def _said_of(jump: Jump) -> str:
     return ", ".join(parts)
 
 
-def _volume_is_adjusted(jump: Jump) -> bool:
-    """Whether the shares traded did not change with the ratio: turnover fell with the price."""
-    return np.isfinite(jump.turnover) and abs(jump.turnover - jump.move) < abs(jump.turnover)
+def _volume_is_adjusted(subject: Subject, jump: Jump) -> bool:
+    """Whether the shares traded do not change with the ratio: medians of some weeks before and after are compared."""
+    bars_a_day = max(subject.n // max(distinct(subject.dates).size, 1), 1)
+    reach = 20 if bars_a_day == 1 else 5 * bars_a_day
+    before = subject.volume[max(jump.place - reach, 0) : jump.place]
+    after = subject.volume[jump.place : jump.place + reach]
+    before, after = before[before > 0.0], after[after > 0.0]
+    if not before.size or not after.size:
+        return False
+    change = float(np.log(np.median(after) / np.median(before)))
+    return abs(change) < abs(change - np.log(jump.ratio))
 
 
 def _columns_on_that_level(subject: Subject, place: int, move: float) -> tuple[str, ...]:
@@ -268,11 +300,14 @@ def find_restarts(subject: Subject) -> Iterator[Issue]:
     steps, gaps = steps_of(subject), gaps_of(subject)
     silent = set(np.flatnonzero(steps >= HOLE).tolist())
     others = {jump.place: jump for jump in jumps_of(subject) if jump.verdict == "other"}
+    bars_a_session = max(subject.n / max(distinct(subject.dates).size, 1), 1.0)
     for place in sorted(silent | set(others)):
-        move, scale = float(gaps.moves[place]), float(gaps.scale[place])
-        far = abs(move) / max(scale, 1e-12)
-        by_jump = others[place].chances[2] if place in others else 0.0
-        score = max(by_jump, 0.6 if far < 4.0 else 0.95) if place in silent else by_jump
+        move = float(gaps.moves[place])
+        far = abs(move) / max(float(gaps.scale[place]) * np.sqrt(bars_a_session), 1e-12)
+        volume, said_of_volume = _volume_before_and_after(subject, place)
+        strange = far > _FAR or abs(move) > np.log(_OTHER_PRICE) or abs(np.log(volume)) > np.log(_OTHER_VOLUME)
+        by_silence = 0.0 if place not in silent else 0.95 if strange else 0.6
+        score = max(by_silence, others[place].chances[2] if place in others else 0.0)
         rows = subject.rows[[place]]
         before = subject.at(subject.times[place - 1])
         said = [f"no bar for {plural(int(steps[place]) - 1, 'session')} since {stamp_text(before)}"] * (place in silent)
@@ -280,26 +315,27 @@ def find_restarts(subject: Subject) -> Iterator[Issue]:
             f"close {number(subject.close[place - 1])} before, open {number(subject.open[place])} after"
             f" ({number(np.exp(move), 4)} times, {number(far, 3)} usual moves for that time)"
         )
-        said.append(_volume_before_and_after(subject, place))
+        said.append(said_of_volume)
         yield Issue(
             kind="restart",
-            severity="error",
+            severity="error" if score > 0.6 else "warning",
             certainty="suspected",
             score=float(score),
             evidence="; ".join(part for part in said if part),
             proposal="by hand: find out what carried the name at each time; keep one part,"
             f' such as bars.loc["{stamp_text(subject.stamp(int(rows[0])))}":]',
-            measures={"ratio": float(np.exp(move)), "silent_sessions": float(steps[place] - 1)},
+            measures={"ratio": float(np.exp(move)), "silent_sessions": float(steps[place] - 1), "volume_ratio": volume},
             **subject.span(rows),
         )
 
 
-def _volume_before_and_after(subject: Subject, place: int) -> str:
+def _volume_before_and_after(subject: Subject, place: int) -> tuple[float, str]:
     before, after = subject.volume[max(place - 20, 0) : place], subject.volume[place : place + 20]
     before, after = before[before > 0.0], after[after > 0.0]
     if not before.size or not after.size:
-        return ""
-    return f"median volume {number(np.median(before))} before, {number(np.median(after))} after"
+        return 1.0, ""
+    ratio = float(np.median(after) / np.median(before))
+    return ratio, f"median volume {number(np.median(before))} before, {number(np.median(after))} after"
 
 
 def jump_table(subject: Subject) -> pd.DataFrame:

@@ -138,7 +138,11 @@ def _whole_bars(subject: Subject, levels: Levels, start: int, length: int) -> Is
         + (f"; the corporate actions list a split of {number(known)}" if known else "")
     )
     columns = scaled_columns(subject, rows, power)
-    factors = [10.0 ** (power if name == "volume" else -power) for name in (*columns, *(["volume"] * (kind == "split")))]
+    if "dividends" in subject.columns and (subject.columns["dividends"][rows] > 0.0).any():
+        columns = (*columns, "dividends")  # they are in the unit of the prices of their row
+    factors = [
+        10.0 ** (power if name == "volume" else -power) for name in (*columns, *(["volume"] * (kind == "split")))
+    ]
     names = (*columns, *(["volume"] * (kind == "split")))
     return Issue(
         kind=kind,
@@ -176,7 +180,7 @@ def _volume_says(subject: Subject, start: int, end: int, power: int) -> tuple[st
     if not (inside > 0).any() or not (outside > 0).any():
         return "", False
     ratio = float(np.median(inside[inside > 0]) / np.median(outside[outside > 0]))
-    as_split = abs(np.log10(ratio) + power) < 0.5 * abs(power)
+    as_split = abs(np.log10(ratio) + power) < 0.3 * abs(power)
     return f"; volume is {number(ratio, 3)} times that around it", as_split
 
 

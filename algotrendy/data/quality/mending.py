@@ -6,6 +6,7 @@ changed since, is left alone; so a repair done twice is a repair done once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from algotrendy.data.quality.subject import read_frame
 from algotrendy.domain.types import AnyArray, Bool1D, Float1D, Int1D
 from algotrendy.errors import InputError
 
-_ORDER = ("drop", "scale", "set", "swap", "widen", "merge", "shift", "to_utc", "to_dates", "sort")
+_ORDER = ("drop", "drop_double", "scale", "set", "swap", "widen", "merge", "shift", "to_utc", "to_dates", "sort")
 CHANGES = ("time", "column", "before", "after", "kind", "why")
 
 
@@ -45,7 +46,7 @@ class Repaired:
         """Return in words how many values of which kind were changed."""
         if self.changes.empty:
             return "nothing changed"
-        counts = self.changes.groupby(["kind", "column"], sort=False).size()
+        counts = Counter(zip(self.changes["kind"], self.changes["column"], strict=True))
         said = ", ".join(f"{kind}: {count:,} x {column}" for (kind, column), count in counts.items())
         return f"{plural(len(self.changes), 'change')}: {said}"
 
@@ -199,6 +200,11 @@ class _Work:
         self.kept[rows] = False
         self._note(issue, rows, "(bar)", self.columns["close"][rows], np.full(rows.size, np.nan))
 
+    def _drop_double(self, issue: Issue, remedy: Remedy, rows: Int1D, where: Int1D) -> None:
+        kept = np.sort(self.stamps[self.kept])
+        many = np.searchsorted(kept, self.stamps[rows], "right") - np.searchsorted(kept, self.stamps[rows]) > 1
+        self._drop(issue, remedy, rows[many], where[many])
+
     def _scale(self, issue: Issue, remedy: Remedy, rows: Int1D, where: Int1D) -> None:
         for column, name in enumerate(remedy.columns):
             factor = np.broadcast_to(remedy.values[:, column], (remedy.rows.size,))[where]
@@ -321,7 +327,7 @@ def _equal(one: Float1D, other: Float1D) -> bool:
 def _like(values: Float1D, column: pd.Series[Any]) -> Any:
     """Return values in the type of the column where that loses nothing."""
     whole = pd.api.types.is_integer_dtype(column.dtype) and bool((np.isfinite(values) & (values % 1 == 0)).all())
-    return values.astype(column.dtype) if whole else values
+    return values.astype(str(column.dtype)) if whole else values
 
 
 def _bar_labels(frame: pd.DataFrame) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _double_issue(subject: Subject, rows: Int1D, stands: Int1D, *, same: bool) -
         evidence=evidence,
         proposal="keep one row of each stamp" + ("" if same else ": that with the most volume, of equals the last"),
         measures=measures,
-        remedy=Remedy(action="drop", rows=rows, seen=subject.seen),
+        remedy=Remedy(action="drop_double", rows=rows, seen=subject.seen),
         **subject.span(rows),
     )
 
@@ -152,31 +152,46 @@ def find_weekday_slip(subject: Subject) -> Iterator[Issue]:
     """Find daily bars whose dates are a day off: Sundays in place of Fridays, or Saturdays in place of Mondays."""
     if not subject.is_daily or subject.n < 20 or subject.interval is None or str(subject.interval) != "1d":
         return
+    if subject.zone != "UTC" and subject.zone is not None:
+        return  # midnights of a place: the dates are those of its calendar
     weekday = (subject.dates.astype(np.int64) + 3) % 7
     counts = np.bincount(weekday, minlength=7)
     usual = float(np.median(counts[counts > 0]))
     if (counts > 0).sum() != 5:
         return
     for missing, extra, days in ((4, 6, 1), (0, 5, -1)):
-        if counts[missing] == 0 and counts[extra] > 0.5 * usual:
-            names = [pd.Timestamp("1970-01-05") + pd.Timedelta(days=int(day)) for day in (extra, missing)]
-            yield Issue(
-                kind="time_shift",
-                severity="error",
-                certainty="definite",
-                score=1.0,
-                evidence=f"{plural(int(counts[extra]), 'bar')} on a {names[0]:%A}, none on a {names[1]:%A}: the dates"
-                f" are a day {'early' if days > 0 else 'late'}, as midnights of another zone are",
-                proposal=f"move every stamp by {days:+d} day",
-                measures={"hours": 24.0 * days},
-                remedy=Remedy(
-                    action="shift",
-                    rows=np.flatnonzero(subject.stamps != NAT),
-                    seen=subject.seen,
-                    values=np.array([[24.0 * days]]),
-                ),
-                **subject.span(subject.rows),
-            )
+        held = subject.calendar_given and _holds_session(subject, extra)
+        if counts[missing] == 0 and counts[extra] > 0.5 * usual and not held:
+            yield _weekday_issue(subject, extra, missing, days, int(counts[extra]))
+
+
+def _weekday_issue(subject: Subject, extra: int, missing: int, days: int, count: int) -> Issue:
+    names = [f"{pd.Timestamp('1970-01-05') + pd.Timedelta(days=day):%A}" for day in (extra, missing)]
+    rows = np.flatnonzero(subject.stamps != NAT)
+    # Some markets trade from Sunday to Thursday; none does from Tuesday to Saturday.
+    sure = extra == 5
+    return Issue(
+        kind="time_shift",
+        severity="error" if sure else "warning",
+        certainty="suspected",
+        score=0.95 if sure else 0.6,
+        evidence=f"{plural(count, 'bar')} on a {names[0]}, none on a {names[1]}: the dates are a day"
+        f" {'early' if days > 0 else 'late'}, as midnights of another zone are"
+        + ("" if sure else "; or the market trades from Sunday to Thursday"),
+        proposal=f"move every stamp by {days:+d} day"
+        if sure
+        else 'by hand: if it is no market of that week, bars.index = bars.index + pd.Timedelta("1D")',
+        measures={"hours": -24.0 * days},
+        remedy=Remedy(action="shift", rows=rows, seen=subject.seen, values=np.array([[24.0 * days]])) if sure else None,
+        **subject.span(subject.rows),
+    )
+
+
+def _holds_session(subject: Subject, weekday: int) -> bool:
+    """Whether the calendar has sessions on this day of the week."""
+    days = subject.dates[0] + np.arange(14)
+    sessions = subject.calendar.next_session(days)
+    return bool(((sessions.astype(np.int64) + 3) % 7 == weekday).any())
 
 
 ORDER = Check(

@@ -1,9 +1,8 @@
-"""The ratios in which shares are split: n for 1, 1 for n, and fractions of small numbers."""
+"""The ratios in which shares are split by custom: n for 1, 1 for n, and a few fractions of small numbers."""
 
 from __future__ import annotations
 
 from functools import cache
-from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +10,13 @@ import numpy as np
 from algotrendy.domain.types import Float1D
 
 _WHOLE = (*range(2, 11), 12, 15, 16, 20, 25, 30, 40, 50, 60, 75, 80)
-_LARGEST = 10
+_FRACTIONS = ((3, 2), (5, 2), (4, 3), (5, 3), (5, 4))
 
 
 class Ratios(NamedTuple):
     """Ratios of new shares to old ones, and how much each is expected: 1 / (new x old), scaled to a sum of 1.
 
-    Half of all that weight lies on 2:1, 1:2, 3:1 and 1:3. It is a rule of thumb for "simple numbers are likelier", so
-    that between 2 and 1.9 the nearer ratio is not always taken.
+    Three tenths of that weight lie on 2:1, 1:2, 3:1 and 1:3. It is a rule of thumb: simple numbers are likelier.
     """
 
     new: Float1D
@@ -31,11 +29,9 @@ class Ratios(NamedTuple):
 def ratios() -> Ratios:
     """Return the ratios that are considered; 100 and more are looked for as powers of ten."""
     pairs = {(n, 1) for n in _WHOLE} | {(1, n) for n in _WHOLE}
-    pairs |= {(a, b) for a in range(2, _LARGEST + 1) for b in range(2, 5) if gcd(a, b) == 1}
-    pairs |= {(b, a) for a, b in pairs}
-    # 6:5, 7:6, ... would be met by every other gap of news.
-    chosen = sorted(pair for pair in pairs if abs(np.log(pair[0] / pair[1])) > np.log(1.2))
-    new, old = np.array(chosen, dtype=float).T
+    # 8:3 and 7:4 are no custom anywhere, and 6:5, 7:6, ... would be met by every other gap of news.
+    pairs |= {*_FRACTIONS, *((b, a) for a, b in _FRACTIONS)}
+    new, old = np.array(sorted(pairs), dtype=float).T
     weight = 1.0 / (new * old)
     return Ratios(new, old, np.log(new / old), weight / weight.sum())
 

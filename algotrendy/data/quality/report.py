@@ -81,7 +81,7 @@ class QualityReport:
         return pd.DataFrame(rows, columns=list(names))
 
     def summary(self) -> str:
-        """Return the report as text: the score, the kinds that were found, the first issues and what was not checked."""
+        """Return the report as text: the score, the first issues, and what was not checked."""
         head = f"quality {self.score:.1f} of 100: {plural(len(self.issues), 'issue')} in {plural(self.n_bars, 'bar')}"
         lines = [f"{head} of {self.interval} ({self.calendar})"]
         lines += [f"  {issue}" for issue in self.issues[:_SHOWN]]
@@ -125,7 +125,7 @@ class QualityReport:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{html.escape(issue.kind)}</td><td>{issue.severity}</td>"
-            f"<td>{issue.certainty} {issue.score:.2f}</td><td style='white-space:nowrap'>{html.escape(issue.where)}</td>"
+            f"<td>{issue.certainty} {issue.score:.2f}</td><td>{html.escape(issue.where)}</td>"
             f"<td style='text-align:right'>{issue.count:,}</td>"
             f"<td style='text-align:left'>{html.escape(issue.evidence)}</td>"
             f"<td style='text-align:left'>{html.escape(issue.proposal)}</td></tr>"
@@ -136,7 +136,9 @@ class QualityReport:
         )
         more = len(self.issues) - _SHOWN
         rest = f"<p>{more} more in <code>report.table</code></p>" if more > 0 else ""
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else "<p>Nothing found.</p>"
+        table = (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else "<p>Nothing found.</p>"
+        )
         first = html.escape(self.summary().split("\n", 1)[0])
         return f"<div><p><b>{first}</b></p>{table}{rest}</div>"
 

@@ -75,7 +75,7 @@ def usual_before(values: Float1D, places: Int1D, length: int, gap: int = 0) -> F
 
 
 def usual_around(values: Float1D, places: Int1D, length: int) -> Float1D:
-    """Return the median of the `length` values on each side of each place, itself left out; NaN where there are none."""
+    """Return the median of the `length` values on each side of each place, itself left out; NaN without any."""
     steps = np.concatenate((np.arange(-length, 0), np.arange(1, length + 1)))
     positions = places[:, None] + steps
     inside = (positions >= 0) & (positions < values.size)

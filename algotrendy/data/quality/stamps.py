@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -60,8 +62,8 @@ def find_zone(index: pd.DatetimeIndex, known: Int1D) -> str | None:
     if not known.size:
         return None
     own = str(index.tz) if index.tz is not None else "UTC"
-    if not (known % (15 * 60 * SECOND) == 0).all() or np.unique(known % DAY).size > 4:
-        return None
+    if len(set((known[:200] % DAY).tolist())) > 4 or not (known % (15 * 60 * SECOND) == 0).all():
+        return None  # midnights of one place have two clock times in UTC at most, four if its law changed
     for zone in dict.fromkeys((own, *ZONES)):
         if (local(known, zone) % DAY == 0).all():
             return zone
@@ -81,6 +83,29 @@ def usual_interval(times: Int1D, zone: str | None) -> Interval | None:
         return infer_interval(pd.DatetimeIndex(shown[stretch].view("M8[ns]")))
     except InputError:
         return None
+
+
+def distinct(ascending: Any) -> Any:
+    """Return each value of an ascending array once.
+
+    Examples
+    --------
+    >>> distinct(np.array([1, 1, 2, 5, 5]))
+    array([1, 2, 5])
+    """
+    return ascending if ascending.size < 2 else ascending[firsts_of(ascending)]
+
+
+def firsts_of(ascending: Any) -> Int1D:
+    """Return where each value of an ascending array comes first.
+
+    Examples
+    --------
+    >>> firsts_of(np.array([1, 1, 2, 5, 5]))
+    array([0, 2, 3])
+    """
+    starts: Int1D = np.flatnonzero(np.append(ascending.size > 0, ascending[1:] != ascending[:-1]))
+    return starts
 
 
 def block_gaps(times: Int1D) -> Int1D:
@@ -129,3 +154,14 @@ def runs(flags: Bool1D) -> tuple[Int1D, Int1D]:
     """
     edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
     return edges[::2], edges[1::2] - edges[::2]
+
+
+def regularity(clock: Int1D) -> float:
+    """Return the share of the most common value.
+
+    Examples
+    --------
+    >>> regularity(np.array([9, 9, 9, 10]))
+    0.75
+    """
+    return float(np.unique(clock, return_counts=True)[1].max() / clock.size)

@@ -23,8 +23,9 @@ from algotrendy.domain.types import Bool1D, Float1D, Int1D
 _RUNS = 3.0
 """A run counts from three times the length of the longest that chance would bring; still bars come in clusters."""
 _LEAST = 2.0
-_RARE = 0.002
-"""Bars that repeat the one before more often than this do so by habit, as ticks of one size do in a quiet market."""
+_FARTHER = (2, 3, 4, 5, 6)
+"""No feed repeats the bar before the last: how often a bar equals one of these tells how often it does so by chance."""
+_TIMES_CHANCE = 5.0
 
 
 def find_still(subject: Subject) -> Iterator[Issue]:
@@ -36,21 +37,27 @@ def find_still(subject: Subject) -> Iterator[Issue]:
     yield from _stale_opens(subject)
 
 
-def _same_prices(subject: Subject) -> Bool1D:
-    same = np.ones(subject.n, dtype=bool)
-    same[0] = False
-    for column in (subject.open, subject.high, subject.low, subject.close):
-        same[1:] &= column[1:] == column[:-1]
+def _repeats(subject: Subject, lag: int) -> Bool1D:
+    """Return which bars equal the one `lag` bars before in all prices, and in volume where there is any."""
+    same: Bool1D = subject.high > subject.low
+    same[:lag] = False
+    columns = [subject.open, subject.high, subject.low, subject.close]
+    if subject.has_volume:
+        columns.append(subject.volume)
+        same &= subject.volume > 0.0
+    for column in columns:
+        same[lag:] &= column[lag:] == column[:-lag]
     return same
 
 
 def _repeated(subject: Subject) -> Iterator[Issue]:
-    """Bars with a range that repeat the one before; with volume, the volume as well."""
-    same = _same_prices(subject) & (subject.high > subject.low)
+    """Bars with a range that repeat the one before, more often than bars repeat the ones before that."""
+    same = _repeats(subject, 1)
+    if not same.any():
+        return
     traded = subject.has_volume
-    if traded:
-        same[1:] &= (subject.volume[1:] == subject.volume[:-1]) & (subject.volume[1:] > 0.0)
-    if not same.any() or same.mean() > _RARE + 10.0 / subject.n:
+    by_chance = float(np.mean([(_repeats(subject, lag) & ~same).sum() for lag in _FARTHER if lag < subject.n]))
+    if runs(same)[0].size <= _TIMES_CHANCE * by_chance:
         return
     for start, length in zip(*runs(same), strict=True):
         rows = np.sort(subject.rows[start : start + length])
@@ -73,9 +80,7 @@ def _frozen(subject: Subject) -> Iterator[Issue]:
     """Runs of bars that have no range and repeat the close before, longer than the habit of the series."""
     flat = np.zeros(subject.n, dtype=bool)
     close = subject.close
-    flat[1:] = (
-        (subject.high[1:] == subject.low[1:]) & (close[1:] == close[:-1]) & (subject.open[1:] == close[:-1])
-    )
+    flat[1:] = (subject.high[1:] == subject.low[1:]) & (close[1:] == close[:-1]) & (subject.open[1:] == close[:-1])
     if not flat.any():
         return
     starts, lengths = runs(flat)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from algotrendy.data.quality.issue import Seen
-from algotrendy.data.quality.stamps import NAT, dates_of, find_zone, instants_of, usual_interval
+from algotrendy.data.quality.stamps import NAT, dates_of, distinct, find_zone, instants_of, usual_interval
 from algotrendy.domain.bars import PRICES
 from algotrendy.domain.calendar import Calendar
 from algotrendy.domain.interval import Interval
@@ -57,6 +57,8 @@ class Subject:
         The one given, or inferred.
     calendar_known : bool
         Whether its holidays can be relied on: it was given, it fits the bars, or the market never closes.
+    calendar_given : bool
+        Whether the caller named it, and it knows holidays.
     splits, dividends : Events
         The corporate actions, if any are known.
     has_actions : bool
@@ -77,6 +79,7 @@ class Subject:
     interval: Interval | None
     calendar: Calendar
     calendar_known: bool = True
+    calendar_given: bool = False
     splits: Events = NO_EVENTS
     dividends: Events = NO_EVENTS
     has_actions: bool = False
@@ -90,7 +93,7 @@ class Subject:
     @cached_property
     def sound(self) -> Bool1D:
         """The rows with a stamp and four finite, positive prices."""
-        sound = self.stamps != NAT
+        sound: Bool1D = self.stamps != NAT
         for name in PRICES:
             column = self.columns[name]
             sound &= (column > 0.0) & (column < np.inf)  # a NaN fails both
@@ -122,11 +125,30 @@ class Subject:
         """Return a column of the clean series."""
         return self.columns[name][self.rows]
 
-    open = property(lambda self: self._clean["open"])
-    high = property(lambda self: self._clean["high"])
-    low = property(lambda self: self._clean["low"])
-    close = property(lambda self: self._clean["close"])
-    volume = property(lambda self: self._clean["volume"])
+    @property
+    def open(self) -> Float1D:
+        """The opens of the clean series."""
+        return self._clean["open"]
+
+    @property
+    def high(self) -> Float1D:
+        """The highs of the clean series."""
+        return self._clean["high"]
+
+    @property
+    def low(self) -> Float1D:
+        """The lows of the clean series."""
+        return self._clean["low"]
+
+    @property
+    def close(self) -> Float1D:
+        """The closes of the clean series."""
+        return self._clean["close"]
+
+    @property
+    def volume(self) -> Float1D:
+        """The volumes of the clean series; zeros if the frame has none."""
+        return self._clean["volume"]
 
     @cached_property
     def _clean(self) -> dict[str, Float1D]:
@@ -232,19 +254,31 @@ def read_frame(bars: pd.DataFrame) -> tuple[pd.DatetimeIndex, dict[str, Any], di
 
 
 def read_index(bars: pd.DataFrame) -> pd.DatetimeIndex:
-    """Return the times of a frame; stamps of several offsets are brought to UTC."""
+    """Return the times of a frame; texts are read, and stamps of several offsets brought to UTC.
+
+    Raises
+    ------
+    InputError
+        If the index holds something else.
+    """
     index: Any = bars.index
     if isinstance(index, pd.DatetimeIndex):
         return index
-    if index.dtype == object and len(index):
+    if len(index) and (index.dtype == object or pd.api.types.is_string_dtype(index.dtype)):
         try:
-            return pd.DatetimeIndex(pd.to_datetime(index, utc=True))
+            aware = pd.DatetimeIndex(pd.to_datetime(index, utc=True))
+            offsets = any(_has_zone(value) for value in (index[0], index[-1]))
         except (ValueError, TypeError) as e:
             raise InputError(f"the index holds {index[0]!r}, which is no time: {e}") from e
+        return (aware if offsets else aware.tz_localize(None)).rename(index.name)
     raise InputError(
         f"the index is a {type(index).__name__} of {index.dtype}, expected times;"
         ' set the column that holds them: bars = bars.set_index("time")'
     )
+
+
+def _has_zone(value: Any) -> bool:
+    return pd.Timestamp(value).tzinfo is not None
 
 
 def _plain(label: object) -> str:
@@ -261,10 +295,18 @@ def _numbers(bars: pd.DataFrame, label: Any) -> Float1D:
     return numbers
 
 
+def known_stamps(stamps: Int1D) -> Int1D:
+    """Return the stamps that are there, ascending, each once."""
+    known = stamps if not stamps.size or stamps.min() != NAT else stamps[stamps != NAT]
+    if known.size > 1 and not (known[1:] > known[:-1]).all():
+        known = distinct(np.sort(known))
+    return known
+
+
 def layout(index: pd.DatetimeIndex, interval: Interval | None) -> tuple[Int1D, Interval | None, str | None]:
     """Return the stamps in nanoseconds, the interval (found if it is not given) and the zone of daily midnights."""
     stamps = instants_of(index)
-    known = np.unique(stamps[stamps != NAT])
+    known = known_stamps(stamps)
     zone = find_zone(index, known)
     if interval is None:
         interval = usual_interval(known, zone)

@@ -10,6 +10,7 @@ from algotrendy.data.quality.issue import Issue, Remedy, number, plural
 from algotrendy.data.quality.registry import Check
 from algotrendy.data.quality.scale import local_scale, usual_around
 from algotrendy.data.quality.stamps import longest_run
+from algotrendy.data.quality.steps import HOLE, steps_of
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.faults import stamp_text
 
@@ -86,7 +87,11 @@ def _other_unit(subject: Subject) -> Iterator[Issue]:
     filled = np.where(np.isfinite(log_volume), log_volume, np.nanmedian(log_volume))
     spread = np.maximum(local_scale(np.diff(filled, prepend=filled[0])), 0.1)
     rough = np.abs(np.diff(filled, prepend=filled[0])) > np.log(_FACTOR) / 2
-    places = np.flatnonzero(rough | np.append(rough[1:], False))
+    rough |= np.append(rough[1:], False)
+    for start in np.flatnonzero(steps_of(subject) >= HOLE):
+        rough[max(start - 10, 0) : start + 10] = False  # after so long a silence it may be another instrument
+    rough[-1] = False  # that one may be unfinished
+    places = np.flatnonzero(rough)
     away = filled[places] - usual_around(log_volume, places, 10)
     found = (np.abs(away) > np.log(_FACTOR / 1.5)) & (np.abs(away) > _SPREADS * spread[places])
     for place, apart in zip(places[found], away[found], strict=True):
