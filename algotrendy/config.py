@@ -27,3 +27,12 @@ class Settings(BaseSettings):
     progress: bool | None = Field(
         default=None, description="Progress bars. None: only when the standard error stream is a terminal."
     )
+    source: str = Field(default="yahoo", description="The data provider that is asked where a call names none.")
+    store_url: str | None = Field(
+        default=None,
+        description="Where bars are kept: sqlite:///... or postgresql://...; None: Parquet files beside the caches.",
+    )
+    redis_url: str | None = Field(
+        default=None, description="A Redis that several processes share as a cache, redis://...; None: memory alone."
+    )
+    cache_bytes: int = Field(default=256 * 2**20, ge=0, description="Memory for cached bars in this process.")

@@ -130,6 +130,14 @@ class BarLoader:
         self._provider_of, self._store, self._clock = provider_of, store, clock
         self._known = KnownSymbols() if known is None else known
 
+    async def close(self) -> None:
+        """Let go of connections; the loader opens them anew if it is used again."""
+        if self._store is not None:
+            await self._store.close()
+        end = getattr(self._provider_of, "close", None)
+        if end is not None:
+            await end()
+
     async def load(self, request: BarsRequest, source: str, *, refresh: bool = False) -> LoadedBars:
         """Return the bars of one symbol.
 

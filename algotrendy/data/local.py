@@ -11,7 +11,7 @@ from algotrendy.data.providers.port import Provider
 from algotrendy.data.store.parquet import ParquetStore
 from algotrendy.home import default_home
 
-__all__ = ["Providers", "local_loader"]
+__all__ = ["Providers", "bars_folder", "local_loader"]
 
 
 class Providers:
@@ -44,10 +44,12 @@ class Providers:
             await provider.close()
 
 
-def local_loader(home: Path | None = None) -> BarLoader:
-    """Return a loader that keeps what it loads under `home`, by default the folder for caches.
+def bars_folder(home: Path | None = None) -> Path:
+    """Return the folder for stored bars under `home`, by default the folder for caches; it is named, not made."""
+    return (default_home() if home is None else home) / "bars"
 
-    Nothing is written before something is loaded.
-    """
-    folder = (default_home() if home is None else home) / "bars"
+
+def local_loader(home: Path | None = None) -> BarLoader:
+    """Return a loader that keeps what it loads in Parquet files. Nothing is written before something is loaded."""
+    folder = bars_folder(home)
     return BarLoader(Providers(), ParquetStore(folder), known=KnownSymbols(folder / "symbols.json"))

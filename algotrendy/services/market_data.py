@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
+from algotrendy.data.freshness import Freshness, measure_freshness
 from algotrendy.data.loader import BarLoader, Loaded, LoadedBars
 from algotrendy.data.requests import DEFAULT_PERIOD, Time, adjusted_of, requests_for, span_of
 from algotrendy.data.series import BarsRequest
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from algotrendy.data.quality import QualityReport
     from algotrendy.data.stream import StreamHub
 
-__all__ = ["ChainSource", "Freshness", "MarketDataService", "Publisher"]
+__all__ = ["ChainSource", "MarketDataDefaults", "MarketDataService", "Publisher"]
 
 _WORDS_OF_OLD = {"brick_size": "size", "box_size": "box"}
 """What the founding specification calls a parameter of a chart, and what the chart calls it."""
@@ -30,10 +31,12 @@ _WORDS_OF_OLD = {"brick_size": "size", "box_size": "box"}
 class ChainSource(Protocol):
     """What the service asks of a provider of blockchain data."""
 
-    async def token_prices(self, chain_id: int, token_address: str, start: str, end: str) -> pd.DataFrame:
+    async def get_blockchain_data(
+        self, chain_id: int, token_address: str, start_date: str, end_date: str
+    ) -> pd.DataFrame:
         """Return daily prices of a token."""
 
-    async def wallet_balances(self, chain_id: int, wallet_address: str) -> dict[str, Any]:
+    async def get_wallet_balances(self, chain_id: int, wallet_address: str) -> dict[str, Any]:
         """Return what a wallet holds."""
 
 
@@ -42,31 +45,6 @@ class Publisher(Protocol):
 
     async def publish(self, topic: str, key: str, value: Mapping[str, Any]) -> None:
         """Send one message; `key` keeps messages of one series in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
-    """How old the bars are that a call returned.
-
-    Attributes
-    ----------
-    symbol, source : str
-    newest_at : Timestamp
-        The start of the newest bar, in UTC.
-    fetched_at : Timestamp
-        When it came from the provider or was read from the store.
-    age_seconds : float
-        From `fetched_at` to the moment of the call.
-    realtime : bool
-        Whether the provider's newest prices are those of the moment; a delayed source is never fresher than its delay.
-    """
-
-    symbol: str
-    source: str
-    newest_at: pd.Timestamp
-    fetched_at: pd.Timestamp
-    age_seconds: float
-    realtime: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +103,7 @@ class MarketDataService:
     ) -> None:
         self.data_manager, self.cache, self.kafka_producer = data_manager, cache, kafka_producer
         self._hub, self._chain, self._defaults = hub, chain, defaults or MarketDataDefaults()
-        self._freshness: dict[str, tuple[LoadedBars, str]] = {}
+        self._newest: dict[tuple[str, str], LoadedBars] = {}
 
     async def get_historical_data(
         self,
@@ -180,7 +158,7 @@ class MarketDataService:
         requests = self._requests(symbols, period, interval, asked)
         found, failures = await self.data_manager.load_many(requests, asked.source)
         for symbol, each in found.items():
-            await self._arrived(symbol, each, asked)
+            await self._arrived(symbol, interval, each)
         return Loaded({symbol: each.bars for symbol, each in found.items()}, failures)
 
     async def get_blockchain_data(
@@ -197,11 +175,11 @@ class MarketDataService:
         start_date, end_date : str
             The first and the last date.
         """
-        return await self._chain_source().token_prices(chain_id, token_address, start_date, end_date)
+        return await self._chain_source().get_blockchain_data(chain_id, token_address, start_date, end_date)
 
     async def get_wallet_balances(self, chain_id: int, wallet_address: str) -> dict[str, Any]:
         """Return what a wallet holds on a chain."""
-        return await self._chain_source().wallet_balances(chain_id, wallet_address)
+        return await self._chain_source().get_wallet_balances(chain_id, wallet_address)
 
     async def subscribe_realtime(
         self, symbols: Sequence[str], callback: Callable[[Any], Any], fields: Sequence[str] | None = None
@@ -236,10 +214,10 @@ class MarketDataService:
         params : mapping, optional
             The parameters of the style: `{"size": 1.0}` for renko.
         """
-        from algotrendy import charts
+        from algotrendy.charts import chart
 
         named = {_WORDS_OF_OLD.get(name, name): value for name, value in (params or {}).items()}
-        return await asyncio.to_thread(charts.chart, df, chart_style, **named)
+        return await asyncio.to_thread(chart, df, chart_style, **named)
 
     async def get_quality(
         self, symbol: str, period: str | None = None, interval: str = "1d", **options: Any
@@ -250,40 +228,53 @@ class MarketDataService:
         bars = await self._bars(symbol, period, interval, _Asked.of(options, self._defaults))
         return await asyncio.to_thread(check_quality, bars, interval=interval)
 
-    def freshness(self, symbol: str) -> Freshness:
-        """Return how old the bars are that were returned last for a symbol.
+    def freshness(self, symbol: str, interval: str = "1d", *, limit_seconds: float | None = None) -> Freshness:
+        """Return how new the bars are that were loaded last for a symbol.
+
+        Parameters
+        ----------
+        symbol, interval : str
+            As they were asked for.
+        limit_seconds : float, optional
+            The age above which they count as stale.
 
         Raises
         ------
         DataError
-            If none were.
+            If none were loaded here.
         """
-        if symbol not in self._freshness:
-            raise DataError(f"nothing of {symbol} was loaded here yet; ask for its history first")
-        loaded, source = self._freshness[symbol]
-        newest = pd.Timestamp(loaded.bars.index[-1])
-        return Freshness(
-            symbol=symbol,
+        if (symbol, interval) not in self._newest:
+            raise DataError(f"no {interval} bars of {symbol} were loaded here yet; ask for its history first")
+        loaded = self._newest[symbol, interval]
+        return measure_freshness(
+            loaded.bars,
+            interval=loaded.key.interval,
             source=loaded.key.source,
-            newest_at=newest.tz_localize("UTC") if newest.tzinfo is None else newest,
             fetched_at=loaded.fetched_at,
-            age_seconds=(self.data_manager.now() - loaded.fetched_at).total_seconds(),
-            realtime=self.data_manager.provider(source).capabilities.realtime,
+            now=self.data_manager.now(),
+            limit=None if limit_seconds is None else pd.Timedelta(seconds=limit_seconds),
         )
+
+    async def close(self) -> None:
+        """End all subscriptions and let go of connections."""
+        if self._hub is not None:
+            await self._hub.close()
+        if self.cache is not None:
+            await self.cache.close()
+        await self.data_manager.close()
 
     async def _bars(self, symbol: str, period: str | None, interval: str, asked: _Asked) -> pd.DataFrame:
         async def fetch() -> pd.DataFrame:
             (request,) = self._requests([symbol], period, interval, asked)
             loaded = await self.data_manager.load(request, asked.source)
-            await self._arrived(symbol, loaded, asked)
+            await self._arrived(symbol, interval, loaded)
             return loaded.bars
 
         if self.cache is None:
             return await fetch()
         name = "|".join(map(str, (symbol, period, interval, *asked.what_bars)))
-        return await self.cache.get_or_fetch(
-            name, fetch, ttl=self._defaults.ttl_seconds, stale=self._defaults.stale_seconds
-        )
+        ttl, stale = self._defaults.ttl_seconds, self._defaults.stale_seconds
+        return (await self.cache.get_or_fetch(name, fetch, ttl=ttl, stale=stale)).bars
 
     def _requests(self, symbols: Sequence[str], period: str | None, interval: str, asked: _Asked) -> list[BarsRequest]:
         wanted = None if asked.start is not None else period or DEFAULT_PERIOD
@@ -295,8 +286,8 @@ class MarketDataService:
             asset_class=asked.asset_type,
         )
 
-    async def _arrived(self, symbol: str, loaded: LoadedBars, asked: _Asked) -> None:
-        self._freshness[symbol] = (loaded, asked.source)
+    async def _arrived(self, symbol: str, interval: str, loaded: LoadedBars) -> None:
+        self._newest[symbol, interval] = loaded
         if self.kafka_producer is not None and loaded.served_from == "provider":
             newest = {"source": loaded.key.source, "rows": len(loaded.bars), "last": str(loaded.bars.index[-1])}
             await self.kafka_producer.publish("market.data.received", loaded.key.instrument, newest)

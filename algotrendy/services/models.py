@@ -111,19 +111,19 @@ def indicator_columns(bars: pd.DataFrame) -> pd.DataFrame:
     """Return the fields of `TechnicalIndicators` at every bar; NaN while an indicator warms up, never back-filled."""
     import pandas as pd
 
-    from algotrendy import indicators
+    from algotrendy.indicators import atr, bollinger, macd, rsi, vwap
 
     high, low, close, volume = (bars[name] for name in ("high", "low", "close", "volume"))
-    macd = indicators.macd(close)
-    bands = indicators.bollinger(close)
+    line, signal, _ = macd(close)
+    upper, middle, lower = bollinger(close)
     columns: dict[str, Any] = {
-        "rsi": indicators.rsi(close),
-        "macd": macd[0],
-        "macd_signal": macd[1],
-        "bb_upper": bands[0],
-        "bb_middle": bands[1],
-        "bb_lower": bands[2],
-        "atr": indicators.atr(high, low, close),
-        "vwap": indicators.vwap(high, low, close, volume, 20),
+        "rsi": rsi(close),
+        "macd": line,
+        "macd_signal": signal,
+        "bb_upper": upper,
+        "bb_middle": middle,
+        "bb_lower": lower,
+        "atr": atr(high, low, close),
+        "vwap": vwap(high, low, close, volume, 20),
     }
     return pd.DataFrame(columns, index=bars.index)
