@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import algotrendy
-from algotrendy.cli import backtest, demo, optimize, report
+from algotrendy.cli import backtest, data, demo, optimize, report
 
 app = typer.Typer(
     help="Research, backtest and run trading strategies.",
@@ -20,6 +20,7 @@ app.command("demo")(demo.demo)
 app.command("backtest")(backtest.backtest)
 app.command("optimize")(optimize.optimize)
 app.command("report")(report.report)
+app.add_typer(data.data_app, name="data")
 
 
 def _show_version(wanted: bool) -> None:
