@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class LineBreakMachine(Machine):
     """Lines to each new extreme of the last lines."""
 
-    layout = Layout("line")
+    layout = Layout("line", synthetic=True)
     kernel = "line_break"
 
     def begin(self, feed: Feed) -> int | None:
@@ -47,7 +47,7 @@ class LineBreakMachine(Machine):
 class KagiMachine(Machine):
     """Lines from extreme to extreme."""
 
-    layout = Layout("line", ("turn",), {"extreme_at": "time", "thickness": "count"})
+    layout = Layout("line", ("turn",), {"extreme_at": "time", "thickness": "count"}, synthetic=True)
     kernel = "kagi"
 
     def begin(self, feed: Feed) -> int | None:
@@ -136,7 +136,7 @@ def line_break(
     Returns
     -------
     DataFrame of shape (n_lines, 10)
-        Index `line`; columns as for `renko`. Opens and closes are real prices, `synthetic` is False.
+        Index `line`; columns as for `renko`.
 
     Raises
     ------
