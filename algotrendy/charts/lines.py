@@ -54,10 +54,10 @@ class KagiMachine(Machine):
         asked = self.parameters["reversal"]
         if asked.kind == "percent":
             self.rule = KagiRule(0.0, asked.number / 100.0)
-        elif feed.events.close.size < asked.window:
+        elif not asked.is_settled_by(feed.events, feed.kind):
             return None
         else:
-            self.rule = KagiRule(asked.resolve(feed.events, feed.kind), 0.0)
+            self.rule = KagiRule(asked.resolve(feed.events), 0.0)
         first = asked.window - 1
         self.state["open"] = self.state["extreme"] = feed.events.close[first]
         self.state["extreme_at"] = feed.events.end[first]
@@ -90,9 +90,9 @@ class PointFigureMachine(Machine):
 
     def begin(self, feed: Feed) -> int | None:
         asked = self.parameters["box"]
-        if feed.events.close.size < asked.window:
+        if not asked.is_settled_by(feed.events, feed.kind):
             return None
-        size = asked.resolve(feed.events, feed.kind)
+        size = asked.resolve(feed.events)
         box = math.floor(float(feed.events.close[asked.window - 1]) / size + TOLERANCE)
         self.state["first"] = self.state["extreme"] = box
         self.rule = PointFigureRule(size, self.parameters["reversal"])
