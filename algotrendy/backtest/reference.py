@@ -30,7 +30,10 @@ class Bars:
 
 @dataclass(frozen=True)
 class Signals:
-    """The four conditions per bar (True, False, or None for unknown), and the levels per bar (NaN for none)."""
+    """The four conditions per bar (True, False, or None for unknown), and the levels per bar (NaN for none).
+
+    On a chart they are those of its rows, and `known_at` gives the bar at whose end each row is known, in order.
+    """
 
     entry: Sequence[bool | None]
     exit: Sequence[bool | None]
@@ -40,6 +43,7 @@ class Signals:
     target: Sequence[float]
     trail: Sequence[float]
     size: Sequence[float]
+    known_at: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +82,11 @@ class ReferenceRun:
 
 @dataclass(frozen=True)
 class Wish:
-    """A decision: the position that is wanted, and the bar whose data it was decided on."""
+    """A decision: the position that is wanted, the bar at whose end it was decided, and the row of the signals."""
 
     position: str
     decided_at: int
+    row: int
 
 
 def simulate(bars: Bars, signals: Signals, options: Options) -> ReferenceRun:
@@ -117,6 +122,7 @@ class Account:
         self.cash = options.cash
         self.units = 0.0
         self.entry: Order | None = None
+        self.entry_row = 0
         self.best = 0.0
         self.borrow_paid = 0.0
         self.borrow_before_entry = 0.0
@@ -159,20 +165,30 @@ class Account:
             self.borrow_paid += fee
 
     def decide(self, i: int) -> Wish | None:
-        """The two tables of the section on signals."""
-        wants_long = self.signals.entry[i] is True and self.signals.exit[i] is not True
-        wants_short = self.signals.short_entry[i] is True and self.signals.short_exit[i] is not True
+        """The section on charts: the rows known at this bar in order. Without a chart that is the bar itself."""
+        known_at = self.signals.known_at
+        position, decided_by = self.position, -1
+        for row in [i] if known_at is None else [row for row, bar in enumerate(known_at) if bar == i]:
+            wanted = self.wanted(row, position)
+            if wanted != position:
+                position, decided_by = wanted, row
+        return Wish(position, i, decided_by) if position != self.position else None
+
+    def wanted(self, row: int, position: str) -> str:
+        """The two tables of the section on signals: the position that a row asks for."""
+        wants_long = self.signals.entry[row] is True and self.signals.exit[row] is not True
+        wants_short = self.signals.short_entry[row] is True and self.signals.short_exit[row] is not True
         go_long = wants_long and not wants_short
         go_short = wants_short and not wants_long
-        if self.position != "long" and go_long:
-            return Wish("long", i)
-        if self.position != "short" and go_short:
-            return Wish("short", i)
-        if self.position == "long" and self.signals.exit[i] is True:
-            return Wish("flat", i)
-        if self.position == "short" and self.signals.short_exit[i] is True:
-            return Wish("flat", i)
-        return None
+        if position != "long" and go_long:
+            return "long"
+        if position != "short" and go_short:
+            return "short"
+        if position == "long" and self.signals.exit[row] is True:
+            return "flat"
+        if position == "short" and self.signals.short_exit[row] is True:
+            return "flat"
+        return position
 
     def fill_wish(self, i: int, price: float) -> None:
         """Move whatever position there is to the wished one."""
@@ -188,7 +204,7 @@ class Account:
         options = self.options
         sign = 1.0 if wish.position == "long" else -1.0
         fill_price = price * (1.0 + sign * options.slippage)
-        units = self.entry_units(fill_price, self.signals.size[wish.decided_at])
+        units = self.entry_units(fill_price, self.signals.size[wish.row])
         if self.cash <= 0 or not 0 < units < math.inf:
             return
         commission = self.commission(units, fill_price)
@@ -198,6 +214,7 @@ class Account:
         self.best = fill_price
         slippage_paid = units * price * options.slippage
         self.entry = Order(wish.decided_at, i, self.units, fill_price, commission, slippage_paid, "entry")
+        self.entry_row = wish.row
         self.orders.append(self.entry)
 
     def entry_units(self, fill_price: float, size: float) -> float:
@@ -245,8 +262,8 @@ class Account:
         """Stop, trailing stop, target: the section's four tests, for a short position with every price mirrored."""
         assert self.entry is not None
         sign = 1.0 if self.units > 0 else -1.0
-        decided_at = self.entry.decided_at
-        stop, trail, target = (x[decided_at] for x in (self.signals.stop, self.signals.trail, self.signals.target))
+        levels = (self.signals.stop, self.signals.trail, self.signals.target)
+        stop, trail, target = (values[self.entry_row] for values in levels)
         stop_level = sign * self.entry.price * (1.0 - sign * stop) if stop > 0 else -math.inf
         trail_level = sign * self.best * (1.0 - sign * trail) if trail > 0 else -math.inf
         target_level = sign * self.entry.price * (1.0 + sign * target) if target > 0 else math.inf

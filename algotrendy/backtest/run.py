@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.arguments import Runnable, strategy_and_bars
+from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.setting import Setting, prepare
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.costs import Fees
+    from algotrendy.charts import Chart
     from algotrendy.domain.calendar import Calendar
     from algotrendy.domain.interval import Interval
 
@@ -56,6 +58,7 @@ def backtest(
     interval: Interval | str | None = None,
     periods_per_year: float | None = None,
     risk_free_rate: float = 0.0,
+    chart: Chart | str | Mapping[str, Any] | pd.DataFrame | None = None,
 ) -> BacktestResult:
     """Run a strategy over bars, and return what it did and what came of it.
 
@@ -100,6 +103,11 @@ def backtest(
         What ratios are annualised with; by the calendar by default (252 sessions, 365 days of a market always open).
     risk_free_rate : float
         Annual, as a fraction, taken off the returns in the Sharpe and Sortino ratios.
+    chart : Chart, str, mapping or DataFrame, optional
+        Read the conditions on the rows of a chart, and fill on the bars: a style to be made of the bars, such as
+        'heikin_ashi' or `charts.Chart('renko', size=1.0)`, or rows that were made of anything, such as
+        `charts.tick(trades, 500)`. A row decides at the end of the bar at which it is known; signals and levels given
+        as arrays are one per row.
 
     Returns
     -------
@@ -141,6 +149,7 @@ def backtest(
         interval=interval,
         periods_per_year=periods_per_year,
         risk_free_rate=risk_free_rate,
+        chart=chart,
     )
     return run_strategy(chosen, setting)
 
@@ -161,7 +170,10 @@ def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
         If the size is a fraction above the leverage, or signals do not fit the bars.
     """
     check_size(strategy, setting.options.max_leverage)
-    inputs = resolve(strategy, setting.bars, setting.arrays, None, setting.context)
+    if setting.chart is None:
+        inputs = resolve(strategy, setting.bars, setting.arrays, None, setting.context)
+    else:
+        inputs = read_on_chart(strategy, setting.chart, len(setting.arrays.close))
     done = run(setting.arrays, inputs, setting.options)
     index = setting.bars.index
     return BacktestResult(
@@ -237,7 +249,7 @@ def _warnings(strategy: Runnable, setting: Setting, done: Run) -> list[str]:
             f"target={strategy.target:g} is a gain of {by}; {strategy.target:g} % would be {strategy.target / 100:g}"
         )
     if done.metrics["n_orders"] == 0:
-        found.append(_why_nothing(strategy, len(setting.arrays.close)))
+        found.append(_why_nothing(strategy, len(setting.arrays.close if setting.chart is None else setting.chart.rows)))
     return found
 
 
@@ -260,6 +272,8 @@ def _stale_fills(setting: Setting, done: Run) -> list[str]:
 
 
 def _why_nothing(strategy: Runnable, n_bars: int) -> str:
+    if n_bars == 0:
+        return "nothing was traded: the chart has no row; choose a smaller size"
     if isinstance(strategy, Strategy) and strategy.lookback >= n_bars - 1:
         return f"nothing was traded: the strategy looks back {strategy.lookback} bars and there are only {n_bars}"
     return "nothing was traded: no entry was ever true, or there was no size for it"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from algotrendy.backtest.charted import ChartView, chart_view, refuse_chart_rows
 from algotrendy.backtest.costs import Fees, as_cost, as_fees
 from algotrendy.backtest.engine import Options
 from algotrendy.domain.bars import BarArrays, checked_arrays
@@ -63,6 +64,8 @@ class Setting:
         The same in plain values, for the result.
     warnings : tuple of str
         Options that are allowed but look like a mistake.
+    chart : ChartView, optional
+        The rows that conditions are read on, if not on the bars.
     """
 
     bars: pd.DataFrame
@@ -71,6 +74,7 @@ class Setting:
     options: Options
     assumptions: dict[str, Any]
     warnings: tuple[str, ...]
+    chart: ChartView | None = None
 
 
 def prepare(
@@ -88,11 +92,13 @@ def prepare(
     interval: Interval | str | None = None,
     periods_per_year: float | None = None,
     risk_free_rate: float = 0.0,
+    chart: Any = None,
 ) -> Setting:
     """Check bars and options once, for one backtest or for many on the same bars.
 
     Parameters and errors are those of `backtest`.
     """
+    refuse_chart_rows(bars)
     arrays = checked_arrays(bars, min_bars=LEAST_BARS)
     if arrays.close.size >= _MANY_BARS:
         keep_freed_memory()
@@ -121,7 +127,10 @@ def prepare(
     # A calendar that is only inferred may change as bars are added; then what `tf` knows must not depend on it.
     named = None if calendar is None else chosen
     context = Context(index, length, named, {"periods_per_year": options.bars_per_year})
-    return Setting(bars, arrays, context, options, assumptions, _doubts(options))
+    view = None if chart is None else chart_view(chart, bars, length, named, options.fill)
+    if view is not None:
+        assumptions["chart"] = view.text
+    return Setting(bars, arrays, context, options, assumptions, _doubts(options), view)
 
 
 def keep_freed_memory() -> None:

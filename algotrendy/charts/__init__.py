@@ -17,6 +17,7 @@ from algotrendy.charts.choice import Chart, by_time, chart
 from algotrendy.charts.clock import heikin_ashi, time
 from algotrendy.charts.feed import mid
 from algotrendy.charts.lines import kagi, line_break, point_figure
+from algotrendy.charts.plots import plot
 from algotrendy.charts.registry import STYLES, ChartSpec, ChartStream, Parameter, register
 from algotrendy.charts.streaming import Stream, stream
 
@@ -38,6 +39,7 @@ __all__ = [
     "kagi",
     "line_break",
     "mid",
+    "plot",
     "point_figure",
     "range",
     "register",

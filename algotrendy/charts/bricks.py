@@ -28,9 +28,9 @@ class RenkoMachine(Machine):
 
     def begin(self, feed: Feed) -> int | None:
         asked = self.parameters["size"]
-        if feed.events.close.size < asked.window:
+        if not asked.is_settled_by(feed.events, feed.kind):
             return None
-        size = asked.resolve(feed.events, feed.kind)
+        size = asked.resolve(feed.events)
         price, anchor = float(feed.events.close[asked.window - 1]), self.parameters["anchor"]
         if anchor == "first":
             self.state["origin"] = price
@@ -61,9 +61,9 @@ class RangeMachine(Machine):
 
     def begin(self, feed: Feed) -> int | None:
         asked = self.parameters["size"]
-        if feed.events.close.size < asked.window:
+        if not asked.is_settled_by(feed.events, feed.kind):
             return None
-        self.rule = RangeRule(asked.resolve(feed.events, feed.kind), self.parameters["phantom"])
+        self.rule = RangeRule(asked.resolve(feed.events), self.parameters["phantom"])
         return int(asked.window) - 1
 
     def run(self, events: Events, rows: Rows) -> tuple[int, int]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class LineBreakMachine(Machine):
     """Lines to each new extreme of the last lines."""
 
-    layout = Layout("line")
+    layout = Layout("line", synthetic=True)
     kernel = "line_break"
 
     def begin(self, feed: Feed) -> int | None:
@@ -47,17 +47,17 @@ class LineBreakMachine(Machine):
 class KagiMachine(Machine):
     """Lines from extreme to extreme."""
 
-    layout = Layout("line", ("turn",), {"extreme_at": "time", "thickness": "count"})
+    layout = Layout("line", ("turn",), {"extreme_at": "time", "thickness": "count"}, synthetic=True)
     kernel = "kagi"
 
     def begin(self, feed: Feed) -> int | None:
         asked = self.parameters["reversal"]
         if asked.kind == "percent":
             self.rule = KagiRule(0.0, asked.number / 100.0)
-        elif feed.events.close.size < asked.window:
+        elif not asked.is_settled_by(feed.events, feed.kind):
             return None
         else:
-            self.rule = KagiRule(asked.resolve(feed.events, feed.kind), 0.0)
+            self.rule = KagiRule(asked.resolve(feed.events), 0.0)
         first = asked.window - 1
         self.state["open"] = self.state["extreme"] = feed.events.close[first]
         self.state["extreme_at"] = feed.events.end[first]
@@ -90,9 +90,9 @@ class PointFigureMachine(Machine):
 
     def begin(self, feed: Feed) -> int | None:
         asked = self.parameters["box"]
-        if feed.events.close.size < asked.window:
+        if not asked.is_settled_by(feed.events, feed.kind):
             return None
-        size = asked.resolve(feed.events, feed.kind)
+        size = asked.resolve(feed.events)
         box = math.floor(float(feed.events.close[asked.window - 1]) / size + TOLERANCE)
         self.state["first"] = self.state["extreme"] = box
         self.rule = PointFigureRule(size, self.parameters["reversal"])
@@ -136,7 +136,7 @@ def line_break(
     Returns
     -------
     DataFrame of shape (n_lines, 10)
-        Index `line`; columns as for `renko`. Opens and closes are real prices, `synthetic` is False.
+        Index `line`; columns as for `renko`.
 
     Raises
     ------

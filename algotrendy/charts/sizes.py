@@ -81,19 +81,29 @@ class Size:
         """How many events the size is read off; the last of them is where the chart begins."""
         return int(self.number) + 1 if self.kind == "atr" else 1
 
-    def resolve(self, events: Events, kind: str) -> float:
-        """Return the size in price, from the first `window` events.
+    def is_settled_by(self, events: Events, kind: str) -> bool:
+        """Return whether these first events are enough to tell the size.
 
         Raises
         ------
         InputError
-            If it cannot be read off trades, comes out as zero, or is too small for the price.
+            If it cannot be read off events of this kind.
         """
         if self.kind == "atr" and kind != "bars":
             raise InputError(
                 f"size 'atr({self.number:g})' is read off bars, and these are trades; give an amount such as 0.5 or a"
                 " percentage such as '0.1%', or make bars first: charts.time(trades, '1m')"
             )
+        return bool(events.close.size >= self.window)
+
+    def resolve(self, events: Events) -> float:
+        """Return the size in price, from the first `window` events.
+
+        Raises
+        ------
+        InputError
+            If it comes out as zero, or is too small for the price.
+        """
         price = float(events.close[self.window - 1])
         if self.kind == "price":
             size = self.number

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 BROAD_EXCEPTS: dict[str, str] = {
-    "algotrendy/data/stream/delivery.py::surviving": "a callback of one subscriber may not end the stream of the others",
+    "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""
 

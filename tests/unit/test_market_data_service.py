@@ -52,7 +52,7 @@ def test_a_second_call_is_served_by_the_cache_and_changes_nothing_in_it(service:
     async def twice() -> tuple[pd.DataFrame, pd.DataFrame]:
         first = await service.get_historical_data("garch-7", "1y", indicators=False)
         kept = first.copy()
-        first.iloc[:, :] = 0.0
+        first.loc[:, ["open", "close"]] = 0.0
         return kept, await service.get_historical_data("garch-7", "1y", indicators=False)
 
     kept, second = wait_for(twice())

@@ -16,7 +16,7 @@ from algotrendy.kernels.statistics_names import METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.strategy import PythonStrategy
+    from algotrendy.strategy import PythonStrategy, Strategy
 
 _PER_CHUNK = 8
 """Combinations of one chunk: few, because a Python function may take long."""
@@ -27,19 +27,19 @@ COSTS = ("commission", "slippage", "borrow")
 
 @dataclass(frozen=True)
 class PythonSweep:
-    """Backtests combinations of one Python strategy; it travels to other processes as it is.
+    """Backtests combinations of one strategy one by one; it travels to other processes as it is.
 
     Attributes
     ----------
-    strategy : PythonStrategy
-        What is swept.
+    strategy : PythonStrategy or Strategy
+        What is swept: a Python function, or a text strategy on a chart.
     bars : DataFrame
         Checked bars.
     options : mapping
         Keywords of `backtest`.
     """
 
-    strategy: PythonStrategy
+    strategy: PythonStrategy | Strategy
     bars: pd.DataFrame
     options: Mapping[str, Any]
 

@@ -72,7 +72,8 @@ def optimize(
     progress : bool, optional
         Show a progress bar; None: if the standard error stream is a terminal.
     **options
-        As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, ...
+        As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, `chart`, ... On a chart the
+        combinations run one by one, on processes.
 
     Returns
     -------
@@ -101,10 +102,11 @@ def optimize(
     _check_grid(chosen, combinations, setting.options.max_leverage)
     workers = worker_count(workers)
     with progress_for("sweep", len(combinations), show=progress) as bar:
-        if isinstance(chosen, Strategy):
+        if isinstance(chosen, Strategy) and setting.chart is None:
             done, rows = _declarative(DeclarativeSweep(chosen, combinations, setting), workers, bar)
         else:
-            done, rows = _python(PythonSweep(chosen, bars, options), combinations, workers, bar)
+            given = options if setting.chart is None else {**options, "chart": setting.chart}  # its rows are made once
+            done, rows = _python(PythonSweep(chosen, bars, given), combinations, workers, bar)
     return SweepResult(
         table=_table(combinations, done, rows),
         parameters=combinations.names,

@@ -100,13 +100,27 @@ class Subscription:
         self.is_busy = False
         self.loop = asyncio.get_running_loop()
         self.moved = asyncio.Event()
-        """Set, on the loop, whenever the worker has taken something out of the queue or come to rest."""
+        """Set, on the loop, when the worker has come to rest, or has made room that is waited for."""
+        self.is_full = False
 
     def offer(self, events: Sequence[Event]) -> None:
         """Queue events and wake the worker; called on the event loop."""
         if self.is_active:
             self.queue.put(events)
             self.wake()
+
+    async def room(self) -> int:
+        """Wait until there is room in the queue, and return how much; 0 if the subscription has ended."""
+        try:
+            while self.is_active:
+                self.is_full = True
+                self.moved.clear()
+                if len(self.queue) < self.queue.limit:
+                    return self.queue.limit - len(self.queue)
+                await self.moved.wait()
+        finally:
+            self.is_full = False
+        return 0
 
     @property
     def is_at_rest(self) -> bool:
@@ -141,12 +155,18 @@ class Subscription:
         lot = self.queue.take(BATCH_MAX if self.deliver == "batch" else 1) if self.is_active else []
         if not lot:
             return None
+        if self.is_full:
+            self._tell(self.moved)
         if self._measure:
             now = self._clock.now()
             for event in lot:
                 if event.__class__ is Quote or not event[5]:  # of a back-filled trade the age says nothing
                     self.tally.note_age(now - event.time)
         return (lot if self.deliver == "batch" else lot[0]), len(lot)
+
+    def _tell(self, event: asyncio.Event) -> None:
+        """Set an event of the loop, from where the worker runs."""
+        event.set()
 
 
 class TaskSubscription(Subscription):
@@ -188,7 +208,6 @@ class TaskSubscription(Subscription):
             await self.callback(found[0])
             turn += 1
             if turn % _TURN == 0:
-                self.moved.set()
                 await asyncio.sleep(0)
 
 
@@ -229,15 +248,11 @@ class ThreadSubscription(Subscription):
         self._tell(self._ended)
 
     def _hand_on(self) -> None:
-        turn = 0
         while (found := self.next()) is not None:
             self.tally.delivered += found[1]
             outcome = self.callback(found[0])
             if outcome is not None and inspect.isawaitable(outcome):  # such as a lambda around an async function
                 asyncio.run_coroutine_threadsafe(_awaited(outcome), self.loop).result()
-            turn += 1
-            if turn % _TURN == 0:
-                self._tell(self.moved)
 
     def _tell(self, event: asyncio.Event) -> None:
         """Set an event of the hub's loop, which may be gone when a callback that hung comes back."""

@@ -7,7 +7,7 @@ as two, because a venue does print the same trade twice in one millisecond.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -34,6 +34,10 @@ class Track:
         The newest times so far, nanoseconds; 0 before the first.
     recent : deque of Tick
         The last trades that were delivered, oldest first.
+    fetched : Counter
+        Trades of the last gap that were fetched and may still come live: a venue's history can be ahead of its stream.
+    fetched_until : int
+        After this time they will not come any more.
     late, backfilled, duplicates, failures : int
         As in `StreamStatistics`.
     """
@@ -42,6 +46,8 @@ class Track:
     last_trade: int = 0
     last_quote: int = 0
     recent: deque[Tick] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    fetched: Counter[Any] = field(default_factory=Counter)
+    fetched_until: int = 0
     late: int = 0
     backfilled: int = 0
     duplicates: int = 0
@@ -62,6 +68,22 @@ class Track:
         else:
             self.last_quote = quote.time
 
+    def expect(self, missed: Iterable[Tick], patience: int) -> None:
+        """Remember fetched trades, in case they come live; for so many nanoseconds of the trades' own time."""
+        self.fetched = Counter(tick.id or _by_value(tick) for tick in missed)
+        self.fetched_until = self.last_trade + patience
+
+    def is_repeat(self, tick: Tick) -> bool:
+        """Return whether a trade that comes live was fetched before; each fetched one answers for one."""
+        if tick.time > self.fetched_until:
+            self.fetched.clear()
+        for key in (tick.id, _by_value(tick)):
+            if self.fetched.get(key, 0) > 0:
+                self.fetched[key] -= 1
+                self.duplicates += 1
+                return True
+        return False
+
     def gap(self, until: int, overlap: int) -> Span:
         """Return the span to fetch: from a little before the last trade, but no further back than is remembered.
 
@@ -78,10 +100,10 @@ class Track:
 
 
 class Filled(NamedTuple):
-    """The events that follow a gap, in order of time, and how many of them were missed or came twice."""
+    """The events that follow a gap, in order of time, those of them that were missed, and how many came twice."""
 
     events: list[Event]
-    backfilled: int
+    missed: list[Tick]
     duplicates: int
 
 
@@ -123,7 +145,7 @@ def filled(found: Sequence[Tick], track: Track, held: Sequence[Event], span: Spa
     missed, rank = _missed(inside, before, [tick for tick in live if id(tick) not in again], key)
     last = len(inside)
     events: list[Event] = sorted((*missed, *kept), key=lambda event: (event.time, rank.get(id(event), last)))
-    return Filled(events, len(missed), len(inside) - len(missed) + len(again))
+    return Filled(events, missed, len(inside) - len(missed) + len(again))
 
 
 def _missed(

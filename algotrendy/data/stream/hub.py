@@ -406,15 +406,9 @@ class StreamHub:
 async def _offer_with_room(one: Subscription, events: list[Event]) -> None:
     """Queue events as room comes; gives up when the subscription is cancelled."""
     at = 0
-    while at < len(events) and one.is_active:
-        free = one.queue.limit - len(one.queue)
-        if free > 0:
-            one.offer(events[at : at + free])
-            at += free
-            continue
-        one.moved.clear()
-        if len(one.queue) >= one.queue.limit and one.is_active:
-            await one.moved.wait()
+    while at < len(events) and (free := await one.room()):
+        one.offer(events[at : at + free])
+        at += free
 
 
 def _own_counts(one: Subscription) -> dict[str, int]:

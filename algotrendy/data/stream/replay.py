@@ -108,7 +108,7 @@ class ReplaySource:
             raise InputError(f"there is no recording of {missing[0]!r}; there are: {', '.join(self._recording.names)}")
         self._wanted = wanted.trades
         if self._origin is None:
-            self._origin = self._clock.now()
+            self._origin = self._clock.now() if self._paused_at is None else self._paused_at
 
     async def events(self) -> AsyncGenerator[Sequence[Event | Notice], None]:
         """Yield trades as they are due, until the end of the recording."""
@@ -141,7 +141,11 @@ class ReplaySource:
     # --- controls ---
 
     def pause(self) -> None:
-        """Stand still until `resume`; call it on the event loop that plays."""
+        """Stand still until `resume`.
+
+        Before the first subscription, it lets several subscribers start with the same trade. Like the other controls
+        it is called on the event loop that plays.
+        """
         if self._paused_at is None:
             self._paused_at = self._clock.now()
 

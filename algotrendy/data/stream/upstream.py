@@ -23,6 +23,8 @@ from algotrendy.errors import AlgotrendyError, BadAnswer, RateLimited, VenueUnav
 __all__ = ["Upstream", "UpstreamSettings"]
 
 _FILLS_AT_ONCE = 4
+_PATIENCE = 60 * 10**9
+"""Nanoseconds of trading after a gap in which a fetched trade is expected to come live as well."""
 
 _log = logging.getLogger("algotrendy.stream")
 
@@ -311,6 +313,8 @@ class Upstream:
                     continue  # on its way when its symbol was given up
                 if isinstance(event, Quote):
                     track.note_quote(event)
+                elif track.fetched and not event.backfilled and track.is_repeat(event):
+                    continue
                 else:
                     track.note(event)
                 known.append(event)
@@ -353,9 +357,10 @@ class Upstream:
             track.failures += 1
             self._report(self.state, f"the gap of {symbol} in {span} could not be filled: {tally.last_error}")
         made = filled(found, track, self._held.pop(symbol, []), span)
-        track.backfilled += made.backfilled
+        track.backfilled += len(made.missed)
         track.duplicates += made.duplicates
         await self._deliver(made.events)
+        track.expect(made.missed, _PATIENCE)
 
     async def _release(self) -> None:
         """Give up the fills and hand on what they hold back."""

@@ -52,8 +52,9 @@ def event_of(message: dict[str, Any]) -> Tick | Quote | Notice | None:
 
     Examples
     --------
-    >>> event_of({"T": "t", "S": "AAPL", "i": 1, "p": 126.55, "s": 1, "t": "2021-02-22T15:51:44.208123456Z"})
-    Tick(symbol='AAPL', time=1614009104208123456, price=126.55, size=1.0, id='1', backfilled=False)
+    >>> trade = {"T": "t", "S": "AAPL", "x": "D", "i": 1, "p": 126.55, "s": 1, "t": "2021-02-22T15:51:44.208123456Z"}
+    >>> event_of(trade)
+    Tick(symbol='AAPL', time=1614009104208123456, price=126.55, size=1.0, id='D:1', backfilled=False)
     >>> event_of({"T": "t", "S": "AAPL", "p": "much"}).kind
     'malformed'
     """
@@ -68,15 +69,17 @@ def event_of(message: dict[str, Any]) -> Tick | Quote | Notice | None:
     return None
 
 
-def trade_of_history(symbol: str, trade: dict[str, Any]) -> Tick:
+def trade_of_history(symbol: str, trade: dict[str, Any]) -> Tick | None:
     """Return a trade as the historical endpoint writes it: like a live one, without the symbol.
+
+    None if it is marked as canceled or incorrect: the endpoint keeps such trades.
 
     Raises
     ------
     KeyError, TypeError, ValueError
         If it cannot be read.
     """
-    return _tick(symbol, trade)
+    return None if trade.get("u") in ("canceled", "incorrect") else _tick(symbol, trade)
 
 
 def wanted_of(message: dict[str, Any]) -> Wanted:
@@ -108,7 +111,9 @@ def _tick(symbol: Any, message: dict[str, Any]) -> Tick:
     price, size = float(message["p"]), float(message["s"])
     if not (0.0 < price < math.inf and 0.0 <= size < math.inf):
         raise ValueError(f"price {price:g}, size {size:g}")
-    return Tick(_text(symbol), _nanoseconds(message["t"]), price, size, str(message.get("i", "")))
+    # The number is the exchange's own: two exchanges give the same one to different trades of a symbol.
+    number = f"{message.get('x', '')}:{message['i']}" if "i" in message else ""
+    return Tick(_text(symbol), _nanoseconds(message["t"]), price, size, number)
 
 
 def _quote(message: dict[str, Any]) -> Quote:

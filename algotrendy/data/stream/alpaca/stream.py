@@ -111,9 +111,10 @@ class AlpacaStream:
         """Return the trades of a past span from the historical endpoint, in the feed of the stream."""
         found = await asyncio.to_thread(self._past_trades, symbol, span)
         try:
-            return [trade_of_history(symbol, trade) for trade in found]
+            ticks = [trade_of_history(symbol, trade) for trade in found]
         except (KeyError, TypeError, ValueError) as e:
             raise BadAnswer(NAME, f"a past trade of {symbol} cannot be read ({type(e).__name__}: {e})") from e
+        return [tick for tick in ticks if tick is not None]
 
     async def close(self) -> None:
         """Close the connection."""

@@ -12,6 +12,7 @@ import contextlib
 import difflib
 import importlib
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -118,20 +119,26 @@ class ExchangeStream:
     async def backfill(self, symbol: str, span: Span) -> Sequence[Tick]:
         """Return the trades of a past span, page by page, as far back as the exchange goes."""
         since, end = span.start.value // 1_000_000, span.end.value // 1_000_000 + 1
-        found: dict[tuple[Any, ...], Tick] = {}
+        found: dict[Any, Tick] = {}
         for _ in range(_PAGES_MAX):
             with self._translated():
                 page = await self._exchange.fetch_trades(symbol, since=since, limit=_PAGE)
             ticks = [tick for trade in page if isinstance(tick := tick_of(symbol, trade), Tick)]
-            new = {(tick.id,) if tick.id else (n, *tick): tick for n, tick in enumerate(ticks)}
+            new = _by_name(ticks)
             fresh = new.keys() - found.keys()
             found.update(new)
-            newest = max((tick.time // 1_000_000 for tick in ticks), default=since)
-            # Where nothing is new, the page was empty, or full of trades of one millisecond.
-            since = newest if fresh and newest > since else max(newest + 1, since + (1 if ticks else _HOUR_MS))
-            if since >= end or (ticks and not fresh and len(ticks) < _PAGE):
-                return list(found.values())
-        raise BadAnswer(self.name, f"the trades of {symbol} since {span.start} fill more than {_PAGES_MAX} pages")
+            newest = max((tick.time // 1_000_000 for tick in ticks), default=None)
+            if newest is not None and newest < since:
+                break  # this exchange gives its latest trades, whatever it is asked for
+            if newest is None:
+                since += _HOUR_MS  # Binance looks no further than an hour
+            else:  # one millisecond may fill a page, so the next begins with the newest one again while there is news
+                since = newest if fresh and newest > since else newest + 1
+            if since >= end:
+                break
+        else:
+            raise BadAnswer(self.name, f"the trades of {symbol} since {span.start} fill more than {_PAGES_MAX} pages")
+        return list(found.values())
 
     async def close(self) -> None:
         """End the watchers and the connections; the list of symbols is kept."""
@@ -159,8 +166,7 @@ class ExchangeStream:
             self._came.set()
 
     async def _trades(self, symbol: str) -> list[Event | Notice]:
-        of_binance = {"name": "aggTrade"} if self._exchange.id.startswith("binance") else {}
-        trades = await self._exchange.watch_trades(symbol, params=of_binance)
+        trades = await self._exchange.watch_trades(symbol, params=self._aggregated())
         return [tick_of(symbol, trade) for trade in trades]
 
     async def _quotes(self, symbol: str) -> list[Event | Notice]:
@@ -175,10 +181,16 @@ class ExchangeStream:
         name = "unWatchTrades" if key[0] == "trades" else "unWatchBidsAsks"
         if not self._exchange.has.get(name):
             return
-        leave = self._exchange.un_watch_trades if key[0] == "trades" else self._exchange.un_watch_bids_asks
         with contextlib.suppress(TimeoutError, *_errors_of_ccxt()):
             async with asyncio.timeout(self._settings.answer_seconds):
-                await leave(key[1] if key[0] == "trades" else [key[1]])
+                if key[0] == "trades":
+                    await self._exchange.un_watch_trades(key[1], params=self._aggregated())
+                else:
+                    await self._exchange.un_watch_bids_asks([key[1]])
+
+    def _aggregated(self) -> dict[str, str]:
+        """Return what asks Binance for aggregated trades."""
+        return {"name": "aggTrade"} if self._exchange.id.startswith("binance") else {}
 
     def _put(self, lot: Sequence[Event | Notice]) -> None:
         self._lot += lot
@@ -265,6 +277,16 @@ def _made(settings: ExchangeStreamSettings) -> Any:
         made.options["streamLimits"] = dict.fromkeys(made.options["streamLimits"], _CONNECTIONS)
     made.urls = {**made.urls, "api": rehosted(made.urls["api"], settings.stream_url, settings.base_url)}
     return made
+
+
+def _by_name(ticks: Sequence[Tick]) -> dict[Any, Tick]:
+    """Return the trades of a page by id; without one by what they are, and which of several alike."""
+    alike: Counter[Tick] = Counter()
+    named: dict[Any, Tick] = {}
+    for tick in ticks:
+        named[tick.id or (tick, alike[tick])] = tick
+        alike[tick] += 1
+    return named
 
 
 def _as_asked(option: Any, markets: tuple[str, ...]) -> Any:
