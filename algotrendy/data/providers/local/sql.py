@@ -102,7 +102,7 @@ class SqlProvider:
         import sqlalchemy as sa
 
         settings = self._settings
-        start, end = request.span.start.to_pydatetime(), request.span.end.to_pydatetime()
+        start, end = request.span.start.ceil("us").to_pydatetime(), request.span.end.ceil("us").to_pydatetime()
         if settings.query is not None:
             query: Any = sa.text(settings.query)
             wanted = {"symbol": symbol, "start": start, "end": end}
