@@ -42,6 +42,25 @@ def as_instant(time: object, name: str = "time") -> pd.Timestamp:
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
 
 
+def as_asset_class(text: AssetClass | str) -> AssetClass:
+    """Return the asset class that a text names.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> as_asset_class("crypto")
+    <AssetClass.CRYPTO: 'crypto'>
+    """
+    try:
+        return AssetClass(text)
+    except ValueError as e:
+        raise InputError(f"{text!r} is not an asset class; expected one of {', '.join(AssetClass)}") from e
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A stretch of time, `start` in and `end` out, both UTC instants.
@@ -183,9 +202,7 @@ class BarsRequest:
             raise InputError(f"symbol {self.symbol!r} is not a symbol; expected such as AAPL or BTC/USDT")
         if self.adjusted not in get_args(Adjusted):
             raise InputError(f"adjusted is {self.adjusted!r}; choose raw, splits or all")
-        if self.asset_class not in tuple(AssetClass):
-            raise InputError(f"{self.asset_class!r} is not an asset class; expected one of {', '.join(AssetClass)}")
-        object.__setattr__(self, "asset_class", AssetClass(self.asset_class))
+        object.__setattr__(self, "asset_class", as_asset_class(self.asset_class))
 
 
 def _short(stamp: pd.Timestamp) -> str:

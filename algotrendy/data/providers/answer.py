@@ -85,7 +85,7 @@ def finish(answer: Answer, request: BarsRequest, source: str, *, check: bool = T
     notes = list(answer.notes)
     bars = _in_order(answer.rows, notes)
     bars = _in_span(bars, request, source)
-    bars = _with_prices(bars, notes)
+    bars = _with_prices(bars, notes, source)
     until = final_until(request.interval, answer.now, answer.settles, _calendar_of(answer.instrument, request.interval))
     covered = _covered(request.span, answer.known_from, until)
     final = _instants(bars) < until
@@ -133,7 +133,7 @@ def local_dates(instants: pd.DatetimeIndex, zone: str, interval: Interval) -> pd
     local = instants.tz_convert(zone).tz_localize(None)
     dates = pd.DatetimeIndex(np.where(local.hour >= _LATE_HOUR, local.normalize() + _DAY, local.normalize()))
     if interval.unit == "wk":
-        weekday = dates.weekday
+        weekday = dates.day_of_week
         shift = np.where(weekday == _MONDAY_AFTER_SUNDAY, 1, -weekday)
         return dates + pd.to_timedelta(shift, unit="D")
     if interval.unit == "mo":
@@ -168,7 +168,7 @@ def final_until(
     back = _LOOKED_BACK[interval.unit] + interval.count * {"d": 1, "wk": 7, "mo": 31}[interval.unit]
     starts = pd.date_range(now.tz_localize(None).normalize() - pd.Timedelta(days=back), periods=back + 2)
     if interval.unit == "wk":
-        starts = starts[starts.weekday == 0]
+        starts = starts[starts.day_of_week == 0]
     if interval.unit == "mo":
         starts = starts[starts.day == 1]
     open_ones = starts[known_at(starts, interval, calendar) + settles > now]
@@ -243,9 +243,11 @@ def _days(interval: Interval) -> int:
     return interval.count * {"d": 1, "wk": 7, "mo": 31}[interval.unit]
 
 
-def _with_prices(bars: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def _with_prices(bars: pd.DataFrame, notes: list[str], source: str) -> pd.DataFrame:
     """Leave out rows without a price; call a volume that is not told zero, and say so."""
     empty = bars[list(PRICES)].isna().any(axis=1)
+    if len(bars) and empty.all():
+        raise BadAnswer(source, f"none of the {len(bars)} rows of the answer has its prices; nothing of it is used")
     if empty.any():
         first = stamp_text(bars.index[int(np.argmax(empty.to_numpy()))])
         notes.append(f"{int(empty.sum())} rows without a price are left out, first that of {first}.")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 import pandas as pd
 
-from algotrendy.data.providers.http import utc_now
+from algotrendy.data.providers.http import Clock, utc_now
 from algotrendy.errors import DataError, InputError
 
 __all__ = ["Recorder", "Replayer", "scrubbed"]
@@ -58,6 +58,8 @@ class Recorder(httpx.AsyncBaseTransport):
         Whose answers they are.
     secrets : iterable of str
         What must not get into the file.
+    clock : callable
+        Returns this moment, which is written down too.
 
     Raises
     ------
@@ -65,10 +67,18 @@ class Recorder(httpx.AsyncBaseTransport):
         If the file is there already: a cassette is never mixed from two recordings.
     """
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, path: Path, provider: str, secrets: Iterable[str]) -> None:
-        self._inner, self._path, self._secrets = inner, path, tuple(secrets)
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport,
+        path: Path,
+        *,
+        provider: str,
+        secrets: Iterable[str],
+        clock: Clock = utc_now,
+    ) -> None:
+        self._inner, self._path, self._secrets, self._clock = inner, path, tuple(secrets), clock
         self._lock = threading.Lock()
-        head = {"cassette": _VERSION, "provider": provider, "recorded_at": utc_now().isoformat()}
+        head = {"cassette": _VERSION, "provider": provider, "recorded_at": clock().isoformat()}
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with path.open("x", encoding="utf-8") as file:
@@ -87,7 +97,7 @@ class Recorder(httpx.AsyncBaseTransport):
             "status": response.status_code,
             "headers": {name: scrubbed(value, self._secrets) for name, value in kept.items()},
             **_body(content, self._secrets),
-            "at": utc_now().isoformat(),
+            "at": self._clock().isoformat(),
         }
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")

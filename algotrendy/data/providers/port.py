@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
-from algotrendy.data.series import Adjusted, BarsRequest, Span
+from algotrendy.data.series import Adjusted, BarsRequest, Span, as_asset_class
 from algotrendy.domain.actions import Actions
 from algotrendy.domain.instrument import AssetClass, Instrument
 from algotrendy.errors import InputError
@@ -133,6 +133,9 @@ class TradesRequest:
     symbol: str
     span: Span
     asset_class: AssetClass = AssetClass.STOCK
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asset_class", as_asset_class(self.asset_class))
 
 
 @runtime_checkable

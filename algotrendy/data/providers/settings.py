@@ -96,19 +96,20 @@ class OutsideSettings(BaseSettings):
                 venue, self.base_url, headers=headers, patience=patience, transport=lambda: player, clock=player.now
             )
         if self.record is not None:
-            transport = self._recorded(self.record, venue, transport)
+            transport = self._recorded(venue, transport, clock)
         return HttpClient(
             venue, self.base_url, headers=headers, patience=patience, budget=budget, transport=transport, clock=clock
         )
 
     def _recorded(
-        self, path: Path, venue: str, transport: Callable[[], httpx.AsyncBaseTransport] | None
+        self, venue: str, transport: Callable[[], httpx.AsyncBaseTransport] | None, clock: Clock
     ) -> Callable[[], httpx.AsyncBaseTransport]:
         import httpx
 
         from algotrendy.data.providers.cassette import Recorder
 
-        recorder = Recorder((transport or httpx.AsyncHTTPTransport)(), path, venue, self.secrets)
+        inner = (transport or httpx.AsyncHTTPTransport)()
+        recorder = Recorder(inner, Path(str(self.record)), provider=venue, secrets=self.secrets, clock=clock)
         return lambda: recorder
 
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from algotrendy.data.series import as_asset_class
 from algotrendy.domain.instrument import AssetClass, Instrument
 from algotrendy.errors import InputError
 
@@ -55,7 +56,7 @@ class Symbol:
         InputError
             If the id is of another asset class, or the text holds spaces.
         """
-        kind = AssetClass(asset_class)
+        kind = as_asset_class(asset_class)
         plain = unquote(text).strip()
         if plain.count(":") == 2:
             instrument = Instrument.of(plain)

@@ -169,7 +169,8 @@ def vendor_symbol(symbol: Symbol) -> str:
 
 def _range(span: Span) -> dict[str, Any]:
     """Return start and end as alpaca-py takes them; Alpaca counts the end in."""
-    return {"start": span.start.to_pydatetime(), "end": (span.end - pd.Timedelta("1us")).to_pydatetime()}
+    start, end = span.start.floor("us"), (span.end - pd.Timedelta("1us")).ceil("us")
+    return {"start": start.to_pydatetime(), "end": end.to_pydatetime()}
 
 
 def _day_note(request: BarsRequest, crypto: bool) -> tuple[str, ...]:

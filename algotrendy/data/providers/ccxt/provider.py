@@ -73,11 +73,14 @@ class CcxtProvider:
         async with self._http.call() as call:
             with translated_errors(self.name, request.symbol):
                 market, listed = await in_thread(call, lambda: self._bars(request))
+        if not listed:
+            raise DataError(
+                f"{self.name} has no bars of {request.symbol} from {request.span.start} to {request.span.end}: they may"
+                " be older than what it keeps, or than the market"
+            )
         rows = parse_bars(listed, self.name, request.interval)
         instrument = parse_instrument(market, self.name, self._exchange.precisionMode)
-        late = bool(listed) and pd.Timestamp(listed[0][0], unit="ms", tz="UTC") > request.span.start + _step(
-            request.interval
-        )
+        late = pd.Timestamp(listed[0][0], unit="ms", tz="UTC") > request.span.start + _step(request.interval)
         begins = pd.Timestamp(listed[0][0], unit="ms", tz="UTC") if late else None
         notes = (f"{self.name} begins at {begins}, later than was asked.",) if begins is not None else ()
         answer = Answer(
@@ -114,6 +117,7 @@ class CcxtProvider:
             while since < end:
                 page = self._exchange.fetch_ohlcv(market["symbol"], _timeframe(request.interval), since, limit)
                 if not page:
+                    self._check_empty()
                     since += limit * step
                     continue
                 self._check_page(page, since, first, end)
@@ -133,6 +137,14 @@ class CcxtProvider:
                 f" {_text(page[0][0])}"
             )
 
+    def _check_empty(self) -> None:
+        """Refuse an answer of which ccxt made nothing, where the exchange did not say that there is nothing."""
+        said = self._exchange.last_json_response
+        if not _says_nothing(said):
+            raise BadAnswer(
+                self.name, f"the answer cannot be read as rows of the asked time: it begins {str(said)[:80]!r}"
+            )
+
     def _trades(self, request: TradesRequest) -> list[Any]:
         with self._one_at_a_time:
             market = self._market(request.symbol)
@@ -141,6 +153,7 @@ class CcxtProvider:
             while since < end:
                 page = self._exchange.fetch_trades(market["symbol"], since, _TRADES_PAGE)
                 if not page:
+                    self._check_empty()
                     since += _HOUR_MS
                     continue
                 known = len(found)
@@ -179,7 +192,12 @@ def _exchange(settings: CcxtSettings) -> Any:
     rerouted: Any = host_rerouted(settings.base_url, lambda _: True) if settings.base_url else str
     options = {"fetchCurrencies": False, "fetchMarkets": {"types": ["spot"]}, "defaultType": "spot", **settings.options}
     return getattr(ccxt, settings.exchange)(
-        {"enableRateLimit": settings.replay is None, "session": bridged_session(rerouted=rerouted), "options": options}
+        {
+            "enableRateLimit": settings.replay is None,
+            "enableLastJsonResponse": True,  # an empty list of bars is looked at closely
+            "session": bridged_session(rerouted=rerouted),
+            "options": options,
+        }
     )
 
 
@@ -204,6 +222,13 @@ def _step(interval: Interval) -> pd.Timedelta:
 def _milliseconds(span: Span, now: pd.Timestamp) -> tuple[int, int]:
     start, end = (moment.value // 1_000_000 for moment in (span.start, min(span.end, max(now, span.start))))
     return start, end
+
+
+def _says_nothing(said: Any) -> bool:
+    """Return whether there is an empty list in an answer."""
+    if isinstance(said, dict):
+        return any(_says_nothing(part) for part in said.values())
+    return isinstance(said, list) and (not said or any(_says_nothing(part) for part in said))
 
 
 def _text(milliseconds: int) -> str:

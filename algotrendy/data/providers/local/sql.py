@@ -20,7 +20,7 @@ from algotrendy.domain.instrument import AssetClass, Instrument
 from algotrendy.errors import ConfigError, DataError, MissingExtraError, VenueUnavailable
 
 NAME = "sql"
-_ASYNC_DRIVERS = {"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+_DRIVERS = {"postgresql": "postgresql+asyncpg"}  # the one that the extra brings
 
 
 class SqlSettings(BaseSettings):
@@ -103,7 +103,7 @@ class SqlProvider:
         import sqlalchemy as sa
 
         settings = self._settings
-        start, end = request.span.start.to_pydatetime(), request.span.end.to_pydatetime()
+        start, end = request.span.start.ceil("us").to_pydatetime(), request.span.end.ceil("us").to_pydatetime()
         if settings.query is not None:
             query: Any = sa.text(settings.query)
             wanted = {"symbol": symbol, "start": start, "end": end}
@@ -147,17 +147,20 @@ class SqlProvider:
             url = sa.make_url(self._settings.url.get_secret_value())
         except sa.exc.ArgumentError as e:
             raise ConfigError("the url of the sql provider cannot be read; expected such as sqlite:///prices.db") from e
-        driver = _ASYNC_DRIVERS.get(url.drivername)
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
         try:
-            return await (_asynchronously(url.set(drivername=driver), work) if driver else _in_thread(url, work))
-        except ModuleNotFoundError as e:
-            raise MissingExtraError(str(e.name), "storage") from e
-        except (sa.exc.InterfaceError, OSError) as e:
+            reading = _asynchronously if url.get_dialect().is_async else _in_thread
+            return await reading(url, work)
+        except ImportError as e:
+            raise MissingExtraError(e.name or "greenlet", "storage") from e
+        except OSError as e:
             raise VenueUnavailable(NAME, f"the database cannot be reached: {type(e).__name__}") from e
-        except sa.exc.OperationalError as e:
-            raise VenueUnavailable(NAME, f"the database does not answer: {e.orig}") from e
+        except sa.exc.DBAPIError as e:
+            if e.statement is None or e.connection_invalidated or "locked" in str(e.orig):
+                raise VenueUnavailable(NAME, f"the database cannot be reached: {e.orig}") from e
+            raise DataError(f"the database refuses the query: {e.orig}") from e
         except sa.exc.SQLAlchemyError as e:
-            raise DataError(f"the database refuses the query: {getattr(e, 'orig', None) or e}") from e
+            raise DataError(f"the database cannot be read so: {e}") from e
 
 
 async def _asynchronously(url: Any, work: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:
