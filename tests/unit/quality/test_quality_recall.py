@@ -1,4 +1,4 @@
-"""Faults injected at random into clean bars are found, and clean bars give no alarm: a small part of the table in docs."""
+"""Faults injected at random into clean bars are found, and clean bars give no alarm: a part of the table in docs."""
 
 from __future__ import annotations
 
