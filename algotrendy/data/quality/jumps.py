@@ -215,8 +215,9 @@ def _split(subject: Subject, jump: Jump) -> Issue:
     if subject.has_volume and not _volume_is_adjusted(subject, jump):
         names, factors = [*names, "volume"], [*factors, ratio]
     sure, inside = jump.listed is not None, bool(gaps_of(subject).inside[place])
+    first = f"close {number(subject.close[place])}" if inside else f"open {number(subject.open[place])}"
     said = [
-        f"{'close' if inside else 'open'} {number((subject.close if inside else subject.open)[place])} after close {number(subject.close[place - 1])}:"
+        f"{first} after close {number(subject.close[place - 1])}:"
         f" {number(np.exp(-jump.move), 4)} to 1, {'listed as' if sure else 'near'} {ratio_text(ratio)}",
         _said_of(jump),
         "and it does not come back",
