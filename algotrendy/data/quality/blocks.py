@@ -17,7 +17,7 @@ from algotrendy.data.quality.ratios import nearest_ratio, ratio_text
 from algotrendy.data.quality.scale import local_scale
 from algotrendy.data.quality.steps import HOLE, steps_of
 from algotrendy.data.quality.subject import Subject
-from algotrendy.domain.types import Float1D, Int1D
+from algotrendy.domain.types import Bool1D, Float1D, Int1D
 
 LEAST_JUMP = float(np.log(1.15))
 """Smaller gaps are news: splits of less than 6 for 5 are told from them by corporate actions alone."""
@@ -51,6 +51,8 @@ class Gaps(NamedTuple):
     """Log of open over previous close, one for each bar; what a large dividend explains is taken off."""
     scale: Float1D
     """The usual size of close-to-close moves at each bar, longer waits counted."""
+    inside: Bool1D
+    """Where the move is that from close to close, because the bar opens at the close before."""
 
 
 def gaps_of(subject: Subject) -> Gaps:
@@ -83,11 +85,23 @@ def _gaps(subject: Subject, open: Float1D, left: Float1D, close: Float1D, far: f
     """Return the gaps from what is left of each close to the next open."""
     gap = np.append(0.0, open[1:] - left[:-1])
     move = np.append(0.0, np.diff(close))
-    # Where opens are copies of the close before, a jump happens inside the bar.
-    gap = np.where(np.abs(gap) < 1e-9, move, gap)
+    inside = _opens_at_the_close(subject, gap, move)
+    gap = np.where(inside, move, gap)
     scale = local_scale(move) * np.sqrt(steps_of(subject))
     places = np.flatnonzero(np.abs(gap) > np.maximum(LEAST_JUMP, far * scale))
-    return Gaps(places, gap, scale)
+    return Gaps(places, gap, scale, inside)
+
+
+def _opens_at_the_close(subject: Subject, gap: Float1D, move: Float1D) -> Bool1D:
+    """Return which bars open at the close before, so that a jump between two sessions lies inside the bar.
+
+    In some histories all opens are copies; and the first print of a day may be the official close of the day before.
+    """
+    inside: Bool1D = np.abs(gap) < 1e-9
+    if not subject.is_daily and subject.n > 1:
+        first = np.append(False, subject.dates[1:] != subject.dates[:-1])
+        inside |= first & (np.abs(gap) < 0.2 * np.abs(move))
+    return inside
 
 
 def blocks_of(subject: Subject) -> list[Block]:

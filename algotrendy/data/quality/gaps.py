@@ -15,7 +15,18 @@ import pandas as pd
 
 from algotrendy.data.quality.issue import Issue, plural
 from algotrendy.data.quality.registry import Check
-from algotrendy.data.quality.stamps import DAY, NAT, SECOND, ZONES, dates_of, distinct, firsts_of, local, regularity
+from algotrendy.data.quality.stamps import (
+    DAY,
+    HOUR,
+    NAT,
+    SECOND,
+    ZONES,
+    dates_of,
+    distinct,
+    firsts_of,
+    local,
+    regularity,
+)
 from algotrendy.data.quality.steps import slots_of, steps_of
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.exchange import ExchangeCalendar
@@ -32,6 +43,8 @@ _RARE = 0.001
 _UNLIKELY = 0.005
 _CUSTOM = 0.9
 _AROUND, _WORTH = 120, 200
+_THIN = 0.3
+"""Where so many of the slots around are empty, trading may well have paused: the score is low then."""
 _HARDLY_CLOSES = 20.0
 """Hours of trading a day from which holes are looked for across midnight as well."""
 _BREAK_SHARE = 0.2
@@ -207,12 +220,14 @@ def _holes_inside(subject: Subject) -> Iterator[Hole]:
     wide = wide[~_is_break(subject, wide, slots[wide] - 1)]
     if wide.size:
         missing = slots[wide] - 1
-        chance = _chance(subject, wide, missing, length)
+        empty = _empty_around(subject, wide, missing, length)
+        chance = np.power(empty, missing)
         others = _others_like_it(missing)
         counts = (others <= max(2.0, _RARE * subject.n)) & (chance < _UNLIKELY)
-        for place, unlikely in zip(wide[counts], chance[counts], strict=True):
+        counts &= _while_open(subject, wide)
+        for place, unlikely, thin in zip(wide[counts], chance[counts], empty[counts] > _THIN, strict=True):
             stamps = np.arange(subject.times[place - 1] + length, subject.times[place], length)
-            score = 0.99 - 0.4 * float(unlikely / _UNLIKELY)
+            score = 0.6 if thin else 0.99 - 0.4 * float(unlikely / _UNLIKELY)
             yield Hole(int(place) - 1, int(place), pd.DatetimeIndex(stamps.view("M8[ns]")), score, False, "habit")
     yield from _short_sessions(subject, length)
 
@@ -251,10 +266,20 @@ def _others_like_it(missing: Int1D) -> Int1D:
     return missing.size - np.searchsorted(ordered, np.maximum(missing / 4.0, 1.0)) - 1
 
 
-def _chance(subject: Subject, wide: Int1D, missing: Int1D, length: int) -> Float1D:
-    """Return how likely it is that so many bars in a row have no trade, given how many around have one.
+def _while_open(subject: Subject, wide: Int1D) -> Bool1D:
+    """Return which holes begin and end while the exchange trades, where its hours are known."""
+    if not isinstance(subject.calendar, ExchangeCalendar):
+        return np.ones(wide.size, dtype=bool)
+    opens, closes = subject.calendar.trading_hours(_sessions_of(subject)[wide])
+    opens_at, closes_at = (edge.astype("datetime64[ns]").astype(np.int64) for edge in (opens, closes))
+    during: Bool1D = (subject.times[wide - 1] >= opens_at - HOUR) & (subject.times[wide] <= closes_at)
+    return during
 
-    The share of empty slots around a hole is drawn towards that of the whole series, which counts as much as
+
+def _empty_around(subject: Subject, wide: Int1D, missing: Int1D, length: int) -> Float1D:
+    """Return the share of slots around each hole that have no bar.
+
+    It is drawn towards that of the whole series, which counts as much as
     `_WORTH` slots: a session alone is too short to show that every minute trades.
     """
     times = subject.times
@@ -266,8 +291,8 @@ def _chance(subject: Subject, wide: Int1D, missing: Int1D, length: int) -> Float
     slots = (times[wide - 1] - left) // length + 1 + (right - times[wide]) // length + 1
     usual = (missing.sum() - missing + 1.0) / (subject.n + missing.sum() + 2.0)
     empty = (np.maximum(slots - bars, 0) + _WORTH * usual) / (slots + _WORTH)
-    chance: Float1D = np.power(np.clip(empty, 1e-12, 1.0), missing)
-    return chance
+    share: Float1D = np.clip(empty, 1e-12, 1.0)
+    return share
 
 
 def _edges_of_session(subject: Subject, wide: Int1D) -> tuple[Int1D, Int1D]:

@@ -22,6 +22,7 @@ from algotrendy.domain.types import AnyArray, Dates1D, Int1D
 
 _REGULAR = 0.5
 """Sessions must begin at one time at least this often for a slip to be told from thin trading."""
+_MANY = 0.2
 _LEAST_SESSIONS = 8
 _CLEARLY = 0.2
 """A shift of the whole series must bring so many more of its bars into the exchange's hours."""
@@ -45,34 +46,57 @@ def _sessions_off(subject: Subject) -> Iterator[Issue]:
     if firsts.size < _LEAST_SESSIONS:
         return
     length = max((subject.interval.seconds or 1) if subject.interval else 1, 60) * SECOND
-    zone = max(ZONES, key=lambda name: regularity(local(subject.times[firsts], name) % DAY))
-    clock = local(subject.times, zone)
-    starts = clock[firsts] % DAY
-    if regularity(starts) < _REGULAR:
+    zero, of_what = _clock_of_sessions(subject, firsts)
+    starts = subject.times[firsts] - zero
+    usual = _usual_start(subject, starts)
+    if usual is None:
         return
     counts = np.diff(np.append(firsts, subject.n))
-    midnight = np.repeat(clock[firsts] - starts, counts)
-    centre = np.add.reduceat((clock - midnight) / HOUR, firsts) / counts
-    values, seen = np.unique(starts, return_counts=True)
-    off = (starts - values[seen.argmax()] + DAY // 2) % DAY - DAY // 2
+    centre = np.add.reduceat((subject.times - np.repeat(zero, counts)) / HOUR, firsts) / counts
+    off = (starts - usual + DAY // 2) % DAY - DAY // 2
     hours = np.rint(off / HOUR)
     whole = (hours != 0) & (np.abs(off - hours * HOUR) <= length)
-    whole &= np.abs(centre - np.median(centre) - hours) <= 0.75
+    right = centre[np.abs(off) <= length]
+    whole &= np.abs(centre - (np.median(right) if right.size else np.median(centre)) - hours) <= 0.75
     for hour in np.unique(hours[whole]):
         for start, size in zip(*runs(whole & (hours == hour)), strict=True):
             end = firsts[start + size] if start + size < firsts.size else subject.n
-            yield _shift(subject, np.arange(firsts[start], end), float(hour), int(size), zone)
+            yield _shift(subject, np.arange(firsts[start], end), float(hour), int(size), of_what)
 
 
-def _shift(subject: Subject, places: Int1D, hours: float, sessions: int, zone: str) -> Issue:
+def _usual_start(subject: Subject, starts: Int1D) -> int | None:
+    """Return when sessions begin; None if they do not keep a time.
+
+    Against the hours of an exchange, of the times that many sessions keep that which is nearest to the open: with
+    summer time left out, half of the sessions are wrong.
+    """
+    values, counts = np.unique(starts, return_counts=True)
+    if isinstance(subject.calendar, ExchangeCalendar):
+        many = values[counts >= _MANY * starts.size]
+        if many.size and counts[counts >= _MANY * starts.size].sum() >= _REGULAR * starts.size:
+            return int(many[np.abs(many).argmin()])
+        return None
+    return int(values[counts.argmax()]) if counts.max() >= _REGULAR * starts.size else None
+
+
+def _clock_of_sessions(subject: Subject, firsts: Int1D) -> tuple[Int1D, str]:
+    """Return what each session is measured from, and its name: the open of the exchange, or midnight of a zone."""
+    times = subject.times[firsts]
+    if isinstance(subject.calendar, ExchangeCalendar):
+        opens = subject.calendar.trading_hours(_sessions_of(subject)[firsts])[0]
+        return opens.astype("datetime64[ns]").astype(np.int64), f"against the hours of {subject.calendar.name}"
+    zone = max(ZONES, key=lambda name: regularity(local(times, name) % DAY))
+    return times - local(times, zone) % DAY, f"by the clocks of {zone}"
+
+
+def _shift(subject: Subject, places: Int1D, hours: float, sessions: int, of_what: str) -> Issue:
     rows = np.sort(subject.rows[places])
     return Issue(
         kind="time_shift",
         severity="error",
         certainty="suspected",
         score=0.9,
-        evidence=f"{plural(sessions, 'session')} begin and lie {hours:+g} hours off the others"
-        f" (by the clocks of {zone})",
+        evidence=f"{plural(sessions, 'session')} begin and lie {hours:+g} hours off the others ({of_what})",
         proposal=f"move these bars by {-hours:+g} hours",
         measures={"hours": hours, "sessions": float(sessions)},
         remedy=Remedy(action="shift", rows=rows, seen=subject.seen, values=np.array([[-hours]])),

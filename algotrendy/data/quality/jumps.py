@@ -87,6 +87,7 @@ def _jumps(subject: Subject, gaps: Gaps) -> Iterator[Jump]:
     if not subject.is_daily:  # the first bar of a day is wider and trades more than the last ones of the day before
         opening = subject.dates[places] != subject.dates[places - 1]
         turnover[opening], width[opening] = _of_whole_days(subject, places[opening])
+    width[gaps.inside[places]] = np.nan  # the range holds the jump itself
     likelihoods = _likelihoods(gaps.moves[places], gaps.scale[places], turnover, width)
     for row, place in enumerate(places):
         move = float(gaps.moves[place])
@@ -209,14 +210,14 @@ def find_splits(subject: Subject) -> Iterator[Issue]:
 def _split(subject: Subject, jump: Jump) -> Issue:
     place, ratio = jump.place, jump.ratio
     rows = subject.rows[[place]]
-    earlier = np.sort(subject.rows[:place])
     columns = _columns_on_that_level(subject, place, jump.move)
     names, factors = [*columns], [1.0 / ratio] * len(columns)
     if subject.has_volume and not _volume_is_adjusted(subject, jump):
         names, factors = [*names, "volume"], [*factors, ratio]
-    sure = jump.listed is not None
+    sure, inside = jump.listed is not None, bool(gaps_of(subject).inside[place])
+    first = f"close {number(subject.close[place])}" if inside else f"open {number(subject.open[place])}"
     said = [
-        f"open {number(subject.open[place])} after close {number(subject.close[place - 1])}:"
+        f"{first} after close {number(subject.close[place - 1])}:"
         f" {number(np.exp(-jump.move), 4)} to 1, {'listed as' if sure else 'near'} {ratio_text(ratio)}",
         _said_of(jump),
         "and it does not come back",
@@ -227,18 +228,30 @@ def _split(subject: Subject, jump: Jump) -> Issue:
         certainty="definite" if sure else "suspected",
         score=1.0 if sure else jump.chances[0],
         evidence="; ".join(part for part in said if part),
-        proposal=f"multiply {listed(columns)} of the {plural(earlier.size, 'bar')} before by {number(1.0 / ratio)}"
+        proposal=f"multiply {listed(columns)} of the {plural(place, 'bar')} before by {number(1.0 / ratio)}"
         + (f" and their volume by {number(ratio)}" if "volume" in names else ""),
         columns=tuple(names),
         measures={
             "ratio": ratio, "move": jump.move, "turnover": float(np.exp(jump.turnover)),
             "range": float(np.exp(jump.width)), "chance_of_market": jump.chances[1],
         },
-        remedy=Remedy(
-            action="scale", rows=earlier, seen=subject.seen, columns=tuple(names), values=np.array([factors])
-        ),
+        remedy=_scaled_before(subject, jump, tuple(names), factors),
         **subject.span(rows),
     )  # fmt: skip
+
+
+def _scaled_before(subject: Subject, jump: Jump, names: tuple[str, ...], factors: list[float]) -> Remedy:
+    """Return the remedy for all bars before a jump, and for prices of its own bar that are on the old level."""
+    place = jump.place
+    values = np.tile(factors, (place + 1, 1))
+    old, new = np.log(subject.close[place - 1]), np.log(subject.close[place])
+    for column, name in enumerate(names):
+        price = np.log(getattr(subject, name)[place]) if name in PRICES else new
+        if abs(price - new) <= abs(price - old):
+            values[place, column] = 1.0
+    rows = subject.rows[: place + 1] if (values[place] != 1.0).any() else subject.rows[:place]
+    order = np.argsort(rows)
+    return Remedy(action="scale", rows=rows[order], seen=subject.seen, columns=names, values=values[order])
 
 
 def _said_of(jump: Jump) -> str:
@@ -260,7 +273,7 @@ def _volume_is_adjusted(subject: Subject, jump: Jump) -> bool:
     if not before.size or not after.size:
         return False
     change = float(np.log(np.median(after) / np.median(before)))
-    return abs(change) < abs(change - np.log(jump.ratio))
+    return abs(change) < abs(change - float(np.log(jump.ratio)))
 
 
 def _columns_on_that_level(subject: Subject, place: int, move: float) -> tuple[str, ...]:

@@ -51,14 +51,13 @@ def levels_of(subject: Subject) -> Levels:
 
 
 def _levels(subject: Subject) -> Levels:
-    prices = np.empty((subject.n, 4))
+    logs = np.empty((subject.n, 4), order="F")  # each column contiguous: they are mostly read one by one
     for place, name in enumerate(PRICES):
-        prices[:, place] = getattr(subject, name)
-    logs = np.log(prices)
-    powers = np.zeros(prices.shape, dtype=np.int64)
-    chain = logs.ravel()
-    if chain.size < 2:
+        np.log(getattr(subject, name), out=logs[:, place])
+    powers = np.zeros(logs.shape, dtype=np.int64)
+    if subject.n < 2 or not _any_far(logs):
         return Levels(logs, powers, 0)
+    chain = logs.ravel()
     steps = np.diff(chain) / np.log(10.0)
     places = np.flatnonzero(np.abs(steps) > _LEAST - _ROOM)
     if not places.size:
@@ -75,8 +74,16 @@ def _levels(subject: Subject) -> Levels:
     level = np.zeros(chain.size, dtype=np.int64)
     level[places + 1] = whole
     level = np.cumsum(level)
-    powers = (level - _level_that_holds(level, places)).reshape(prices.shape)
+    powers = (level - _level_that_holds(level, places)).reshape(logs.shape)
     return Levels(logs - powers * np.log(10.0), powers, places.size)
+
+
+def _any_far(logs: Float2D) -> bool:
+    """Whether any two neighbours of the chain are so far apart that a power of ten may lie between them."""
+    open, high, low, close = logs.T
+    far = (_LEAST - _ROOM) * np.log(10.0)
+    inside = (high - open, low - high, close - low)
+    return any(bool((np.abs(step) > far).any()) for step in (*inside, open[1:] - close[:-1]))
 
 
 def _usual_moves(logs: Float2D) -> Float1D:

@@ -52,19 +52,17 @@ def local_scale(moves: Float1D) -> Float1D:
     return spread
 
 
-def windows(places: Int1D, before: int, after: int, n: int) -> tuple[Int1D, Int1D]:
-    """Return around each place the positions from `before` earlier to `after` later, clipped, and 1 where they exist.
+def smallest_step(close: Float1D) -> float:
+    """Return the smallest step between two closes: the tick size, or less where prices are adjusted.
 
     Examples
     --------
-    >>> windows(np.array([0, 4]), 1, 1, 5)
-    (array([[0, 0, 1],
-           [3, 4, 4]]), array([[0, 1, 1],
-           [1, 1, 0]]))
+    >>> smallest_step(np.array([10.0, 10.5, 10.5, 10.25]))
+    0.25
     """
-    positions = places[:, None] + np.arange(-before, after + 1)
-    inside = (positions >= 0) & (positions < n)
-    return np.clip(positions, 0, n - 1), inside.astype(np.int64)
+    steps = np.abs(np.diff(close))
+    steps = steps[steps > 1e-9 * close[1:]]
+    return float(steps.min()) if steps.size else 0.0
 
 
 def usual_before(values: Float1D, places: Int1D, length: int, gap: int = 0) -> Float1D:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from algotrendy.data.quality.issue import Issue, Remedy, number, plural
 from algotrendy.data.quality.registry import Check
+from algotrendy.data.quality.scale import smallest_step
 from algotrendy.data.quality.stamps import runs
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.bars import BarArrays
@@ -26,6 +27,8 @@ _LEAST = 2.0
 _FARTHER = (2, 3, 4, 5, 6)
 """No feed repeats the bar before the last: how often a bar equals one of these tells how often it does so by chance."""
 _TIMES_CHANCE = 5.0
+_TICKS = 12.0
+"""Without volume to compare, bars of a few ticks repeat by chance: there are not many ways to draw them."""
 
 
 def find_still(subject: Subject) -> Iterator[Issue]:
@@ -45,6 +48,8 @@ def _repeats(subject: Subject, lag: int) -> Bool1D:
     if subject.has_volume:
         columns.append(subject.volume)
         same &= subject.volume > 0.0
+    else:
+        same &= subject.high - subject.low > _TICKS * smallest_step(subject.close)
     for column in columns:
         same[lag:] &= column[lag:] == column[:-lag]
     return same

@@ -15,15 +15,18 @@ import numpy as np
 from algotrendy.data.quality.issue import Issue, Remedy, listed, number
 from algotrendy.data.quality.levels import levelled, levels_of
 from algotrendy.data.quality.registry import Check
-from algotrendy.data.quality.scale import local_scale
+from algotrendy.data.quality.scale import local_scale, smallest_step
 from algotrendy.data.quality.steps import slots_of
 from algotrendy.data.quality.subject import Subject
 from algotrendy.domain.bars import PRICES
 from algotrendy.domain.types import Bool1D, Float1D, Int1D
+from algotrendy.kernels.quality import spikes
 
 PRICE_FAR, WICK_FAR = 6.0, 10.0
 """How many scales an open or close that comes back must be away at least; a high or low beyond open and close."""
 _TAIL = 4.0
+_LONGEST_WAIT = 25
+"""A move over a longer time may be larger by its root; at most five times, so that a night does not excuse all."""
 _BACK = 0.35
 """The way back must equal the way out to within this share of the shorter."""
 _LEAST_MOVE, _LEAST_TICKS = 0.0002, 3.0
@@ -59,47 +62,13 @@ def ticks_of(subject: Subject) -> Ticks:
 def _ticks(subject: Subject) -> Ticks:
     if subject.n < 5:
         return Ticks(*np.zeros((5, subject.n)))
-    open, high, low, close = levels_of(subject).log_prices.T
-    scale = np.maximum(local_scale(np.diff(close, prepend=close[0])), 1e-12)
-    least = np.maximum(_LEAST_MOVE, _LEAST_TICKS * _tick(subject.close) / subject.close)
-    waits = np.sqrt(np.minimum(slots_of(subject), 25))  # a move over a longer time may be larger
-    gap = open[1:] - close[:-1]
-    across, inside = scale[1:] * waits[1:], scale
-    move = close - open
-    # An open: in over the gap, back within the bar. A close: out within the bar, back over the next gap.
-    opens = np.append(0.0, _there_and_back(gap, move[1:], across, inside[1:], least[1:]))
-    closes = np.append(_there_and_back(move[:-1], gap, inside[:-1], across, least[1:]), 0.0)
-    bars = np.zeros(subject.n)
-    still = np.abs(move[1:-1]) <= _BACK * np.minimum(np.abs(gap[:-1]), np.abs(gap[1:]))
-    spikes = _there_and_back(gap[:-1], gap[1:], across[:-1], across[1:], least[1:-1], between=move[1:-1])
-    bars[1:-1] = np.where(still, spikes, 0.0)
+    prices = tuple(levels_of(subject).log_prices.T)
+    scale = local_scale(np.diff(prices[3], prepend=prices[3][0]))
+    least = np.maximum(_LEAST_MOVE, _LEAST_TICKS * smallest_step(subject.close) / subject.close)
+    waits = np.sqrt(np.minimum(slots_of(subject), _LONGEST_WAIT).astype(np.float64))
+    opens, closes, bars, highs, lows = spikes(prices, scale, waits, least, _BACK)
     body = _far(opens, PRICE_FAR), _far(closes, PRICE_FAR), _far(bars, PRICE_FAR)
-    top, bottom = np.maximum(open, close), np.minimum(open, close)
-    up = np.where(high - top > least, (high - top) / scale, 0.0)
-    down = np.where(bottom - low > least, (bottom - low) / scale, 0.0)
-    return Ticks(*body, _far(up, WICK_FAR), _far(down, WICK_FAR))
-
-
-def _tick(close: Float1D) -> float:
-    """Return the smallest step between two closes: the tick size, or less where prices are adjusted."""
-    steps = np.abs(np.diff(close))
-    steps = steps[steps > 1e-9 * close[1:]]
-    return float(steps.min()) if steps.size else 0.0
-
-
-def _there_and_back(
-    out: Float1D,
-    back: Float1D,
-    out_scale: Float1D,
-    back_scale: Float1D,
-    least: Float1D,
-    *,
-    between: Float1D | float = 0.0,
-) -> Float1D:
-    """Return how many scales a move goes away and comes back by; 0 where it does not come back."""
-    shorter = np.minimum(np.abs(out), np.abs(back))
-    comes_back = (out * back < 0.0) & (np.abs(out + back + between) <= _BACK * shorter) & (shorter > least)
-    return np.where(comes_back, np.minimum(np.abs(out) / out_scale, np.abs(back) / back_scale), 0.0)
+    return Ticks(*body, _far(highs, WICK_FAR), _far(lows, WICK_FAR))
 
 
 def _far(sizes: Float1D, least: float) -> Float1D:

@@ -284,7 +284,7 @@ def test_volume_that_cannot_be_and_volume_that_is_none(daily: pd.DataFrame) -> N
 
 
 def test_a_session_that_slipped_by_hours_is_told_and_daylight_saving_is_not() -> None:
-    days = pd.bdate_range("2024-02-19", "2024-04-19")
+    days = pd.bdate_range("2024-02-20", "2024-04-19").drop("2024-03-29")  # Good Friday
     parts = [pd.date_range(f"{day.date()} 09:30", periods=26, freq="15min") for day in days]
     local = parts[0].append(parts[1:])
     index = local.tz_localize("America/New_York").tz_convert("UTC")
@@ -295,6 +295,10 @@ def test_a_session_that_slipped_by_hours_is_told_and_daylight_saving_is_not() ->
     issue = only(check_quality(slipped), "time_shift")
     assert issue.measures["hours"] == 1.0
     assert issue.first == slipped.index[20 * 26]
+    winter = bars.set_axis((local + pd.Timedelta("5h")).tz_localize("UTC"))  # as if there were no summer time
+    (issue,) = check_quality(winter, calendar="XNYS").of("time_shift")
+    assert issue.measures["hours"] == 1.0
+    assert (issue.first, issue.last) == (winter.index[14 * 26], winter.index[-1])
     whole = bars.set_axis(local.tz_localize("UTC"))  # local times under the label of UTC
     (issue,) = check_quality(whole, calendar="XNYS").of("time_shift")
     assert -issue.measures["hours"] in (4.0, 5.0)

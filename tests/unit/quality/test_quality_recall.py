@@ -1,4 +1,4 @@
-"""Faults injected at random into clean bars are found, and clean bars give no alarm: a small part of the table in docs."""
+"""Faults injected at random into clean bars are found, and clean bars give no alarm: a part of the table in docs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ FAULTS = (
     "row twice, word for word", "row twice, other prices", "rows out of order", "price missing (NaN)",
     "price zero or negative", "close outside [low, high]", "high and low swapped", "volume negative or NaN",
     "volume zero, 1 to 5 bars", "volume x1000, daily", "1 bar missing", "3 to 30 bars missing",
-    "hole of half a year, then another instrument", "bad close or open, 5 to 10 moves", "bad high or low, 5 to 10 moves",
+    "hole of half a year, then another instrument",
+    "bad close or open, 5 to 10 moves", "bad high or low, 5 to 10 moves",
     "bad close or open, 10 to 20 moves", "bad high or low, 10 to 20 moves", "bad close or open, 20 to 60 moves",
     "bad high or low, 20 to 60 moves", "whole bar off, 20 to 60 moves", "1 bar x100 or x0.01",
     "2 to 40 bars x100 or x0.01", "all bars before x100 or x0.01", "1 price of a bar x100 or x0.01",

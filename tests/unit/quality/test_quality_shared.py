@@ -1,4 +1,4 @@
-"""The oddities that the owners of real files describe are found where they say, and repairs agree with accepted ones."""
+"""The oddities that the owners of real files describe are found where they say; repairs agree with accepted ones."""
 
 from __future__ import annotations
 
