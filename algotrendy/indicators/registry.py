@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from algotrendy.domain.types import Float1D
+import numpy as np
+
+from algotrendy.domain.types import Bool1D, Float1D
 from algotrendy.errors import InputError
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
@@ -74,6 +76,15 @@ class ParameterInfo:
         if self.type is int or (self.keeps_whole and whole):
             return int(value) if isinstance(value, Integral) else int(number)
         return number
+
+    def allows(self, column: Float1D) -> Bool1D:
+        """Return of many numbers at once whether `check` lets them pass."""
+        fits = np.isfinite(column)
+        if self.type is int:
+            fits &= np.floor(column) == column
+        if self.minimum is not None:
+            fits &= column >= self.minimum
+        return fits
 
 
 def bind(owner: str, parameters: Sequence[ParameterInfo], values: Mapping[str, object]) -> dict[str, int | float]:

@@ -103,3 +103,14 @@ def test_a_first_backtest_does_not_load_linear_algebra_and_users_still_have_it()
         [sys.executable, "-W", "ignore", "-c", WITHOUT_LINEAR_ALGEBRA], capture_output=True, text=True, check=False
     )
     assert answer.stdout.strip() == "linear algebra works", answer.stderr
+
+
+def test_a_backtest_does_not_load_what_only_sweeps_need() -> None:
+    code = """
+import sys
+import algotrendy as at
+at.backtest(at.strategies.macd_cross(), at.synthetic(n=300, seed=1))
+print([name for name in sys.modules if name.startswith("algotrendy.kernels") and ("many" in name or "lanes" in name)])
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
