@@ -142,8 +142,9 @@ class IndicatorSpec:
     stream : callable or None
         Parameters to a fresh streaming form, see `algotrendy.indicators.stream`; None for functions of users.
     made_of : str
-        The same numbers, to the last bit, as an expression of simpler indicators, the inputs and the parameters. A
-        sweep that varies a factor then computes the parts once. Empty: there is none.
+        The same numbers, to the last bit, as an expression of simpler indicators, the inputs and the parameters; or
+        the indicator itself without the parameters that this output does not depend on. A sweep that varies a factor
+        then computes the parts once. Empty: there is none.
     """
 
     name: str

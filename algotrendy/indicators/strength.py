@@ -38,6 +38,7 @@ SPECS = (
         0,
         _MACD.lookback,
         description="MACD line: fast less slow exponential average.",
+        made_of="macd(x, fast, slow)",
     ),
     member(
         _MACD_SPEC,
@@ -45,6 +46,7 @@ SPECS = (
         1,
         lambda p: _MACD.lookback(p) + int(p["signal"]) - 1,
         description="Exponential average of the MACD line.",
+        made_of="ema(macd(x, fast, slow), signal)",
     ),
     member(
         _MACD_SPEC,
@@ -52,6 +54,7 @@ SPECS = (
         2,
         lambda p: _MACD.lookback(p) + int(p["signal"]) - 1,
         description="MACD line less its signal.",
+        made_of="macd(x, fast, slow) - ema(macd(x, fast, slow), signal)",
     ),
 )
 

@@ -13,7 +13,10 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
+from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.sweep import series as sweep_series
+from algotrendy.backtest.sweep.declarative import DeclarativeSweep
+from algotrendy.backtest.sweep.grid import make_grid
 from algotrendy.errors import ExpressionError, InputError
 from algotrendy.kernels.statistics_names import METRICS
 
@@ -155,6 +158,18 @@ def test_kernels_for_many_sets_change_no_bit(
     monkeypatch.setattr(sweep_series, "BYTES_MAX", bytes_max)
     monkeypatch.setattr("algotrendy.backtest.sweep.declarative.BYTES_MAX", bytes_max)
     pd.testing.assert_frame_equal(alone, at.optimize(strategy, bars, grid).table, check_exact=True)
+
+
+def test_a_chunk_takes_no_more_memory_than_it_may(bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_series, "BYTES_MAX", 0)
+    grid = {"fast": range(2, 12), "slow": [26, 30], "signal": range(3, 13)}
+    sweep = DeclarativeSweep(at.strategies.macd_cross(), make_grid(grid), prepare(bars))
+    shelf = sweep._shelf
+    for n_series in (1, 2, 30, 100, 10_000):
+        size = shelf.combinations_max(n_series * 8 * len(bars))
+        for begin in range(0, 200, size):
+            taken = shelf.bind(np.arange(begin, min(begin + size, 200))).series
+            assert sum(len(np.atleast_2d(block)) for block in taken) <= max(n_series, 3)
 
 
 def momentum(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,8 @@ class SeriesShelf:
         self._fixed = dict(strategy.parameters)
         self.n_bars = len(setting.arrays.close)
         self._shared: Bound | None = None
-        n_numbers = sum(len(np.unique(source.codes)) for source in sources) * self.n_bars
+        self._counts = sorted(len(np.unique(source.codes)) for source in sources)
+        n_numbers = sum(self._counts) * self.n_bars
         self._in_lanes = n_numbers >= _NUMBERS_MIN
         if 8 * n_numbers <= BYTES_MAX:
             self._shared = self._bound(np.arange(len(grid)))
@@ -103,6 +104,16 @@ class SeriesShelf:
     def is_shared(self) -> bool:
         """Whether all series were computed at once."""
         return self._shared is not None
+
+    def combinations_max(self, n_bytes: int) -> int:
+        """Return how many combinations' own series surely fit into so much memory; a series may serve several."""
+        left = n_bytes // (8 * self.n_bars)
+        for k, count in enumerate(self._counts):
+            share = left // (len(self._counts) - k)
+            if count >= share:  # each combination may need another one, of this source and of the sources to come
+                return max(1, share)
+            left -= count
+        return len(self._grid)
 
     def bind(self, places: Int1D) -> Bound:
         """Return the series that these combinations of the grid use, computed here unless they are shared."""
