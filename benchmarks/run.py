@@ -38,10 +38,12 @@ def main() -> int:
     """Make the environment and hand over to it."""
     ensure_environment()
     one_thread = dict.fromkeys(ONE_THREAD, "1")
+    # pip compiles what it installs; an editable tree is compiled on its first import, unless the shell forbids it.
+    shell = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     home = {"ALGOTRENDY_HOME": str(HERE / "out" / "home"), "NUMBA_CACHE_DIR": str(HERE / "out" / "numba")}
     return subprocess.run(
         [str(FOLDER / "bin" / "python"), str(HERE / "compare.py"), *sys.argv[1:]],
-        env={**os.environ, **one_thread, **home, "PYTHONUTF8": "1"},
+        env={**shell, **one_thread, **home, "PYTHONUTF8": "1"},
         cwd=ROOT,
         check=False,
     ).returncode

@@ -273,10 +273,11 @@ def run(bars: BarArrays | Panel, inputs: Inputs, options: Options, *, market: Ma
     """
     arrays = _one(bars)
     _check_sizes(inputs, arrays.close.size)
-    plain = arrays.close.size <= _PLAIN_BARS_MAX and options.max_leverage <= 1.0 and _only_signals_move(inputs)
+    by_signals = options.max_leverage <= 1.0 and _only_signals_move(inputs)  # then no bar is searched for a level
+    plain = by_signals and arrays.close.size <= _PLAIN_BARS_MAX
     if market is None:
         market = options.plain_market(arrays)
-    if market.blocks.size == 0 and not plain:
+    if market.blocks.size == 0 and not by_signals:
         market = _with_blocks(market)
     orders, equity, ends, measured = (_simulate_plain if plain else _simulate)(inputs, market, options)
     n_orders, pending, ruined_at = ends

@@ -1,69 +1,164 @@
-"""One indicator for many values of its parameters: what they share is looked up and checked once."""
+"""Series of one expression for many sets of parameters: what they share is looked up, checked and computed once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from algotrendy.domain.types import Float1D
-from algotrendy.errors import InputError
+from algotrendy.domain.types import AnyArray, Float1D, Int1D
 from algotrendy.expressions.binding import bound_arguments
-from algotrendy.expressions.nodes import Indicator, Node
-from algotrendy.expressions.scalars import Values, column_of, scalar
+from algotrendy.expressions.nodes import Arithmetic, Indicator, Node
+from algotrendy.expressions.parts import parts_of
+from algotrendy.expressions.scalars import Values, calculate, column_of, scalar
 from algotrendy.expressions.series import Cache, Evaluator
-from algotrendy.indicators._batch import Batch, read_only
+from algotrendy.indicators._batch import Batch
+from algotrendy.indicators._many import Rows, has_kernel, in_lanes, one_by_one
 from algotrendy.indicators.registry import ParameterInfo
 
+_ROWS_AT_ONCE = 64
+"""Series on which NumPy does one step of arithmetic: few, so that what is passed between steps stays small."""
 
-def indicator_rows(node: Node, evaluator: Evaluator, columns: Mapping[str, Any], cache: Cache) -> list[Float1D] | None:
-    """Return the series of an indicator for each set of parameters, the same as one by one.
+
+@dataclass(frozen=True)
+class Bulk:
+    """Computes series for many sets of parameters, to the last bit as one by one.
 
     Parameters
     ----------
-    node : Node
-        Any node.
     evaluator : Evaluator
         With the values of the parameters that do not vary.
     columns : mapping of str to array of shape (size,)
         Values of the parameters that vary.
+    size : int
+        Number of sets.
     cache : dict
-        Keeps the outputs of a group, so that the next output of the same indicator finds them.
-
-    Returns
-    -------
-    list of float64 arrays, or None
-        None if the node is not a built-in indicator of series that stay the same: then it has to be done one by one.
-
-    Raises
-    ------
-    InputError
-        If a value is not one that its place allows.
+        Keeps what is computed, so that what is asked for next finds it.
+    lanes : bool
+        Use kernels for many sets, where they exist. They have to be loaded, which takes longer than a few series.
     """
-    if not isinstance(node, Indicator) or not isinstance(node.spec.function, Batch):
-        return None
-    if any(child.parameters & columns.keys() for child in node.inputs):
-        return None
-    size = len(next(iter(columns.values())))
-    arrays = [read_only(series) for series in evaluator.inputs(node)[0]]
-    spec, batch = node.spec, node.spec.function
-    given = checked_arguments(node, {**evaluator.values, **columns}, size)
-    names = [info.name for info in spec.parameters]
-    defaults = [info.default for info in spec.parameters[len(given) :]]
-    known: dict[tuple[float | None, ...], Any] = cache.setdefault(("rows", spec.group or spec.name, node.inputs), {})
-    rows = []
-    for arguments in zip(*given, strict=True):
-        bound = (*arguments, *defaults)
-        result = known.get(bound)
-        if result is None:
-            result = known[bound] = batch.of_checked(arrays, dict(zip(names, bound, strict=True)))
-        rows.append(result if spec.output is None else result[spec.output])
-    return rows
+
+    evaluator: Evaluator
+    columns: Mapping[str, Any]
+    size: int
+    cache: Cache
+    lanes: bool = True
+
+    def rows(self, node: Node) -> Rows | None:
+        """Return the series of a number for each set of parameters.
+
+        Parameters
+        ----------
+        node : Node
+            A number that changes from bar to bar.
+
+        Returns
+        -------
+        Rows or None
+            None if something else than arithmetic and built-in indicators depends on a parameter that varies: then it
+            has to be done one by one.
+
+        Raises
+        ------
+        InputError
+            If a value is not one that its place allows.
+        """
+        varying = [name for name in self.columns if name in node.parameters]
+        if not varying:
+            series = np.ascontiguousarray(self.evaluator.numbers(node).value, dtype=np.float64)
+            return Rows(series[np.newaxis], np.zeros(self.size, dtype=np.int64))
+        if len(varying) == len(self.columns):
+            return self._found(node)
+        first, place = distinct([self.columns[name] for name in varying])
+        columns = {name: self.columns[name][first] for name in varying}
+        found = Bulk(self.evaluator, columns, len(first), self.cache, self.lanes)._found(node)
+        return None if found is None else Rows(found.block, found.rows[place])
+
+    def _found(self, node: Node) -> Rows | None:
+        """Return the series of a number that depends on every parameter that varies, from the cache if it is there."""
+        key = ("rows", node.form, *map(self._name, node.holes))
+        if key not in self.cache:
+            self.cache[key] = self._compute(node)
+        found: Rows | None = self.cache[key]
+        return found
+
+    def _name(self, parameter: str) -> Any:
+        """Return what tells the values of a parameter from others."""
+        column = self.columns.get(parameter)
+        return self.evaluator.values.get(parameter) if column is None else (column.dtype.char, column.tobytes())
+
+    def _compute(self, node: Node) -> Rows | None:
+        if isinstance(node, Arithmetic):
+            return self._arithmetic(node)
+        if not isinstance(node, Indicator) or not isinstance(node.spec.function, Batch):
+            return None
+        parts = parts_of(node)
+        if parts is None:
+            return self._indicator(node, node.spec.function)
+        checked_arguments(node, self._values, self.size)
+        return self.rows(parts)
+
+    @cached_property
+    def _values(self) -> Values:
+        return {**self.evaluator.values, **self.columns}
+
+    def _arithmetic(self, node: Arithmetic) -> Rows | None:
+        left, right = self._operand(node.left), self._operand(node.right)
+        if left is None or right is None:
+            return None
+        out = np.empty((self.size, max(left.block.shape[1], right.block.shape[1])))
+        for begin in range(0, self.size, _ROWS_AT_ONCE):
+            here = slice(begin, begin + _ROWS_AT_ONCE)
+            out[here] = calculate(node.operator, left.block[left.rows[here]], right.block[right.rows[here]])
+        return Rows(out, np.arange(self.size))
+
+    def _operand(self, node: Node) -> Rows | None:
+        """Return a number; one that does not change from bar to bar as rows of one bar."""
+        if node.is_series:
+            return self.rows(node)
+        column = column_of(scalar(node, self._values), self.size)
+        return Rows(column[:, np.newaxis], np.arange(self.size))
+
+    def _indicator(self, node: Indicator, batch: Batch) -> Rows | None:
+        inputs = self._inputs(node)
+        if inputs is None:
+            return None
+        given = checked_arguments(node, self._values, self.size)
+        parameters = np.empty((len(batch.parameters), self.size))
+        for k, info in enumerate(batch.parameters):
+            parameters[k] = given[k] if k < len(given) else info.default
+        output = node.spec.output
+        if self.lanes and has_kernel(batch, output):
+            block = in_lanes(batch, inputs, parameters, output)
+        elif output is None:
+            block = one_by_one(batch, inputs, parameters)
+        else:
+            key = ("outputs", batch.name, *(child.form for child in node.children), *map(self._name, node.holes))
+            if key not in self.cache:
+                self.cache[key] = one_by_one(batch, inputs, parameters)
+            block = self.cache[key][:, output]
+        return Rows(block, np.arange(self.size))
+
+    def _inputs(self, node: Indicator) -> list[Rows] | None:
+        children = iter(node.inputs)
+        inputs = []
+        for name in node.spec.inputs:
+            array = self.evaluator.from_bars(name)
+            if array is None:
+                rows = self.rows(next(children))
+            else:
+                rows = Rows(array[np.newaxis], np.zeros(self.size, dtype=np.int64))
+            if rows is None:
+                return None
+            inputs.append(rows)
+        return inputs
 
 
-def checked_arguments(node: Indicator, values: Values, size: int) -> list[list[int | float]]:
-    """Return a column of each argument that the text gives; each different value is checked once.
+def checked_arguments(node: Indicator, values: Values, size: int) -> list[Float1D]:
+    """Return a column of each argument that the text gives.
 
     Parameters
     ----------
@@ -82,16 +177,32 @@ def checked_arguments(node: Indicator, values: Values, size: int) -> list[list[i
     return [_checked(node, k, values, size) for k in range(len(node.arguments))]
 
 
-def _checked(node: Indicator, k: int, values: Values, size: int) -> list[int | float]:
+def _checked(node: Indicator, k: int, values: Values, size: int) -> Float1D:
     info: ParameterInfo = node.spec.parameters[k]
     column = column_of(scalar(node.arguments[k], values), size)
-    known: dict[float, int | float] = {}
-    for value in np.unique(column).tolist():
-        try:
-            known[value] = info.check(value, node.name)
-        except InputError:
-            at = int(np.flatnonzero(np.isclose(column, value, rtol=0.0, atol=0.0, equal_nan=True))[0])
-            one = {name: given if np.ndim(given) == 0 else given[at].item() for name, given in values.items()}
-            bound_arguments(node, one)  # says where the value came from
-            raise
-    return [known[value] for value in column.tolist()]
+    for at in np.flatnonzero(~info.allows(column))[:1].tolist():
+        one = {name: given if np.ndim(given) == 0 else given[at].item() for name, given in values.items()}
+        bound_arguments(node, one)  # says where the value came from
+    return column
+
+
+def distinct(columns: Sequence[AnyArray]) -> tuple[Int1D, Int1D]:
+    """Return where each different row of some columns stands first, and which of these each row is.
+
+    Examples
+    --------
+    >>> [each.tolist() for each in distinct([np.array([2, 1, 2, 2]), np.array([5, 5, 5, 7])])]
+    [[1, 0, 3], [1, 0, 1, 2]]
+    """
+    size = len(columns[0])
+    if len(columns) == 1 and (columns[0][1:] > columns[0][:-1]).all():
+        return np.arange(size), np.arange(size)
+    order = np.lexsort(columns[::-1])
+    is_new = np.zeros(size, dtype=np.bool_)
+    is_new[0] = True
+    for column in columns:
+        values = column[order]
+        is_new[1:] |= values[1:] != values[:-1]
+    place = np.empty(size, dtype=np.int64)
+    place[order] = is_new.cumsum() - 1
+    return order[is_new], place

@@ -12,10 +12,11 @@ from functools import lru_cache
 from algotrendy.errors import InputError
 from algotrendy.expressions.catalogue import BARS, Catalogue, Name
 from algotrendy.expressions.nodes import Arithmetic, Column, Indicator, Node, Number, Parameter
+from algotrendy.indicators.registry import lookup
 
 
 def parts_of(node: Node) -> Node | None:
-    """Return the arithmetic that an indicator is made of, or None if it is not made of simpler ones.
+    """Return what an indicator is made of, or None if it is not made of simpler ones.
 
     Examples
     --------
@@ -26,22 +27,26 @@ def parts_of(node: Node) -> Node | None:
     """
     if not isinstance(node, Indicator) or not node.spec.made_of:
         return None
-    spec = node.spec
+    spec, template = node.spec, _template(node.name)
+    is_same = isinstance(template, Indicator) and template.name == node.name
+    if is_same and len(node.arguments) <= len(template.children) - len(node.inputs):
+        return None  # it has no argument that could be left away
     given = dict(zip((info.name for info in spec.parameters), node.arguments, strict=False))
     for info in spec.parameters:
         if info.default is not None:
             given.setdefault(info.name, Number(float(info.default)))
     series = [name for name in spec.inputs if name not in BARS]
-    inputs = dict(zip(series, node.inputs, strict=True))
-    return _filled(_template(spec.made_of, tuple(given), tuple(series)), {**given, **inputs})
+    return _filled(template, {**given, **dict(zip(series, node.inputs, strict=True))})
 
 
 @lru_cache(maxsize=64)
-def _template(text: str, parameters: tuple[str, ...], series: tuple[str, ...]) -> Node:
+def _template(name: str) -> Node:
+    """Return what a built-in indicator is made of, as a tree in which its parameters and series stand by name."""
     from algotrendy.expressions.expression import parse
 
-    names = Catalogue([*BARS.values(), *(Name(name) for name in series)])
-    return parse(text, parameters=parameters, catalogue=names).root
+    spec = lookup(name)
+    names = Catalogue([*BARS.values(), *(Name(series) for series in spec.inputs if series not in BARS)])
+    return parse(spec.made_of, parameters=[info.name for info in spec.parameters], catalogue=names).root
 
 
 def _filled(node: Node, given: Mapping[str, Node]) -> Node:

@@ -147,18 +147,31 @@ class SignalPlan:
         Raises
         ------
         InputError
-            If a value is missing, not allowed for an indicator that is computed from its parts, or a `prev` looks back
-            a number of bars that is not whole or is negative.
+            If a value is missing, or a `prev` looks back a number of bars that is not whole or is negative.
         """
         table = np.empty((size, len(self.scalars)))
         for k, node in enumerate(self.scalars):
             table[:, k] = column_of(scalar(node, values), size)
-        for node in self._assembly.split:
-            checked_arguments(node, values, size)
         for k in self._layout.lags:
             for count in np.unique(table[:, k]).tolist():
                 check_lag(count)
         return table
+
+    def check_parts(self, values: Values, size: int) -> None:
+        """Refuse values that an indicator computed from its parts does not allow: no part may see all of them.
+
+        Parameters
+        ----------
+        values, size
+            As for `scalar_table`.
+
+        Raises
+        ------
+        InputError
+            If there is one.
+        """
+        for node in self._assembly.split:
+            checked_arguments(node, values, size)
 
     def run(
         self,
@@ -197,6 +210,7 @@ class SignalPlan:
         evaluator = Evaluator(bars, params, context, catalogue=self.catalogue, cache=cache)
         series = [self.leaf_series(leaf, evaluator, n_bars) for leaf in self.leaves]
         addresses = np.array([each.ctypes.data for each in series], dtype=np.int64)
+        self.check_parts(evaluator.values, 1)
         scalars = self.scalar_table(evaluator.values)[0]
         scratch = self.scratch(n_bars, _BLOCK_OF_ONE_RUN)
         interpreted: Any = evaluate_conditions
@@ -281,14 +295,18 @@ def _hoisting(varying: frozenset[str]) -> Callable[[Node], bool]:
 
 
 def _splitting(varying: frozenset[str]) -> Callable[[Node], Node | None]:
-    """Return what gives the parts of an indicator, where each depends on fewer varying parameters than the whole."""
+    """Return what gives the parts of an indicator, where that saves series.
+
+    It does where a part of a sum depends on fewer varying parameters than the whole. Where there is no sum, the parts
+    are another indicator that writes less, or one of a series that many combinations share.
+    """
 
     def parts(node: Node) -> Node | None:
         found = parts_of(node) if varying & node.parameters else None
-        if found is None:
-            return None
+        if found is None or not isinstance(found, Arithmetic):
+            return found
         own = node.parameters & varying
-        return found if all(part.parameters & varying < own for part in _series_inside(found)) else None
+        return found if any(part.parameters & varying < own for part in _series_inside(found)) else None
 
     return parts
 

@@ -113,25 +113,29 @@ class Evaluator:
         return Measured(series, self._bars.close if scale == "price" else float(scale))
 
     def _indicator(self, node: Indicator) -> Numbers:
-        arrays, argument = self.inputs(node)
+        arrays, argument = self._inputs(node)
         series = self._output(node, arrays)
         return Measured(series, self._scale_of(node.spec, argument))
 
-    def inputs(self, node: Indicator) -> tuple[list[Any], Numbers | None]:
+    def _inputs(self, node: Indicator) -> tuple[list[Any], Numbers | None]:
         """Return the series that an indicator takes, and with its scale the first that the text hands it, if any."""
         spec, inputs = node.spec, iter(node.inputs)
         arrays: list[Any] = []
         argument: Numbers | None = None
         for name in spec.inputs:
-            if name == "session":
-                arrays.append(self._context.sessions())
-            elif name in BAR_COLUMNS:
-                arrays.append(column_array(self._bars, name))
-            else:
+            array = self.from_bars(name)
+            if array is None:
                 measured = self.numbers(next(inputs))
                 argument = argument or measured
-                arrays.append(np.ascontiguousarray(measured.value, dtype=np.float64))
+                array = np.ascontiguousarray(measured.value, dtype=np.float64)
+            arrays.append(array)
         return arrays, argument
+
+    def from_bars(self, name: str) -> Any:
+        """Return the input of an indicator that the bars give, or None if the text hands it over."""
+        if name == "session":
+            return self._context.sessions()
+        return column_array(self._bars, name) if name in BAR_COLUMNS else None
 
     def _output(self, node: Indicator, arrays: list[Any]) -> Float1D:
         """Return one output; what the same call gave besides is kept for the next that asks."""

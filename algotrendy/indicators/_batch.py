@@ -44,6 +44,10 @@ class Batch:
         Names of the outputs; empty for a single one.
     through_gaps : bool
         Missing values are taken as they come.
+    many : str
+        Kernel for many sets of parameters at once, as `module.name`; see `_many`. Empty: there is none.
+    many_outputs : tuple of int
+        Outputs that `many` can write.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Batch:
     compute: Compute
     outputs: tuple[str, ...] = ()
     through_gaps: bool = False
+    many: str = ""
+    many_outputs: tuple[int, ...] = (0,)
 
     def __call__(self, *inputs: Float1D, **parameters: Any) -> Any:
         """Return the array, or the tuple of arrays."""
@@ -60,19 +66,18 @@ class Batch:
         size = arrays[0].size
         if any(values.size != size for values in arrays):
             raise InputError(f"{self.name}: inputs of different lengths {[values.size for values in arrays]}")
-        return self.of_checked(arrays, bound)
-
-    def of_checked(self, arrays: Sequence[Float1D], bound: Mapping[str, Any]) -> Any:
-        """Return what a call returns, for inputs that are `read_only` and of one length, and checked parameters."""
-        size = arrays[0].size
         # Allocated here, not by the kernel: NumPy asks for large pages, which makes a big result twice as fast to fill.
         out = np.empty((len(self.outputs), size) if self.outputs else size)
+        self.fill(arrays, bound, out)
+        return tuple(out) if self.outputs else out
+
+    def fill(self, arrays: Sequence[Float1D], bound: Mapping[str, Any], out: AnyArray) -> None:
+        """Write what a call returns, for inputs that are `read_only` and of one length, and checked parameters."""
         lookback = self.lookback(bound)
-        if size <= lookback:
+        if out.shape[-1] <= lookback:
             out[:] = np.nan
         elif not self.compute(arrays, tuple(bound.values()), out) and not self.through_gaps:
             self._by_stretches(arrays, tuple(bound.values()), lookback, out)
-        return tuple(out) if self.outputs else out
 
     def _by_stretches(self, arrays: Sequence[Float1D], parameters: Sequence[Any], lookback: int, out: AnyArray) -> None:
         """Fill `out` stretch by stretch, NaN elsewhere."""

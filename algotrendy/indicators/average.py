@@ -13,7 +13,7 @@ from algotrendy.indicators._parameters import spec, window
 from algotrendy.kernels import indicators_average as kernels
 
 _SMA = Batch("sma", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.sma))
-_EMA = Batch("ema", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.ema))
+_EMA = Batch("ema", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.ema), many="indicators_many.ema")
 _WMA = Batch("wma", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.wma))
 
 SPECS = (

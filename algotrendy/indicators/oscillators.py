@@ -20,12 +20,13 @@ from algotrendy.indicators._batch import (
     all_finite,
     apply,
     apply_all,
+    direct,
     read_only,
 )
 from algotrendy.indicators._parameters import member, spec, window
 from algotrendy.kernels import indicators_momentum as kernels
 from algotrendy.kernels.indicators_average import sma as mean
-from algotrendy.kernels.indicators_channel import highest, lowest
+from algotrendy.kernels.indicators_channel import distance_from_top, highest, lowest
 
 _BARS = ("high", "low", "close")
 
@@ -43,14 +44,6 @@ def _stochastic(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
     mean(read_only(place), smoothing, k[first:])
     mean(read_only(k[second:]), signal, d[second:])
     return sound and all_finite([close[:first]])
-
-
-def _williams_r(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close = inputs
-    (window,) = parameters
-    bottom = np.empty(close.size)
-    sound = highest(high, window, out) and lowest(low, window, bottom)
-    return sound and bool(kernels.distance_from_top(close, out, bottom, out))
 
 
 def _cci(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
@@ -71,7 +64,7 @@ _STOCHASTIC = Batch(
     _stochastic,
     ("k", "d"),
 )
-_WILLIAMS_R = Batch("williams_r", (window(14),), lambda p: int(p["window"]) - 1, _williams_r)
+_WILLIAMS_R = Batch("williams_r", (window(14),), lambda p: int(p["window"]) - 1, direct(distance_from_top))
 _CCI = Batch("cci", (window(20),), lambda p: int(p["window"]) - 1, _cci)
 
 _STOCHASTIC_SPEC = spec(

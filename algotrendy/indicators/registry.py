@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from algotrendy.domain.types import Float1D
+import numpy as np
+
+from algotrendy.domain.types import Bool1D, Float1D
 from algotrendy.errors import InputError
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
@@ -75,6 +77,15 @@ class ParameterInfo:
             return int(value) if isinstance(value, Integral) else int(number)
         return number
 
+    def allows(self, column: Float1D) -> Bool1D:
+        """Return of many numbers at once whether `check` lets them pass."""
+        fits = np.isfinite(column)
+        if self.type is int:
+            fits &= np.floor(column) == column
+        if self.minimum is not None:
+            fits &= column >= self.minimum
+        return fits
+
 
 def bind(owner: str, parameters: Sequence[ParameterInfo], values: Mapping[str, object]) -> dict[str, int | float]:
     """Return checked values of all `parameters`, in their order, defaults filled in.
@@ -131,8 +142,9 @@ class IndicatorSpec:
     stream : callable or None
         Parameters to a fresh streaming form, see `algotrendy.indicators.stream`; None for functions of users.
     made_of : str
-        The same numbers, to the last bit, as an expression of simpler indicators, the inputs and the parameters. A
-        sweep that varies a factor then computes the parts once. Empty: there is none.
+        The same numbers, to the last bit, as an expression of simpler indicators, the inputs and the parameters; or
+        the indicator itself without the parameters that this output does not depend on. A sweep that varies a factor
+        then computes the parts once. Empty: there is none.
     """
 
     name: str

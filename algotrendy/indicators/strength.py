@@ -14,7 +14,7 @@ from algotrendy.indicators._batch import Batch, Values, apply, apply_all, direct
 from algotrendy.indicators._parameters import member, spec, window
 from algotrendy.kernels import indicators_momentum as kernels
 
-_RSI = Batch("rsi", (window(14),), lambda p: int(p["window"]), direct(kernels.rsi))
+_RSI = Batch("rsi", (window(14),), lambda p: int(p["window"]), direct(kernels.rsi), many="indicators_many.rsi")
 _ROC = Batch("roc", (window(),), lambda p: int(p["window"]), direct(kernels.roc), through_gaps=True)
 _MOMENTUM = Batch("momentum", (window(),), lambda p: int(p["window"]), direct(kernels.momentum), through_gaps=True)
 _MACD = Batch(
@@ -23,6 +23,7 @@ _MACD = Batch(
     lambda p: int(max(p["fast"], p["slow"])) - 1,
     direct(kernels.macd),
     ("macd", "signal", "histogram"),
+    many="indicators_many.macd",
 )
 
 _MACD_SPEC = spec(_MACD, unit="same", scale="input", description="MACD and its signal line.", stream=streams.Macd)
@@ -31,13 +32,21 @@ SPECS = (
     spec(_RSI, unit="index", scale="100", description="Relative strength index, 0 to 100.", stream=streams.Rsi),
     spec(_ROC, unit="ratio", scale="100", description="Rate of change in percent.", stream=streams.Roc),
     spec(_MOMENTUM, unit="same", scale="input", description="Change over a window.", stream=streams.Momentum),
-    member(_MACD_SPEC, "macd", 0, _MACD.lookback, description="MACD line: fast less slow exponential average."),
+    member(
+        _MACD_SPEC,
+        "macd",
+        0,
+        _MACD.lookback,
+        description="MACD line: fast less slow exponential average.",
+        made_of="macd(x, fast, slow)",
+    ),
     member(
         _MACD_SPEC,
         "macd_signal",
         1,
         lambda p: _MACD.lookback(p) + int(p["signal"]) - 1,
         description="Exponential average of the MACD line.",
+        made_of="ema(macd(x, fast, slow), signal)",
     ),
     member(
         _MACD_SPEC,
@@ -45,6 +54,7 @@ SPECS = (
         2,
         lambda p: _MACD.lookback(p) + int(p["signal"]) - 1,
         description="MACD line less its signal.",
+        made_of="macd(x, fast, slow) - ema(macd(x, fast, slow), signal)",
     ),
 )
 

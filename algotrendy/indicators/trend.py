@@ -33,6 +33,8 @@ _DIRECTIONAL = Batch(
     lambda p: int(p["window"]),
     direct(kernels.directional),
     ("adx", "plus_di", "minus_di"),
+    many="indicators_many_bars.directional",
+    many_outputs=(0, 1, 2),
 )
 _SAR = Batch("sar", (factor("acceleration", 0.02), factor("maximum", 0.2)), lambda _p: 1, direct(kernels.sar))
 _SUPERTREND = Batch(
@@ -41,6 +43,8 @@ _SUPERTREND = Batch(
     lambda p: int(p["window"]),
     _supertrend,
     ("line", "direction"),
+    many="indicators_many_bars.supertrend",
+    many_outputs=(0, 1),
 )
 
 _DIRECTIONAL_SPEC = spec(

@@ -36,7 +36,7 @@ def _bollinger(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
 
 
 _TRUE_RANGE = Batch("true_range", (), lambda _p: 1, direct(kernels.true_range), through_gaps=True)
-_ATR = Batch("atr", (window(14),), lambda p: int(p["window"]), direct(kernels.atr))
+_ATR = Batch("atr", (window(14),), lambda p: int(p["window"]), direct(kernels.atr), many="indicators_many_bars.atr")
 _STDEV = Batch("stdev", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.stdev))
 _BOLLINGER = Batch(
     "bollinger",

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +22,31 @@ import numba
 from algotrendy.home import default_home
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _start_without_linear_algebra() -> None:
+    """Load what Numba needs for its first call without `scipy.linalg`, an eighth of a second of a fresh process.
+
+    Numba imports `scipy.linalg` once, only to learn that it is there. Whether SciPy is installed can be told without
+    importing it; a kernel that does use linear algebra makes Numba import and check it then, as it always does. Where
+    Numba has changed, nothing is done, and it starts as slowly as by itself. Reasons in ADR 0010.
+    """
+    if "numba.np.arraymath" in sys.modules or "scipy.linalg" in sys.modules or find_spec("scipy") is None:
+        return
+    from numba.np import linalg
+
+    check: Any = getattr(linalg, "ensure_blas", None)
+    if check is None:
+        return
+    linalg.ensure_blas = lambda: None
+    try:
+        user: Any = import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = check
+    user.ensure_blas = check
+
+
+_start_without_linear_algebra()
 
 
 def source_hash(folder: Path) -> str:

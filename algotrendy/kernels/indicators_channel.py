@@ -1,4 +1,6 @@
-"""Highest and lowest values of a window, written into `out`. Each returns whether all it read was finite.
+"""Highest and lowest values of a window, and the place between them, written into `out`.
+
+Each returns whether all it read was finite.
 
 Each window is the tail of one block of `window` bars and the head of the next, so two running extremes per bar
 suffice, whatever the window (van Herk 1992). One loop goes over a block both ways, as in `indicators_average`.
@@ -60,5 +62,39 @@ def lowest(x: Float1D, window: int, out: Float1D) -> bool:
             next_best = min(next_best, x[at(start + count - 1 - j)])
             next_tail[at(count - 1 - j)] = next_best
         tail, next_tail = next_tail, tail
+    out[: window - 1] = np.nan
+    return bool(missing == 0)
+
+
+@jit(error_model="numpy")
+def distance_from_top(high: Float1D, low: Float1D, close: Float1D, window: int, out: Float1D) -> bool:
+    """Write how far the close lies below the highest high, 0 to -100 of the range to the lowest low; 0 without a range.
+
+    Both extremes in one loop: what `highest` and `lowest` would write and this read again takes as long as to find it.
+    """
+    if window > close.size:
+        out[:] = np.nan
+        return True
+    tops, next_tops = np.full(window + 1, -np.inf), np.full(window + 1, -np.inf)
+    bottoms, next_bottoms = np.full(window + 1, np.inf), np.full(window + 1, np.inf)
+    missing = 0
+    for start in range(0, close.size, window):
+        count = min(window, close.size - start)
+        highest_here = next_highest = -np.inf
+        lowest_here = next_lowest = np.inf
+        for j in range(count):
+            bar, back = at(start + j), at(start + count - 1 - j)
+            newest = close[bar]
+            witness = high[bar] + low[bar] + newest
+            missing += (witness - witness) != 0.0
+            highest_here, lowest_here = max(highest_here, high[bar]), min(lowest_here, low[bar])
+            top, bottom = max(tops[at(j + 1)], highest_here), min(bottoms[at(j + 1)], lowest_here)
+            reach = top - bottom
+            place = -100.0 * ((top - newest) / reach)
+            out[bar] = 0.0 if reach == 0.0 else place
+            next_highest, next_lowest = max(next_highest, high[back]), min(next_lowest, low[back])
+            next_tops[at(count - 1 - j)], next_bottoms[at(count - 1 - j)] = next_highest, next_lowest
+        tops, next_tops = next_tops, tops
+        bottoms, next_bottoms = next_bottoms, bottoms
     out[: window - 1] = np.nan
     return bool(missing == 0)

@@ -123,18 +123,6 @@ def place_in_range(close: Float1D, top: Float1D, bottom: Float1D, out: Float1D) 
 
 
 @jit(error_model="numpy")
-def distance_from_top(close: Float1D, top: Float1D, bottom: Float1D, out: Float1D) -> bool:
-    """Write how far the close lies below the top, 0 to -100 of the range; 0 where there is none. `out` may be `top`."""
-    missing = 0
-    for i in range(close.size):
-        reach = top[i] - bottom[i]
-        place = -100.0 * ((top[i] - close[i]) / reach)
-        out[i] = 0.0 if reach == 0.0 else place
-        missing += (close[i] - close[i]) != 0.0
-    return bool(missing == 0)
-
-
-@jit(error_model="numpy")
 def typical_price(high: Float1D, low: Float1D, close: Float1D, out: Float1D) -> bool:
     """Write the mean of high, low and close."""
     missing = 0

@@ -166,6 +166,14 @@ def levels_of(exits: Exits, decided_at: int, sign: float, price: float) -> tuple
 
 
 @part
+def best_price(prices: NDArray[np.float64], sign: float, best: float) -> float:
+    """Return the best of `best` and the mirrored prices."""
+    for price in prices:
+        best = max(best, sign * price)
+    return best
+
+
+@part
 def leave_early(
     market: Market, exits: Exits, entry: tuple[float, float, float, int, int], fill: int, decided: int
 ) -> tuple[int, float, int]:
@@ -202,10 +210,9 @@ def leave_early(
         low, high = sign * market.blocks[worst_of, block], top + MARGIN * abs(top)
         worth = units * market.blocks[ruin_of, block]
         lives = base + worth > MARGIN * (abs(base) + abs(worth))
-        safe = lives and low > level + MARGIN * abs(level) and high < rise
-        # A trail must know the best price exactly, so a block counts for it only if all its bars are tested.
-        if safe and not (trails and (bar & BLOCK_MASK or bar < tested_from)):
-            best = top
+        if lives and low > level + MARGIN * abs(level) and high < rise:
+            partly = trails and (bar & BLOCK_MASK or bar < tested_from)  # then only the bars tested count
+            best = best_price(better[max(bar, tested_from) : block_end], sign, best) if partly else top
             bar = block_end
         while bar < block_end:
             level = max(stop_level, best * keep)
@@ -224,7 +231,11 @@ def leave_early(
                 if high >= rise:
                     return bar, sign * target_level, TARGET
                 best = max(best, high)
-            if bar <= valued_to and base + units * series[bar] <= TOLERANCE * abs(units) * market.close[bar]:
+            if (
+                not lives
+                and bar <= valued_to
+                and base + units * series[bar] <= TOLERANCE * abs(units) * market.close[bar]
+            ):
                 return bar, market.close[bar], RUIN
             bar += 1
     return -1, 0.0, EXIT

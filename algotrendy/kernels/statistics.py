@@ -59,6 +59,8 @@ def deepest(line: tuple[float, float, int, int], market: Market, peak: float, wo
     Blocks of bars that cannot hold a larger loss are skipped.
     """
     units, base, bar, after = line
+    if units == 0.0:
+        return max(peak, base), (peak - base) / peak if peak - base > worst * peak else worst
     series, up, down = market.close, HIGHEST_CLOSE, LOWEST_CLOSE
     if units < 0.0:
         series, up, down = market.held, LOWEST_HELD, HIGHEST_HELD
@@ -123,11 +125,11 @@ def ledger(orders: Orders, n_orders: int, out: NDArray[np.float64]) -> None:
         notional += abs(orders.money[k, 0]) * orders.money[k, 1]
         commission += orders.money[k, 2]
         slippage += orders.money[k, 3]
-        borrow += orders.money[k, 5]
+    for k in range(1, n_orders, 2):  # every second row closes a position; no branch, since wins come at random
         profit = orders.money[k, 6]
-        if profit > 0.0:
-            wins += 1.0
-            profits += profit
+        borrow += orders.money[k, 5]
+        wins += 1.0 if profit > 0.0 else 0.0
+        profits += max(profit, 0.0)
         losses -= min(profit, 0.0)
     out[WIN_RATE], out[PROFIT_FACTOR], out[EXPECTANCY], out[TURNOVER] = wins, profits, losses, notional
     out[COMMISSION_PAID], out[SLIPPAGE_PAID], out[BORROW_PAID] = commission, slippage, borrow
@@ -160,9 +162,8 @@ def statistics(market: Market, rules: Rules, orders: Orders, n_orders: int, out:
             base -= units * carry
             if after == n_bars:
                 out[BORROW_PAID] += units * (carry - (market.held[n_bars - 1] - market.close[n_bars - 1]))
-        peak, worst = deepest(
-            (units, base, bar, after if units != 0.0 or bar == after else bar + 1), market, peak, worst
-        )
+        if bar < after:
+            peak, worst = deepest((units, base, bar, after), market, peak, worst)
         first, last = market.mark_from[bar], market.mark_from[after] - 1
         if first > last:
             continue

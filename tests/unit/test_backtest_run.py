@@ -363,3 +363,19 @@ def test_an_expression_that_is_none_is_refused_at_its_column() -> None:
 
 def test_two_bars_are_enough() -> None:
     assert backtest(Strategy("true"), BARS.iloc[:2]).metrics["n_orders"] == 1
+
+
+@pytest.mark.parametrize("fill", ["next_open", "same_close", "next_close"])
+def test_many_bars_take_another_route_to_the_same_result(fill: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from algotrendy.backtest import engine
+    from algotrendy.data import synthetic
+
+    bars, strategy = synthetic(n=2_000, seed=3), library.sma_cross(5, 20)
+    few = backtest(strategy, bars, commission=0.001, fill=fill)
+    monkeypatch.setattr(engine, "_PLAIN_BARS_MAX", 0)
+    many = backtest(strategy, bars, commission=0.001, fill=fill)
+    assert len(few.orders) > 20
+    pd.testing.assert_frame_equal(few.orders, many.orders, check_exact=True)
+    pd.testing.assert_series_equal(few.equity, many.equity, check_exact=True)
+    numbers = {name: value for name, value in few.metrics.items() if isinstance(value, float)}
+    assert numbers == pytest.approx({name: many.metrics[name] for name in numbers}, rel=1e-9, nan_ok=True)

@@ -33,7 +33,7 @@ def call(name: str) -> str:
 
 
 def test_there_are_some() -> None:
-    assert {"bollinger_upper", "bollinger_lower"} <= set(MADE_OF_PARTS)
+    assert {"bollinger_upper", "bollinger_lower", "macd", "macd_signal", "macd_histogram"} <= set(MADE_OF_PARTS)
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -50,3 +50,5 @@ def test_parts_give_the_same_bits(name: str, gaps: bool) -> None:
 def test_what_is_not_made_of_parts_has_none() -> None:
     assert parts_of(parse("rsi(close, 14)").root) is None
     assert parts_of(parse("close + 1").root) is None
+    assert parts_of(parse("macd(close, 5, 20)").root) is None
+    assert parts_of(parse("macd(close)").root) is None

@@ -131,6 +131,13 @@ def test_arithmetic_that_combinations_share_becomes_a_leaf() -> None:
     assert {leaf.parameters for leaf in swept.leaves} == {("slow",)}
 
 
+def test_combinations_that_differ_in_the_signal_share_a_macd_line() -> None:
+    arguments = "(close, fast, slow, band)"
+    swept = plan_of(f"macd{arguments} > macd_signal{arguments}", f"macd_histogram{arguments} < 0", varying=NAMES)
+    series = {leaf.node.form: leaf.parameters for leaf in swept.leaves if not leaf.is_scale}
+    assert sorted(series.values()) == [("band", "fast", "slow"), ("fast", "slow")]
+
+
 def test_arithmetic_that_would_need_more_memory_than_its_leaves_stays_in_the_kernel() -> None:
     plan = plan_of("sma(close, fast) - sma(close, slow) > band", varying=NAMES)
     assert sorted(leaf.parameters for leaf in plan.leaves) == [("fast",), ("slow",)]

@@ -73,3 +73,44 @@ def test_a_user_keeps_the_cache_folder_of_their_own_kernels(monkeypatch: pytest.
     monkeypatch.setattr(numba.config, "CACHE_DIR", "their-own")
     jit(lambda x: x)
     assert numba.config.CACHE_DIR == "their-own"
+
+
+WITHOUT_LINEAR_ALGEBRA = """
+import sys
+import algotrendy as at
+
+at.backtest(at.strategies.sma_cross(), at.synthetic(n=300, seed=1))
+assert "numba.np.arraymath" in sys.modules, "kernels have run"
+assert "scipy.linalg" not in sys.modules, "nothing here needs linear algebra"
+
+import numba, numpy as np
+
+@numba.njit
+def solved(a, b):
+    return np.linalg.solve(a, b) @ a, np.cov(a)
+
+a, b = np.array([[4.0, 1.0], [2.0, 3.0]]), np.array([1.0, 2.0])
+product, spread = solved(a, b)
+assert np.allclose(product, np.linalg.solve(a, b) @ a) and np.allclose(spread, np.cov(a))
+from numba.np import arraymath, linalg
+assert linalg.ensure_blas is arraymath.ensure_blas and linalg.ensure_blas.__module__ == "numba.np.linalg"
+print("linear algebra works")
+"""
+
+
+def test_a_first_backtest_does_not_load_linear_algebra_and_users_still_have_it() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_LINEAR_ALGEBRA], capture_output=True, text=True, check=False
+    )
+    assert answer.stdout.strip() == "linear algebra works", answer.stderr
+
+
+def test_a_backtest_does_not_load_what_only_sweeps_need() -> None:
+    code = """
+import sys
+import algotrendy as at
+at.backtest(at.strategies.macd_cross(), at.synthetic(n=300, seed=1))
+print([name for name in sys.modules if name.startswith("algotrendy.kernels") and ("many" in name or "lanes" in name)])
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

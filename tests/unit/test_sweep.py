@@ -13,7 +13,10 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
+from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.sweep import series as sweep_series
+from algotrendy.backtest.sweep.declarative import DeclarativeSweep
+from algotrendy.backtest.sweep.grid import make_grid
 from algotrendy.errors import ExpressionError, InputError
 from algotrendy.kernels.statistics_names import METRICS
 
@@ -109,6 +112,12 @@ def test_a_value_that_an_indicator_refuses_names_the_parameter(bars: pd.DataFram
         at.optimize(strategy, bars, {"n": [5, 6], "width": [1.0, -1.0]})
 
 
+def test_a_value_is_checked_where_no_series_depends_on_it(bars: pd.DataFrame) -> None:
+    strategy = at.Strategy(entry="macd(close, 12, 26, n) > 0", exit="macd(close, 12, 26, n) < 0", n=9)
+    with pytest.raises(InputError, match=r"`signal` is 2\.5.*n=2\.5"):
+        at.optimize(strategy, bars, {"n": [9, 2.5]})
+
+
 def test_fixed_units_and_whole_units_are_swept(bars: pd.DataFrame) -> None:
     assert_equals_single_runs(cross(size=at.FixedUnits(100)), bars, {"fast": [3, 5]}, units="whole")
 
@@ -127,6 +136,40 @@ def test_a_sweep_too_large_to_share_its_series_gives_the_same_table(
     monkeypatch.setattr(sweep_series, "BYTES_MAX", 100_000)
     monkeypatch.setattr("algotrendy.backtest.sweep.declarative.BYTES_MAX", 100_000)
     pd.testing.assert_frame_equal(shared, at.optimize(cross(), bars, grid).table, check_exact=True)
+
+
+@pytest.mark.parametrize("bytes_max", [10_000_000, 100_000])
+@pytest.mark.parametrize(
+    ("name", "grid"),
+    [
+        ("ema_cross", {"fast": range(2, 12), "slow": range(20, 30)}),
+        ("macd_cross", {"signal": range(3, 8), "fast": range(2, 6), "slow": [9, 26]}),
+        ("macd_long_short", {"fast": range(2, 12), "slow": [20, 26], "signal": [9, 3, 5]}),
+        ("supertrend_follow", {"window": range(2, 12), "multiplier": [0.5, 2.0, 3.0]}),
+        ("rsi_reversion", {"window": range(2, 20), "oversold": [30, 40]}),
+    ],
+)
+def test_kernels_for_many_sets_change_no_bit(
+    bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, name: str, grid: dict[str, Any], bytes_max: int
+) -> None:
+    strategy = at.strategies.LIBRARY[name]()
+    alone = at.optimize(strategy, bars, grid).table
+    monkeypatch.setattr(sweep_series, "_NUMBERS_MIN", 0)
+    monkeypatch.setattr(sweep_series, "BYTES_MAX", bytes_max)
+    monkeypatch.setattr("algotrendy.backtest.sweep.declarative.BYTES_MAX", bytes_max)
+    pd.testing.assert_frame_equal(alone, at.optimize(strategy, bars, grid).table, check_exact=True)
+
+
+def test_a_chunk_takes_no_more_memory_than_it_may(bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_series, "BYTES_MAX", 0)
+    grid = {"fast": range(2, 12), "slow": [26, 30], "signal": range(3, 13)}
+    sweep = DeclarativeSweep(at.strategies.macd_cross(), make_grid(grid), prepare(bars))
+    shelf = sweep._shelf
+    for n_series in (1, 2, 30, 100, 10_000):
+        size = shelf.combinations_max(n_series * 8 * len(bars))
+        for begin in range(0, 200, size):
+            taken = shelf.bind(np.arange(begin, min(begin + size, 200))).series
+            assert sum(len(np.atleast_2d(block)) for block in taken) <= max(n_series, 3)
 
 
 def momentum(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:

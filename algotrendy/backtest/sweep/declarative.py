@@ -56,6 +56,8 @@ class DeclarativeSweep:
         self._strategy, self._grid, self._arrays, self._options = strategy, grid, arrays, options
         self._fixed = {**strategy.parameters, **context.constants}
         self._plan = SignalPlan(strategy.conditions, varying=set(grid.names) & set(strategy.parameters))
+        everything = np.arange(len(grid))
+        self._plan.check_parts(self._values(everything), len(grid))
         self._level_source: dict[str, int] = {}
         self._shelf = SeriesShelf(self._sources(), grid, self._plan, strategy, setting)
         if not self._shelf.is_shared:  # each chunk takes and frees its own series
@@ -69,8 +71,7 @@ class DeclarativeSweep:
         order = np.lexsort((signal, borrow))
         size = max(1, _WORK_PER_CHUNK // len(self._arrays.close))
         if not self._shelf.is_shared:
-            bytes_each = max(1, len(self._shelf.sources)) * 8 * len(self._arrays.close)
-            size = max(1, min(size, BYTES_MAX // (2 * workers * bytes_each)))
+            size = min(size, self._shelf.combinations_max(BYTES_MAX // (2 * workers)))
         rates = self._column("borrow", self._options.borrow)
         pieces = []
         for rate in self._borrows():

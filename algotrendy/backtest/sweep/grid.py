@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,7 +98,7 @@ def _values(name: str, given: Any) -> tuple[Value, ...]:
         raise InputError(f"grid[{name!r}] is {given!r}; expected several numbers, like range(5, 51) or [0.02, 0.05]")
     values = tuple(value.item() if isinstance(value, np.generic) else value for value in given)
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"grid[{name!r}] has {value!r}; expected finite numbers")
     if not values:
         raise InputError(f"grid[{name!r}] is empty; give at least one value")

@@ -162,16 +162,27 @@ def _check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: f
         if name not in strategy.parameters and name not in LEVELS and name not in COSTS:
             known = (*strategy.parameters, *LEVELS, *COSTS)
             raise InputError(f"the grid varies {name!r}, which is no parameter of the strategy{nearest(name, known)}")
+        check = _check_of(name, strategy)
         for value in values:
-            if name in LEVELS:
-                check_level(name, value)
-                check_percent({name: value}, goes_long=getattr(strategy, "entry", None) is not None)
-            elif name in COSTS:
-                check_cost(name, value)
-            elif name in strategy.specs:
-                strategy.specs[name].check(value)
-            if name == "size" and value > max_leverage:
-                check_size(strategy.with_params(size=value), max_leverage)
+            check(value)
+        if name == "size" and max(values) > max_leverage:
+            check_size(strategy.with_params(size=max(values)), max_leverage)
+
+
+def _check_of(name: str, strategy: Strategy | PythonStrategy) -> Callable[[Any], object]:
+    """Return what refuses a value of this name that its place does not allow."""
+    if name in LEVELS:
+        goes_long = getattr(strategy, "entry", None) is not None
+
+        def check(value: Any) -> None:
+            check_level(name, value)
+            if name != "size":
+                check_percent({name: value}, goes_long=goes_long)
+
+        return check
+    if name in COSTS:
+        return lambda value: check_cost(name, value)
+    return strategy.specs[name].check if name in strategy.specs else lambda value: value
 
 
 def _table(grid: Grid, done: npt.NDArray[np.int64], rows: npt.NDArray[np.float64]) -> pd.DataFrame:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from algotrendy.backtest.setting import Setting
     from algotrendy.expressions import Expression, SignalPlan
     from algotrendy.expressions.assemble import Leaf
+    from algotrendy.expressions.bulk import Bulk
+    from algotrendy.indicators._many import Rows
     from algotrendy.strategy import Strategy
 
 Float1D = npt.NDArray[np.float64]
@@ -27,6 +29,10 @@ Int1D = npt.NDArray[np.int64]
 
 BYTES_MAX = 48 * 2**20
 """So much memory the shared series may take; a chunk's own series take at most half of it per worker."""
+
+
+_NUMBERS_MIN = 1_000_000
+"""So many numbers have to be computed before kernels for many sets of parameters save more time than loading takes."""
 
 
 def grid_codes(grid: Grid, names: Collection[str]) -> Int1D:
@@ -49,10 +55,11 @@ def grid_codes(grid: Grid, names: Collection[str]) -> Int1D:
 class Bound(NamedTuple):
     """The series of some combinations, their addresses, and which of them each source of each combination takes.
 
-    `rows` has the shape (n_combinations, n_sources). Whoever uses the addresses keeps the series.
+    `series` are single ones and blocks of them. `rows` has the shape (n_combinations, n_sources). Whoever uses the
+    addresses keeps the series.
     """
 
-    series: list[Float1D]
+    series: list[npt.NDArray[np.float64]]
     addresses: Int1D
     rows: npt.NDArray[np.int64]
 
@@ -87,14 +94,26 @@ class SeriesShelf:
         self._fixed = dict(strategy.parameters)
         self.n_bars = len(setting.arrays.close)
         self._shared: Bound | None = None
-        everything = np.arange(len(grid))
-        if sum(len(np.unique(source.codes)) for source in sources) * self.n_bars * 8 <= BYTES_MAX:
-            self._shared = self._bound(everything)
+        self._counts = sorted(len(np.unique(source.codes)) for source in sources)
+        n_numbers = sum(self._counts) * self.n_bars
+        self._in_lanes = n_numbers >= _NUMBERS_MIN
+        if 8 * n_numbers <= BYTES_MAX:
+            self._shared = self._bound(np.arange(len(grid)))
 
     @property
     def is_shared(self) -> bool:
         """Whether all series were computed at once."""
         return self._shared is not None
+
+    def combinations_max(self, n_bytes: int) -> int:
+        """Return how many combinations' own series surely fit into so much memory; a series may serve several."""
+        left = n_bytes // (8 * self.n_bars)
+        for k, count in enumerate(self._counts):
+            share = left // (len(self._counts) - k)
+            if count >= share:  # each combination may need another one, of this source and of the sources to come
+                return max(1, share)
+            left -= count
+        return len(self._grid)
 
     def bind(self, places: Int1D) -> Bound:
         """Return the series that these combinations of the grid use, computed here unless they are shared."""
@@ -103,30 +122,32 @@ class SeriesShelf:
         return Bound(self._shared.series, self._shared.addresses, self._shared.rows[places])
 
     def _bound(self, places: Int1D) -> Bound:
-        series: list[Float1D] = []
-        rows = np.empty((len(places), len(self.sources)), dtype=np.int64)
-        cache: dict[Any, Any] = {}
-        for k, source in enumerate(self.sources):
-            _, first, inverse = np.unique(source.codes[places], return_index=True, return_inverse=True)
-            rows[:, k] = inverse + len(series)
-            series += self._rows(source.part, places[first], cache)
-        # `each.ctypes.data` says the same ten times slower, which counts where each combination has its own series
-        addresses = [each.__array_interface__["data"][0] for each in series]
-        return Bound(series, np.array(addresses, dtype=np.int64), rows)
-
-    def _rows(self, part: Leaf | Expression, places: Int1D, cache: dict[Any, Any]) -> list[Float1D]:
-        """Return one series for each of these combinations."""
-        from algotrendy.expressions import Expression
-        from algotrendy.expressions.bulk import indicator_rows
+        from algotrendy.expressions.bulk import Bulk, distinct
         from algotrendy.expressions.series import Evaluator
 
-        if not isinstance(part, Expression) and not part.is_scale:
-            columns = {name: self._grid.column(name)[places] for name in self._grid.names}
-            evaluator = Evaluator(self._setting.arrays, self._fixed, self._setting.context, cache=cache)
-            found = indicator_rows(part.node, evaluator, columns, cache)
-            if found is not None:
-                return found
-        return [self._compute(part, self._grid.combination(int(place)), cache) for place in places]
+        series: list[npt.NDArray[np.float64]] = []
+        addresses: list[Int1D] = []
+        rows = np.empty((len(places), len(self.sources)), dtype=np.int64)
+        cache: dict[Any, Any] = {}
+        evaluator = Evaluator(self._setting.arrays, self._fixed, self._setting.context, cache=cache)
+        n_series = 0
+        for k, source in enumerate(self.sources):
+            first, inverse = distinct([source.codes[places]])
+            rows[:, k] = inverse + n_series
+            n_series += len(first)
+            chosen = places[first]
+            columns = {
+                name: self._grid.column(name)[chosen] for name in self._grid.names if name in source.part.parameters
+            }
+            found = _rows(source.part, Bulk(evaluator, columns, len(chosen), cache, self._in_lanes))
+            if found is None:
+                each = [self._compute(source.part, self._grid.combination(int(place)), cache) for place in chosen]
+                series += each
+                addresses.append(np.array([one.__array_interface__["data"][0] for one in each], dtype=np.int64))
+            else:
+                series.append(found.block)
+                addresses.append(found.addresses)
+        return Bound(series, np.concatenate([*addresses, np.empty(0, dtype=np.int64)]), rows)
 
     def _compute(self, part: Leaf | Expression, combination: dict[str, Any], cache: dict[Any, Any]) -> Float1D:
         from algotrendy.expressions import Expression
@@ -137,3 +158,12 @@ class SeriesShelf:
             number = evaluator.numbers(part.root).value
             return np.ascontiguousarray(np.broadcast_to(number, (self.n_bars,)), dtype=np.float64)
         return self._plan.leaf_series(part, evaluator, self.n_bars)
+
+
+def _rows(part: Leaf | Expression, bulk: Bulk) -> Rows | None:
+    """Return the series of all sets of parameters at once, or None where that is not possible."""
+    from algotrendy.expressions import Expression
+
+    if isinstance(part, Expression):
+        return bulk.rows(part.root) if part.root.is_series else None
+    return None if part.is_scale or part.node.kind != "number" else bulk.rows(part.node)
