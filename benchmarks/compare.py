@@ -249,9 +249,20 @@ def indicator_rows(core: int) -> list[Row]:
     return [*rows, Row(title, "µs", slowest["overhead_us"], OVERHEAD_BUDGET_US)]
 
 
+def store_rows(core: int) -> list[Row]:
+    """Stores and caches of bars, against pandas: `bench_store.py` measures, this reads."""
+    rows = []
+    for measured in json.loads(fresh.run_file(HERE / "bench_store.py", core, "--json")):
+        peer = None if math.isnan(measured["peer"]) else measured["peer"]
+        row = Row(measured["title"], measured["unit"], measured["ours"], measured["budget"], {"pandas": peer})
+        row.note = measured["note"]
+        rows.append(row)
+    return rows
+
+
 def print_table(rows: list[Row]) -> None:
     """Print one line per row, the notes below it."""
-    peers = ["raptorbt", "vectorbt", "TA-Lib", "numpy"]
+    peers = ["raptorbt", "vectorbt", "TA-Lib", "numpy", "pandas"]
     print(f"\n{'':62}{'ours':>8}{'':7}{'budget':>7}  {'':12}" + "".join(f"{name:>20}" for name in peers))
     for row in rows:
         budget = "" if row.budget is None else f"{row.budget:.3g}"
@@ -294,6 +305,7 @@ def main() -> int:
         *library_rows(chosen.core),
         *fresh_rows(chosen.core),
         *indicator_rows(chosen.core),
+        *store_rows(chosen.core),
     ]
     packages = ("algotrendy", "numpy", "pandas", "numba", "raptorbt", "vectorbt", "TA-Lib")
     machine = {"cpu": _cpu(), "python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "explanation" / "how-we-compare.md"
 BEGIN = "<!-- figures: written by benchmarks/render.py from benchmarks/out/latest.json -->"
 END = "<!-- end of figures -->"
-PEERS = ("raptorbt", "vectorbt", "TA-Lib", "numpy")
+PEERS = ("raptorbt", "vectorbt", "TA-Lib", "numpy", "pandas")
 
 
 def table(latest: dict[str, Any]) -> str:

@@ -30,7 +30,14 @@ def ensure_environment() -> None:
     if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in NEEDED):
         print("Making the environment of the benchmarks ...", flush=True)
         venv.create(FOLDER, with_pip=True)
-        _pip("--constraint", "constraints.txt", "--requirement", "benchmarks/requirements.txt", "--editable", ".")
+        _pip(
+            "--constraint",
+            "constraints.txt",
+            "--requirement",
+            "benchmarks/requirements.txt",
+            "--editable",
+            ".[storage]",
+        )
         stamp.touch()
 
 

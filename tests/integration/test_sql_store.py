@@ -128,6 +128,29 @@ def test_a_database_that_another_holds_is_unavailable_and_can_be_tried_again(tmp
 
 
 @pytest.mark.postgres
+def test_a_writer_or_a_reader_that_waits_too_long_says_so_and_can_try_again(postgres_schema: tuple[str, str]) -> None:
+    address, schema = postgres_schema
+    holder = SqlStore(address, schema=schema)
+    store = SqlStore(address, schema=schema, connections=1, lock_seconds=0.3)
+    wait_for(store.write(DAILY, BARS, COVERED))
+
+    async def held_up() -> None:
+        async with holder._transaction(writes=True) as connection:
+            await holder._lock(connection, DAILY.path)
+            with pytest.raises(VenueUnavailable, match=r"has been writing the series for 0\.3 s; try again"):
+                await store.write(DAILY, BARS, COVERED)
+            assert_same(await store.read(DAILY), BARS)  # reading takes no lock
+        async with store._transaction(writes=False):
+            with pytest.raises(VenueUnavailable, match=r"all 1 connections to .* were busy for 0\.3 s"):
+                await store.read(DAILY)
+
+    wait_for(held_up())
+    wait_for(store.write(DAILY, BARS, COVERED))
+    for one in (store, holder):
+        wait_for(one.close())
+
+
+@pytest.mark.postgres
 def test_a_write_that_is_cancelled_does_not_happen(postgres_schema: tuple[str, str]) -> None:
     address, schema = postgres_schema
     store = SqlStore(address, schema=schema)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"ATF1"  # the version of what `encoded` writes
 _HEADER = struct.Struct(">4sd")
-_LARGE_BYTES = 4_000_000
+_LARGE_CELLS, _LARGE_BYTES = 500_000, 4_000_000
+"""From here on work is done in another thread, so that an event loop goes on meanwhile."""
 
 
 def isolated(frame: pd.DataFrame) -> pd.DataFrame:
@@ -37,9 +38,21 @@ def isolated(frame: pd.DataFrame) -> pd.DataFrame:
     return mine
 
 
-async def isolated_off_loop(frame: pd.DataFrame, size: int) -> pd.DataFrame:
+async def isolated_off_loop(frame: pd.DataFrame) -> pd.DataFrame:
     """Do what `isolated` does, a large frame in another thread."""
-    return isolated(frame) if size < _LARGE_BYTES else await asyncio.to_thread(isolated, frame)
+    return isolated(frame) if frame.size < _LARGE_CELLS else await asyncio.to_thread(isolated, frame)
+
+
+async def encoded_off_loop(frame: pd.DataFrame, fetched_at: float) -> bytes:
+    """Do what `encoded` does, a large frame in another thread."""
+    if frame.size < _LARGE_CELLS:
+        return encoded(frame, fetched_at)
+    return await asyncio.to_thread(encoded, frame, fetched_at)
+
+
+async def decoded_off_loop(content: bytes) -> tuple[pd.DataFrame, float] | None:
+    """Do what `decoded` does, many bytes in another thread."""
+    return decoded(content) if len(content) < _LARGE_BYTES else await asyncio.to_thread(decoded, content)
 
 
 def size_of(frame: pd.DataFrame) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ class MemoryCache:
         self._lock = threading.RLock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._flights: Flights[_Entry] = Flights(self._lock)
-        self._counts = CacheStatistics()
+        self._counts: Counter[str] = Counter()
 
     def peek(self, key: str) -> Cached | None:
         """Return what is held under a key, fresh or stale by the times it was last asked for with; None if nothing."""
@@ -102,13 +102,13 @@ class MemoryCache:
                     if state == "stale":
                         self._refresh(key, entry, fetch)
             if entry is not None:
-                bars = await isolated_off_loop(entry.bars, entry.size)
+                bars = await isolated_off_loop(entry.bars)
                 return Cached(bars, entry.fetched_at, state == "stale", "memory")
             try:
                 fetched = await self._flights.join(flight)
             except Abandoned:
                 continue
-            bars = await isolated_off_loop(fetched.bars, fetched.size)
+            bars = await isolated_off_loop(fetched.bars)
             return Cached(bars, fetched.fetched_at, fetched.was_stale, fetched.origin)
 
     async def drop(self, key: str) -> None:
@@ -120,7 +120,7 @@ class MemoryCache:
     def statistics(self) -> CacheStatistics:
         """Return what has happened so far, and what is held now."""
         with self._lock:
-            return self._counts
+            return CacheStatistics(**self._counts)
 
     async def close(self) -> None:
         """Forget everything."""
@@ -156,7 +156,7 @@ class MemoryCache:
             return
         self._entries[key] = entry
         self._count(entries=1, bytes=entry.size)
-        while self._counts.bytes > self._max_bytes:
+        while self._counts["bytes"] > self._max_bytes:
             self._remove(next(iter(self._entries)))
             self._count(evicted=1)
 
@@ -167,9 +167,7 @@ class MemoryCache:
 
     def _count(self, **more: int) -> None:
         with self._lock:
-            counts = {name: getattr(self._counts, name) + by for name, by in more.items() if by}
-            if counts:
-                self._counts = replace(self._counts, **counts)
+            self._counts.update(more)
 
     # --- the fetch, in a task of its own ---
 
@@ -180,7 +178,7 @@ class MemoryCache:
         check_frame(bars)
         size = size_of(bars)
         entry = _Entry(
-            bars=await isolated_off_loop(bars, size),  # whoever fetched it may keep it and change it
+            bars=await isolated_off_loop(bars),  # whoever fetched it may keep it and change it
             size=size,
             fetched_at=found.fetched_at if isinstance(found, Cached) else begun_at,
             origin=found.origin if isinstance(found, Cached) else "fetch",

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -22,12 +23,11 @@ from urllib.parse import urlsplit
 
 from algotrendy.compute.per_loop import PerLoop
 from algotrendy.data.cache.flights import Abandoned, Flight, Flights
-from algotrendy.data.cache.frames import check_frame, decoded, encoded, isolated_off_loop, size_of
+from algotrendy.data.cache.frames import check_frame, decoded_off_loop, encoded_off_loop, isolated_off_loop
 from algotrendy.data.cache.port import Cached, CacheStatistics, Fetch, age_state, check_times
 from algotrendy.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from redis.asyncio import Redis
 
 __all__ = ["RedisCache"]
@@ -98,7 +98,7 @@ class RedisCache:
         self._flights: Flights[Cached] = Flights(self._lock)
         self._refreshes: Flights[None] = Flights(self._lock)
         self._clients: PerLoop[Redis] = PerLoop(self._make_client)
-        self._counts = CacheStatistics()
+        self._counts: Counter[str] = Counter()
         self._without_until = 0.0
         self._has_told = False
 
@@ -122,7 +122,7 @@ class RedisCache:
             if found.is_stale and begins:
                 work = partial(self._refreshed, wish)
                 self._refreshes.start(key, work, background=True, failed=partial(self._refresh_failed, key))
-            return replace(found, bars=await isolated_off_loop(found.bars, size_of(found.bars)))
+            return replace(found, bars=await isolated_off_loop(found.bars))
 
     async def drop(self, key: str) -> None:
         """Forget a key; a fetch that is under way for it in this process is not kept."""
@@ -134,7 +134,7 @@ class RedisCache:
     def statistics(self) -> CacheStatistics:
         """Return what this process has done so far; what Redis holds is not counted."""
         with self._lock:
-            return self._counts
+            return CacheStatistics(**self._counts)
 
     async def close(self) -> None:
         """Close the connections; frames stay in Redis until their time is over."""
@@ -194,7 +194,7 @@ class RedisCache:
     async def _store(self, wish: _Wish, found: Cached) -> None:
         lasts_ms = int((wish.ttl + wish.stale) * 1_000)
         if lasts_ms > 0:
-            content = await asyncio.to_thread(encoded, found.bars, found.fetched_at)
+            content = await encoded_off_loop(found.bars, found.fetched_at)
             with suppress(_Down):
                 await self._ask(lambda client: client.set(self._frame_key(wish.key), content, px=lasts_ms))
 
@@ -209,7 +209,7 @@ class RedisCache:
         content = await self._ask(lambda client: client.get(self._frame_key(wish.key)))
         if content is None:
             return None
-        read: tuple[pd.DataFrame, float] | None = await asyncio.to_thread(decoded, content)
+        read = await decoded_off_loop(content)
         if read is None:
             return None
         state = age_state(self._clock() - read[1], wish.ttl, wish.stale)
@@ -297,5 +297,4 @@ class RedisCache:
 
     def _count(self, **more: int) -> None:
         with self._lock:
-            counts = {name: getattr(self._counts, name) + by for name, by in more.items() if by}
-            self._counts = replace(self._counts, **counts)
+            self._counts.update(more)

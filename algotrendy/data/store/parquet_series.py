@@ -49,11 +49,11 @@ class Sizes:
     small : int
         Neighbours that make at most so many rows together become one: rewriting them takes milliseconds.
     largest : int
-        The most rows of a segment.
+        The most rows of a segment: so many are read and rewritten for the sake of one.
     """
 
     small: int = 50_000
-    largest: int = 1_000_000
+    largest: int = 250_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,14 +272,13 @@ def assemble(parts: Sequence[Part], layout: Layout, intraday: bool) -> pd.DataFr
     counts = [len(part.times) for part in parts]
     n_rows = sum(counts)
     base = [name for name, _ in layout.columns if name in COLUMNS]
-    block = np.full((len(base), n_rows), np.nan)
+    block = np.empty((len(base), n_rows))
     start = 0
     for part, count in zip(parts, counts, strict=True):
         for row, name in enumerate(base):
-            if name in part.arrays:
-                block[row, start : start + count] = part.arrays[name]
+            block[row, start : start + count] = part.arrays.get(name, np.nan)
         start += count
-    frame = pd.DataFrame(block.T, index=_index(parts, layout.unit, intraday), columns=base)
+    frame = pd.DataFrame(block.T, index=_index(parts, layout.unit, intraday), columns=base, copy=False)
     for name, kind in layout.extras:
         frame[name] = _column(parts, name, kind)
     return frame

@@ -47,7 +47,7 @@ class SqlStore:
     connections : int
         PostgreSQL: the most connections that are open at once, per event loop.
     lock_seconds : float
-        SQLite: how long a write waits for another before it raises `VenueUnavailable`.
+        How long a call waits for another writer, or for a connection, before it raises `VenueUnavailable`.
 
     Raises
     ------
@@ -171,7 +171,12 @@ class SqlStore:
         if self._dialect == "postgresql":
             options = {"timeout": 10, "server_settings": {"application_name": "algotrendy"}}
             return create_async_engine(
-                self._url, pool_size=self._connections, max_overflow=0, pool_pre_ping=True, connect_args=options
+                self._url,
+                pool_size=self._connections,
+                max_overflow=0,
+                pool_timeout=self._lock_seconds,
+                pool_pre_ping=True,
+                connect_args=options,
             )
         engine = create_async_engine(self._url, poolclass=NullPool, connect_args={"timeout": self._lock_seconds})
 
@@ -215,7 +220,9 @@ class SqlStore:
         from algotrendy.data.store.sql_tables import lock_number
 
         if self._dialect == "postgresql":
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number(self._schema, name))))
+            number, longest_ms = lock_number(self._schema, name), max(int(self._lock_seconds * 1_000), 1)
+            await connection.execute(sa.select(sa.func.set_config("lock_timeout", str(longest_ms), True)))
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
     # --- tables ---
 
@@ -277,9 +284,13 @@ class SqlStore:
     def _translated(self) -> Iterator[None]:
         """Turn errors of drivers into ours; none of the messages holds the password."""
         from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import TimeoutError as NoConnection
 
         try:
             yield
+        except NoConnection as e:
+            message = f"all {self._connections} connections to {self._place} were busy for {self._lock_seconds:g} s"
+            raise VenueUnavailable(self._dialect, f"{message}; try again, or allow more: connections=") from e
         except (OSError, TimeoutError) as e:
             raise VenueUnavailable(self._dialect, f"{self._place} cannot be reached: {e}") from e
         except (DBAPIError, *self._rows.ERRORS) as e:
@@ -293,6 +304,9 @@ class SqlStore:
             return ConfigError(f"there is no database {self._place}; make it, or name another")
         if "DatabaseError" in names and ("not a database" in str(error) or "malformed" in str(error)):
             return ConfigError(f"{self._place} is no database of SQLite, or damaged: {error}; move it away")
+        if "LockNotAvailableError" in names:
+            message = f"another has been writing the series for {self._lock_seconds:g} s"
+            return VenueUnavailable(self._dialect, f"{self._place}: {message}; try again, or end it if it hangs")
         return VenueUnavailable(self._dialect, f"{self._place}: {error}")
 
     @property

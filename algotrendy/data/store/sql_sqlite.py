@@ -44,7 +44,10 @@ async def select_rows(
     """Return the rows of a span, oldest first."""
     condition = is_series(table, key) if span is None else is_series(table, key) & starts_in(table, span, "sqlite")
     columns = [table.c.time, *(table.c[name] for name in COLUMNS), *([table.c.extra] if layout.extras else [])]
-    found = (await connection.execute(sa.select(*columns).where(condition).order_by(table.c.time))).all()
+    query = sa.select(*columns).where(condition).order_by(table.c.time)
+    text = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    found = await driver.execute_fetchall(text)  # all rows in one go: the driver changes threads at each call
     if not found:
         return Part(np.empty(0, np.int64), layout.unit, {})
     values = list(zip(*found, strict=True))
