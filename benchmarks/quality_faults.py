@@ -330,7 +330,7 @@ def repeated(bars: pd.DataFrame, rng: np.random.Generator) -> Injected:
 # --- clocks ---
 
 
-@fault("1 to 5 sessions shifted by 1 to 6 hours")
+@fault("1 to 5 sessions shifted by 1 to 3 hours")
 def shifted(bars: pd.DataFrame, rng: np.random.Generator) -> Injected:
     index = pd.DatetimeIndex(bars.index)
     days = index.normalize()

@@ -114,6 +114,32 @@ def alarms(sources: list[Source]) -> dict[str, tuple[Counter[str], int]]:
     return counts
 
 
+def elsewhere(sources: list[Source], trials: int) -> tuple[Counter[str], int]:
+    """Return the alarms that a fault raises beside itself: issues elsewhere that the clean window did not have."""
+    kinds: Counter[str] = Counter()
+    checked = 0
+    for name, injector in injection.FAULTS.items():
+        for source in sources:
+            rng = np.random.default_rng([SEED + 1, *name.encode(), *source.name.encode()])
+            for _ in range(trials):
+                bars = window(source, rng)
+                injected = injector(bars, rng)
+                if injected is None:
+                    continue
+                checked += 1
+                first, last = (stamp + pd.Timedelta(days=days) for stamp, days in _ends(injected[1]))
+                before = {(issue.kind, issue.first) for issue in check_quality(bars, calendar=source.calendar).issues}
+                for issue in check_quality(injected[0], calendar=source.calendar).issues:
+                    far = not pd.isna(issue.first) and (issue.first > last or issue.last < first)
+                    kinds[issue.kind] += far and (issue.kind, issue.first) not in before
+    return +kinds, checked
+
+
+def _ends(fault: injection.Fault) -> tuple[tuple[pd.Timestamp, int], tuple[pd.Timestamp, int]]:
+    """Return the stretch of a fault with four days on either side: what it does to its neighbours is its own."""
+    return (fault.first, -4), (fault.last, 4)
+
+
 def crashes(sources: list[Source], trials: int) -> dict[str, tuple[int, int]]:
     """Return how many made-up crashes are taken for splits."""
     counts = {}
@@ -147,6 +173,9 @@ def main(trials: int) -> None:
     for name, (wrong, of) in crashes(sources, trials).items():
         low, high = wilson(wrong, of)
         print(f"- {name}: {wrong} of {of} ({low:.1%} to {high:.1%})")
+    kinds, checked = elsewhere(sources, max(trials // 6, 1))
+    said = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) or "none"
+    print(f"\n### Alarms beside the fault\n\n{kinds.total()} in {checked:,} windows with one fault each: {said}")
     print(
         "\n### Issues in the series as they are\n\n"
         "| series | bars | issues | per 10,000 bars | kinds |\n|---|---|---|---|---|"

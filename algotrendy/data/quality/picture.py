@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.data.quality.issue import Issue
+from algotrendy.data.quality.issue import Issue, number
+from algotrendy.domain.types import Float1D
 from algotrendy.reports.palette import ACCENT, GRID, INK, LOSS, MUTED, translucent
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def picture(report: QualityReport) -> go.Figure:
         title=report.summary().split("\n", 1)[0],
         template="none",
         font={"color": INK, "family": "system-ui, sans-serif", "size": 13},
-        yaxis={**axis, "type": "log", "title": "close"},
+        yaxis={**axis, "type": "log", "title": "close", **_ticks(closes.to_numpy())},
         xaxis=axis,
         legend={"orientation": "h", "y": -0.12},
         margin={"l": 70, "r": 20, "t": 60, "b": 60},
@@ -49,12 +50,24 @@ def picture(report: QualityReport) -> go.Figure:
     return figure
 
 
+def _ticks(closes: Float1D) -> dict[str, Any]:
+    """Return ticks for a logarithmic axis: 1, 2 and 5 times the powers of ten; less than a decade keeps its own."""
+    low, high = (float(np.log10(end(closes))) if closes.size else 0.0 for end in (np.min, np.max))
+    if high - low < 1.0:
+        return {}
+    powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    factors = (1, 2, 5) if high - low < 4.0 else (1,)
+    values = [factor * 10.0**power for power in powers for factor in factors]
+    return {"tickvals": values, "ticktext": [number(value) for value in values]}
+
+
 def _mark(figure: Any, closes: pd.Series[Any], issues: tuple[Issue, ...], kind: str, symbol: str) -> None:
     issues = tuple(issue for issue in issues if not pd.isna(issue.first))
     if not issues or not len(closes):
         return
     stamps = pd.DatetimeIndex([issue.first for issue in issues])
     places = np.minimum(closes.index.searchsorted(stamps), len(closes) - 1)
+    places = np.where([issue.rows.size > 0 for issue in issues], places, np.maximum(places - 1, 0))
     marker = {"color": _COLORS[issues[0].severity], "symbol": symbol, "size": 9, "line": {"width": 0.5, "color": INK}}
     texts = [f"<b>{kind}</b> {issue.where}<br>{_folded(issue.evidence)}" for issue in issues]
     figure.add_scatter(
