@@ -153,7 +153,7 @@ def test_a_gap_reaches_no_further_back_than_is_remembered() -> None:
     from algotrendy.data.stream.gaps import REMEMBERED
 
     track = Track(begun=100)
-    assert track.gap(until=1_000, overlap=10).start.value == 90
+    assert track.gap(until=1_000, overlap=10).start.value == 100, "nobody asked for what was before"
     for number in range(REMEMBERED + 1):
         track.note(Tick("A", 10_000 + number, 1.0, 1.0, str(number)))
     span = track.gap(until=20_000, overlap=10_000)

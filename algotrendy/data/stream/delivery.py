@@ -98,6 +98,8 @@ class Subscription:
         self._clock, self._measure = clock, measure
         self.is_active = True
         self.is_busy = False
+        self.before: dict[str, int] = {}
+        """What the counts that are kept per symbol, or of the connection, were when it began."""
         self.loop = asyncio.get_running_loop()
         self.moved = asyncio.Event()
         """Set, on the loop, when the worker has come to rest, or has made room that is waited for."""
@@ -200,12 +202,22 @@ class TaskSubscription(Subscription):
             self.is_busy = False
             self.moved.set()
 
+    async def _called(self, found: Any) -> None:
+        """Await the callback; that something which it awaited was cancelled is an error of its own, not our end."""
+        try:
+            await self.callback(found)
+        except asyncio.CancelledError as e:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError("what the callback awaited was cancelled") from e
+
     async def _hand_on(self) -> None:
         """Call the callback until the queue is empty; ends early if it raises."""
         turn = 0
         while (found := self.next()) is not None:
             self.tally.delivered += found[1]
-            await self.callback(found[0])
+            await self._called(found[0])
             turn += 1
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
@@ -236,16 +248,20 @@ class ThreadSubscription(Subscription):
 
     def _run(self) -> None:
         _inside.set(self.name)
-        while self.is_active:
-            self._flag.wait()
-            self._flag.clear()
-            self.is_busy = True
-            while len(self.queue) and self.is_active:
-                with surviving(self.name, self.tally):
-                    self._hand_on()
-            self.is_busy = False
+        try:
+            while self.is_active:
+                self._flag.wait()
+                self._flag.clear()
+                self.is_busy = True
+                while len(self.queue) and self.is_active:
+                    with surviving(self.name, self.tally):
+                        self._hand_on()
+                self.is_busy = False
+                self._tell(self.moved)
+        finally:  # a callback may end its thread with SystemExit: nobody waits for it then
+            self.is_active = False
             self._tell(self.moved)
-        self._tell(self._ended)
+            self._tell(self._ended)
 
     def _hand_on(self) -> None:
         while (found := self.next()) is not None:

@@ -18,7 +18,7 @@ from algotrendy.data.stream.port import Event, Quote, Tick
 
 __all__ = ["Filled", "Track", "filled"]
 
-REMEMBERED = 4_096
+REMEMBERED = 1_024
 """Trades of a symbol that are kept to be compared with what is fetched after a gap."""
 
 
@@ -33,7 +33,7 @@ class Track:
     last_trade, last_quote : int
         The newest times so far, nanoseconds; 0 before the first.
     recent : deque of Tick
-        The last trades that were delivered, oldest first.
+        The last trades that were delivered, oldest first; none where gaps are not filled.
     fetched : Counter
         Trades of the last gap that were fetched and may still come live: a venue's history can be ahead of its stream.
     fetched_until : int
@@ -87,12 +87,14 @@ class Track:
     def gap(self, until: int, overlap: int) -> Span:
         """Return the span to fetch: from a little before the last trade, but no further back than is remembered.
 
+        Before the first trade it begins with the subscription.
+
         Parameters
         ----------
         until, overlap : int
             Nanoseconds: the end, and how far before the last trade to begin.
         """
-        start = (self.last_trade or self.begun) - overlap
+        start = self.last_trade - overlap if self.last_trade else self.begun
         if len(self.recent) == REMEMBERED:
             start = max(start, min(self.recent[0].time + 1, self.last_trade))
         start = min(start, until - 1)

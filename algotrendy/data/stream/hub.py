@@ -104,7 +104,6 @@ class StreamHub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._upstream: Upstream | None = None
         self._active: dict[str, Subscription] = {}
-        self._before: dict[str, dict[str, int]] = {}
         self._routes: dict[type, dict[str, tuple[Subscription, ...]]] = {Tick: {}, Quote: {}}
         self._changing: asyncio.Lock | None = None
         self._gone: Counter[str] = Counter()
@@ -178,7 +177,7 @@ class StreamHub:
             made = subscription(
                 name, wanted, callback, queue=EventQueue(size), clock=self._clock, deliver=deliver, measure=measure
             )
-            self._before[name] = self._counts(upstream, wanted)
+            made.before = self._counts(upstream, wanted)
             self._active[name] = made
             agreed = False
             try:
@@ -187,7 +186,7 @@ class StreamHub:
                 agreed = True
             finally:
                 if not agreed:
-                    del self._active[name], self._before[name]
+                    del self._active[name]
                     self._route()
                     await made.stop(0.0)
         return name
@@ -212,7 +211,7 @@ class StreamHub:
         self._find(name)
         async with self._lock():
             ended = self._find(name)
-            del self._active[name], self._before[name]
+            del self._active[name]
             self._gone.update(_own_counts(ended))
             self._route()
             ended.is_active = False
@@ -247,7 +246,6 @@ class StreamHub:
             await upstream.close()
             ended = list(self._active.values())
             self._active.clear()
-            self._before.clear()
             for each in ended:
                 self._gone.update(_own_counts(each))
             self._route()
@@ -315,7 +313,7 @@ class StreamHub:
     def _of_one(self, one: Subscription) -> StreamStatistics:
         upstream = self._upstream
         assert upstream is not None
-        now, before = self._counts(upstream, one.wanted), self._before[one.name]
+        now = self._counts(upstream, one.wanted)
         return StreamStatistics(
             state=upstream.state,
             received=one.queue.received,
@@ -323,7 +321,7 @@ class StreamHub:
             **_own_counts(one),
             last_error=one.tally.last_error,
             freshness=one.tally.freshness(),
-            **{key: now[key] - before[key] for key in now},
+            **{key: now[key] - one.before[key] for key in now},
         )
 
     # --- inside ---

@@ -37,7 +37,7 @@ class _Recording(NamedTuple):
 
 
 class ReplaySource:
-    """A `StreamSource` that plays recorded trades.
+    """A `StreamSource` that plays recorded trades. The id of a tick is its row in the recording of all symbols, from 0.
 
     Parameters
     ----------
@@ -182,10 +182,13 @@ class ReplaySource:
         names, symbol, time, price, size = self._recording
         chosen = self._wanted if symbols is None else symbols
         stamps = (self._due[where] + self._started()) if self._scheduled else time[where]
-        rows = zip(symbol[where].tolist(), stamps.tolist(), price[where].tolist(), size[where].tolist(), strict=True)
+        columns = (symbol[where], stamps, price[where], size[where])
+        rows = zip(*(column.tolist() for column in columns), map(str, range(len(self))[where]), strict=True)
         if len(chosen) == len(names):
-            return [Tick(names[at], stamp, paid, amount) for at, stamp, paid, amount in rows]
-        return [Tick(names[at], stamp, paid, amount) for at, stamp, paid, amount in rows if names[at] in chosen]
+            return [Tick(names[at], stamp, paid, amount, row) for at, stamp, paid, amount, row in rows]
+        return [
+            Tick(names[at], stamp, paid, amount, row) for at, stamp, paid, amount, row in rows if names[at] in chosen
+        ]
 
 
 def _due(time: Int1D, speed: float, rate: float | None) -> Int1D:

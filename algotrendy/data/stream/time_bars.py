@@ -6,10 +6,11 @@ the clock, has passed its end by the allowed lateness; a complete bar never chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from algotrendy.data.stream.port import Quote, Tick
@@ -17,12 +18,14 @@ from algotrendy.domain.bars import COLUMNS
 from algotrendy.domain.calendar import Calendar
 from algotrendy.domain.interval import Interval
 from algotrendy.domain.resample import periods_of
+from algotrendy.domain.types import Int1D
 from algotrendy.errors import InputError
 
 __all__ = ["LiveBar", "LiveBars", "as_lateness", "live_bars"]
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
+_PARTS = 256
 
 
 class LiveBar(NamedTuple):
@@ -90,23 +93,25 @@ class Periods:
         return _Period(start, end, start, end)
 
     def _long(self, time: int) -> _Period:
-        """Return a period of days: where it ends is found by bisection, because periods follow one another."""
-        start, end = self._look_up(time)
-        step = 3_600 * _SECOND
-        low, high = time, time + step
-        while self._look_up(high)[0] == start:
-            step *= 2
-            low, high = high, high + step
+        """Return a period of days. Periods follow one another, so where it ends is found by narrowing down."""
+        low, high = time, time + _DAY
+        starts, ends = self._look_up([low, high])
+        start, end = int(starts[0]), int(ends[0])
+        while starts[-1] == start:
+            low, high = high, high + 2 * (high - low)
+            starts, _ = self._look_up([low, high])
         while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._look_up(middle)[0] == start else (low, middle)
+            points = [low + (high - low) * part // _PARTS for part in range(_PARTS + 1)]
+            change = int(np.argmax(self._look_up(points)[0] != start))
+            low, high = points[change - 1], points[change]
         return _Period(start, end, time, high)
 
-    def _look_up(self, time: int) -> tuple[int, int]:
-        index = pd.DatetimeIndex([pd.Timestamp(time, unit="ns", tz="UTC")])
+    def _look_up(self, times: Sequence[int]) -> tuple[Int1D, Int1D]:
+        """Return start and end of the periods of some instants, ascending."""
+        index = pd.DatetimeIndex(np.array(times, dtype="M8[ns]")).tz_localize("UTC")
         found = periods_of(index, self._interval, interval=None, calendar=self._calendar)
-        start, end = (int(each.astype("datetime64[ns]").astype("int64")[0]) for each in (found.starts, found.ends))
-        return start, end
+        starts, ends = (each.astype("datetime64[ns]").astype(np.int64) for each in (found.starts, found.ends))
+        return starts, ends
 
 
 @dataclass(slots=True)

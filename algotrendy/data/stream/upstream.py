@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from algotrendy.data.stream.backoff import Backoff
 from algotrendy.data.stream.clock import Clock
 from algotrendy.data.stream.delivery import is_power_of_ten, surviving
-from algotrendy.data.stream.gaps import Track, filled
+from algotrendy.data.stream.gaps import REMEMBERED, Track, filled
 from algotrendy.data.stream.port import Backfill, Event, Notice, Quote, StreamSource, Tick, Wanted
 from algotrendy.data.stream.statistics import StateChange, StreamState, Tally
 from algotrendy.errors import AlgotrendyError, BadAnswer, RateLimited, VenueUnavailable
@@ -79,7 +80,7 @@ class Upstream:
         self._beat_at = 0.0
         self._loss: VenueUnavailable | None = None
         self._attempt = 0
-        self._was_live = False
+        self._owes = False
         self._held: dict[str, list[Event]] = {}
         self._side_tasks: set[asyncio.Task[None]] = set()
         self._filling = asyncio.Semaphore(_FILLS_AT_ONCE)
@@ -151,15 +152,16 @@ class Upstream:
             await asyncio.wait({task})
         await self._release()
         await self._source.close()
-        self._was_live, self._attempt = False, 0
+        self._owes, self._attempt = False, 0
         if not self.state.is_final:
             self._report(StreamState.IDLE)
 
     def _follow(self, wanted: Wanted) -> None:
         """Remember the symbols that are wanted, and forget the others."""
-        now = self._clock.now()
+        begun = self._clock.now() if self._source.capabilities.realtime else 0
+        remembered = 0 if self._settings.backfill is None else REMEMBERED
         for symbol in wanted.symbols - self.tracks.keys():
-            self.tracks[symbol] = Track(begun=now if self._source.capabilities.realtime else 0)
+            self.tracks[symbol] = Track(begun=begun, recent=deque(maxlen=remembered))
         for symbol in self.tracks.keys() - wanted.symbols:
             del self.tracks[symbol]
             self._held.pop(symbol, None)
@@ -206,12 +208,10 @@ class Upstream:
 
     def _live(self) -> None:
         """Note that the connection is up, and look after what was missed while it was down."""
-        again = self._was_live
-        self._was_live = True
         if self._first is not None and not self._first.done():
             self._first.set_result(None)
         self._report(StreamState.LIVE)
-        if again and self._settings.backfill is not None:
+        if self._owes and self._settings.backfill is not None:
             for symbol in self.wanted.trades | self._held.keys():
                 self._held.setdefault(symbol, [])
                 self._spawn(self._fill(symbol), f"back-fill {symbol}")
@@ -243,6 +243,7 @@ class Upstream:
         """Wait before the next attempt."""
         await self._drop_side_tasks()
         self.reconnects += 1
+        self._owes = True  # also before the first success: whoever subscribed was told so, and misses trades since
         wait = self._settings.backoff.seconds(self._attempt)
         self._attempt += 1
         if isinstance(error, RateLimited) and error.retry_after_seconds is not None:

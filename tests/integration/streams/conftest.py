@@ -165,6 +165,10 @@ class AlpacaVenue(Venue):
         """The host of the historical trades."""
         return f"http://127.0.0.1:{self.port}"
 
+    def hears(self, symbol: str) -> bool:
+        """Return whether somebody is subscribed to a symbol's trades."""
+        return any(symbol in lists["trades"] for lists in self.subscribed.values())
+
     async def trade(self, symbol: str, price: float, size: float = 1, *, at: int | None = None) -> int:
         """Make a trade now: it goes to the tape, and to those who listen. Returns its time."""
         at = time.time_ns() if at is None else at

@@ -44,9 +44,7 @@ def test_the_vendors_own_client_understands_this_venue(alpaca: Any, run: Any, un
             client.subscribe_trades(on_trade, "AAPL")
             thread = threading.Thread(target=client.run)
             thread.start()
-            await until(lambda: bool(alpaca.subscribed))
-            await until(lambda: alpaca.heard != [])
-            await asyncio.sleep(0.05)
+            await until(lambda: alpaca.hears("AAPL"))
             await alpaca.trade("AAPL", 187.25, 30)
             await until(lambda: heard != [])
             await asyncio.to_thread(client.stop)
@@ -171,7 +169,7 @@ def test_a_dropped_connection_comes_back_and_nothing_is_missing_or_twice(alpaca:
             await until(lambda: not alpaca.connections)
             for price in range(110, 120):  # nobody hears these
                 await alpaca.trade("AAPL", float(price))
-            await until(lambda: hub.state is StreamState.LIVE and bool(alpaca.subscribed))
+            await until(lambda: hub.state is StreamState.LIVE and alpaca.hears("AAPL"))
             for price in range(120, 130):
                 await alpaca.trade("AAPL", float(price))
             await until(lambda: len(ticks) >= 30)
@@ -298,7 +296,7 @@ def test_a_gap_that_cannot_be_filled_is_counted_and_the_stream_goes_on(
             alpaca.drop()
             await until(lambda: not alpaca.connections)
             await alpaca.trade("AAPL", 101.0)
-            await until(lambda: hub.state is StreamState.LIVE and bool(alpaca.subscribed))
+            await until(lambda: hub.state is StreamState.LIVE and alpaca.hears("AAPL"))
             await alpaca.trade("AAPL", 102.0)
             await until(lambda: len(ticks) == 2)
             assert [tick.price for tick in ticks] == [100.0, 102.0]
@@ -317,10 +315,14 @@ def test_a_venue_that_is_down_is_waited_for(alpaca: Any, run: Any, until: Any) -
         await hub.subscribe("AAPL", ticks.append)
         assert hub.state is StreamState.RECONNECTING
         await until(lambda: hub.statistics().reconnects >= 2)
+        alpaca.is_mute = True
+        await alpaca.trade("AAPL", 99.0)  # after the subscription, before the first connection
+        alpaca.is_mute = False
         async with alpaca:
-            await until(lambda: bool(alpaca.subscribed))
+            await until(lambda: alpaca.hears("AAPL"))
             await alpaca.trade("AAPL", 100.0)
-            await until(lambda: len(ticks) == 1)
+            await until(lambda: len(ticks) == 2)
+            assert [tick.price for tick in ticks] == [99.0, 100.0]
             await hub.close()
         assert hub.state is StreamState.CLOSED
 

@@ -147,6 +147,49 @@ def test_a_callback_that_hangs_or_raises_does_nothing_to_the_others(
     assert sum("raised" in record.getMessage() for record in caplog.records) == 6, "the 1st, 10th and 100th of each"
 
 
+def test_a_cancellation_inside_a_callback_is_an_error_like_any_other(
+    scripted: Any, run: Any, until: Any, tick: Any
+) -> None:
+    async def main() -> None:
+        source = scripted()
+
+        async def on_tick(event: Tick) -> None:
+            work = asyncio.create_task(asyncio.sleep(10))
+            work.cancel()
+            await work
+
+        async with StreamHub(source) as hub:
+            name = await hub.subscribe("A", on_tick)
+            source.send(tick(1), tick(2))
+            await until(lambda: hub.statistics(name).errors == 2)
+            assert hub.statistics(name).last_error == "RuntimeError: what the callback awaited was cancelled"
+
+    run(main())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_callback_that_ends_its_thread_ends_its_subscription_alone(
+    scripted: Any, run: Any, until: Any, tick: Any
+) -> None:
+    async def main() -> None:
+        source = scripted()
+        got: list[Tick] = []
+
+        def on_tick(event: Tick) -> None:
+            raise SystemExit
+
+        async with StreamHub(source) as hub:
+            name = await hub.subscribe("A", on_tick)
+            await hub.subscribe("A", got.append)
+            source.send(tick(1), tick(2))
+            await until(lambda: len(got) == 2)
+            began = time.monotonic()
+            await hub.cancel(name)
+            assert time.monotonic() - began < 4.0
+
+    run(main())
+
+
 def test_dropped_events_are_the_oldest(scripted: Any, run: Any, until: Any, tick: Any) -> None:
     async def main() -> None:
         source = scripted()

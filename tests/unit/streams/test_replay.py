@@ -184,10 +184,8 @@ def test_a_feed_that_is_lost_again_and_again_comes_through_whole_and_in_order(ru
         hub = StreamHub(source, backoff=backoff, overlap_seconds=0.001)
         name = await hub.subscribe("A", got.append, queue_size=5_000)
         await hub.join()
-        assert [tick.time for tick in got] == trades.index.as_unit("ns").asi8.tolist()
-        assert sorted((tick.time, tick.price, tick.size) for tick in got) == sorted(
-            zip(trades.index.as_unit("ns").asi8.tolist(), trades["price"], trades["size"], strict=True)
-        )
+        assert [tick.id for tick in got] == [str(row) for row in range(3_000)]
+        assert [tick.price for tick in got] == trades["price"].tolist()
         found = hub.statistics(name)
         assert found.reconnects > 3
         assert found.backfilled > 0
