@@ -59,7 +59,7 @@ def test_trades_of_polygon_keep_their_nanoseconds_and_their_order(recorded: Any)
     trades = polygon.parse_trades(recorded("massive_trades_limit2.json"), "AAPL")
     assert trades["price"].tolist() == [156.43, 157.43]
     assert trades["size"].tolist() == [10.0, 10.0]
-    assert trades["time"].iloc[0].value == 1651181822461979400
+    assert trades.index[0].value == 1651181822461979400
 
 
 # --- Alpaca ---
@@ -83,7 +83,7 @@ def test_bars_of_several_symbols_answer_no_request_for_one(recorded: Any, name: 
 @pytest.mark.shared
 def test_trades_of_alpaca_are_read(recorded: Any) -> None:
     trades = alpaca.parse_trades(recorded("alpaca_stock_get_trades_0.json")["trades"], "AAPL")
-    assert trades["time"].tolist() == [
+    assert trades.index.tolist() == [
         pd.Timestamp("2022-03-09T05:00:02.183Z"), pd.Timestamp("2022-03-09T05:00:16.91Z"),
     ]  # fmt: skip
     assert (trades["price"].tolist(), trades["size"].tolist()) == ([159.07, 159.07], [1.0, 2.0])

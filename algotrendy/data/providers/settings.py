@@ -21,9 +21,13 @@ from algotrendy.errors import ConfigError, InputError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["OutsideSettings", "settings_of"]
+__all__ = ["ADDRESS", "OutsideSettings", "settings_of"]
 
 _S = TypeVar("_S", bound=BaseSettings)
+
+
+ADDRESS = "^(https?://[^/]+.*)?$"
+"""What the address of a server looks like."""
 
 
 class OutsideSettings(BaseSettings):
@@ -31,7 +35,7 @@ class OutsideSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
-    base_url: str = Field(default="", description="Where requests are sent.")
+    base_url: str = Field(default="", pattern=ADDRESS, description="Where requests are sent.")
     timeout_seconds: float = Field(
         default=20.0, gt=0, description="For connecting, and between two pieces of an answer."
     )

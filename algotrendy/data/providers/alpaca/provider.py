@@ -11,7 +11,7 @@ import pandas as pd
 from algotrendy.data.providers.alpaca.config import AlpacaSettings
 from algotrendy.data.providers.alpaca.errors import NAME, translated_errors
 from algotrendy.data.providers.alpaca.parse import parse_actions, parse_bars, parse_trades
-from algotrendy.data.providers.answer import Answer, finish, has_sessions
+from algotrendy.data.providers.answer import Answer, finish, has_sessions, trades_within
 from algotrendy.data.providers.http import Clock, utc_now
 from algotrendy.data.providers.port import Capabilities, Fetched, TradesRequest
 from algotrendy.data.providers.symbols import Symbol
@@ -69,7 +69,7 @@ class AlpacaProvider:
         payload = await self._ask(wanted, lambda: self._bars(wanted, request))
         rows = parse_bars(payload, wanted, request.interval)
         crypto = request.asset_class is AssetClass.CRYPTO
-        instrument = instrument_at(request.asset_class, "ALPACA" if crypto else "US", symbol.canonical)
+        instrument = instrument_at(request.asset_class, "ALPACA" if crypto else "US", wanted)
         if not len(rows) and has_sessions(instrument, request.span):
             raise DataError(
                 f"alpaca has no bars of {wanted} from {request.span.start} to {request.span.end}: it does not say"
@@ -87,9 +87,7 @@ class AlpacaProvider:
         """Return single trades; see `TradesSource.trades`."""
         wanted = vendor_symbol(Symbol.of(request.symbol, request.asset_class))
         payload = await self._ask(wanted, lambda: self._trades(wanted, request))
-        trades = parse_trades(payload, wanted)
-        inside = (trades["time"] >= request.span.start) & (trades["time"] < request.span.end)
-        return trades[inside].reset_index(drop=True)
+        return trades_within([parse_trades(payload, wanted)], request.span)
 
     async def actions(self, request: BarsRequest) -> Actions:
         """Return splits and dividends; see `ActionsSource.actions`."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from algotrendy.data.providers.answer import Answer, finish
+from algotrendy.data.providers.answer import Answer, finish, trades_within
 from algotrendy.data.providers.ccxt.config import CcxtSettings
 from algotrendy.data.providers.ccxt.errors import translated_errors
 from algotrendy.data.providers.ccxt.parse import parse_bars, parse_instrument, parse_trades
@@ -101,7 +101,7 @@ class CcxtProvider:
         async with self._http.call() as call:
             with translated_errors(self.name, request.symbol):
                 listed = await in_thread(call, lambda: self._trades(request))
-        return parse_trades(listed, self.name)
+        return trades_within([parse_trades(listed, self.name)], request.span)
 
     async def close(self) -> None:
         """Close the connections."""

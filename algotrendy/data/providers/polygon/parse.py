@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.data.providers.answer import local_dates, rows_of, same_symbol
+from algotrendy.data.providers.answer import local_dates, rows_of, same_symbol, trades_of
 from algotrendy.data.providers.polygon.errors import NAME
 from algotrendy.data.providers.symbols import Symbol
 from algotrendy.data.providers.venues import instrument_at
@@ -63,19 +63,12 @@ def parse_bars(payload: Any, ticker: str, asset_class: AssetClass, interval: Int
 
 
 def parse_trades(payload: Any, ticker: str) -> pd.DataFrame:
-    """Return the trades of one page, in the order of delivery: columns `time`, `price`, `size`."""
+    """Return the trades of one page, in the order of delivery; see `TradesSource.trades`."""
     try:
         results = payload.get("results") or []
-        times = np.array(
-            [one["sip_timestamp"] if "sip_timestamp" in one else one["participant_timestamp"] for one in results]
-        )
-        return pd.DataFrame(
-            {
-                "time": pd.to_datetime(times.astype(np.int64), unit="ns", utc=True),
-                "price": np.array([one["price"] for one in results], dtype=np.float64),
-                "size": np.array([one["size"] for one in results], dtype=np.float64),
-            }
-        )
+        times = [one["sip_timestamp"] if "sip_timestamp" in one else one["participant_timestamp"] for one in results]
+        index = pd.DatetimeIndex(pd.to_datetime(np.array(times, dtype=np.int64), unit="ns", utc=True))
+        return trades_of(index, [one["price"] for one in results], [one["size"] for one in results])
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise BadAnswer(NAME, f"the answer for {ticker} has another form than trades ({type(e).__name__}: {e})") from e
 
@@ -114,7 +107,9 @@ def parse_instrument(payload: Any, ticker: str, symbol: Symbol) -> Instrument:
     if kind in (AssetClass.STOCK, AssetClass.ETF):
         kind = _KINDS.get(str(details.get("type")), AssetClass.STOCK)
     currency = str(details.get("currency_symbol") or details.get("currency_name") or "USD").upper()
-    return instrument_at(kind, str(details.get("primary_exchange") or "US"), symbol.canonical, currency)
+    listed = kind in (AssetClass.STOCK, AssetClass.ETF)
+    name = str(details["ticker"]) if listed else symbol.canonical
+    return instrument_at(kind, str(details.get("primary_exchange") or "US"), name, currency)
 
 
 def _own(payload: Any, ticker: str) -> list[Any]:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
-from algotrendy.data.providers.answer import Answer, finish
+from algotrendy.data.providers.answer import Answer, finish, trades_within
 from algotrendy.data.providers.http import Call, Clock, Params, utc_now
 from algotrendy.data.providers.polygon.config import PolygonSettings
 from algotrendy.data.providers.polygon.errors import NAME, error_of
@@ -100,9 +100,7 @@ class PolygonProvider:
         path = f"v3/trades/{quote(ticker, safe=':')}"
         async with self._http.call() as call:
             pages = [parse_trades(page, ticker) async for page in self._pages(call, path, params, ticker)]
-        trades = pd.concat([page for page in pages if len(page)] or pages[:1], ignore_index=True)
-        inside = (trades["time"] >= request.span.start) & (trades["time"] < request.span.end)
-        return trades[inside].reset_index(drop=True)
+        return trades_within(pages, request.span)
 
     async def actions(self, request: BarsRequest) -> Actions:
         """Return splits and dividends; see `ActionsSource.actions`."""

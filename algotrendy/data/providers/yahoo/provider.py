@@ -120,7 +120,7 @@ class YahooProvider:
         if response.status_code >= 400:
             raise error_of(response.status_code, _json(response), wanted)
         payload = read_json(NAME, response)
-        return parse_chart(payload, symbol=wanted, canonical=symbol.canonical, interval=interval)
+        return parse_chart(payload, symbol=wanted, canonical=symbol.canonical.upper(), interval=interval)
 
     async def _get(self, call: Call, url: str, params: dict[str, Any]) -> Any:
         """Ask through yfinance, which adds what Yahoo wants to see."""
