@@ -126,6 +126,50 @@ def test_yahoo_is_shown_the_cookie_and_the_crumb_that_it_gave(
 
 
 @pytest.mark.shared
+def test_rows_before_the_listing_are_anothers(recorded: Any, vendor: Any, reply: Any) -> None:
+    payload = recorded("massive_aggs_AAPL_1d.json")
+    details = {"ticker": "AAPL", "primary_exchange": "XNAS", "type": "CS", "list_date": "2005-04-04"}
+    vendor.answer = lambda request: reply(payload if "/aggs/" in request.path else {"results": details})
+    provider = get("polygon", base_url=vendor.url, api_key="k", **FAST)
+    request = BarsRequest(symbol="AAPL", interval="1d", span=Span.of("2005-04-01", "2005-04-05"), adjusted="splits")
+    fetched = wait_for(provider.bars(request))
+    assert fetched.bars["close"].tolist() == [1.4675]
+    assert fetched.notes == ("1 rows before stock:XNAS:AAPL was listed on 2005-04-04 are another's and left out.",)
+
+
+@pytest.mark.shared
+def test_a_ticker_that_is_gone_by_the_end_of_the_span_is_found_at_its_start(
+    recorded: Any, vendor: Any, reply: Any
+) -> None:
+    payload = recorded("massive_aggs_AAPL_1d.json")
+
+    def answer(request: Any) -> Any:
+        if "/aggs/" in request.path:
+            return reply(payload)
+        gone = request.params["date"] > "2005-04-04"
+        return reply({"message": "Ticker not found."}, 404) if gone else reply({"results": {"ticker": "AAPL"}})
+
+    vendor.answer = answer
+    provider = get("polygon", base_url=vendor.url, api_key="k", **FAST)
+    request = BarsRequest(symbol="AAPL", interval="1d", span=Span.of("2005-04-01", "2005-04-09"), adjusted="splits")
+    assert len(wait_for(provider.bars(request)).bars) == 2
+
+
+def test_only_spot_markets_are_asked_for_where_an_exchange_lists_each_kind() -> None:
+    from algotrendy.data.providers.ccxt.provider import CcxtProvider
+
+    def kinds(name: str) -> Any:
+        provider = get(name)
+        assert isinstance(provider, CcxtProvider)
+        return provider._exchange.options.get("fetchMarkets")
+
+    assert kinds("binance")["types"] == ["spot"]
+    assert kinds("bybit")["types"] == ["spot"]
+    assert kinds("htx")["types"] == {"spot": True}
+    assert kinds("coinbase") == "fetchMarketsV3"  # the name of a method, left alone
+
+
+@pytest.mark.shared
 def test_raw_prices_of_yahoo_are_as_they_were_traded(recorded: Any, vendor: Any, reply: Any, tmp_path: Path) -> None:
     import yfinance
 

@@ -241,6 +241,17 @@ def test_the_newest_price_is_no_bar() -> None:
     assert len(_parsed(_chart(alone, _flat(1), regularMarketTime=now)).rows) == 1  # the day itself, stamped so
 
 
+def test_a_split_inside_a_longer_bar_is_noted() -> None:
+    weeks = pd.DataFrame({"close": [1.0, 1.0]}, index=pd.to_datetime(["2020-08-24", "2020-08-31"]))
+    wednesday, monday = (Actions.of(splits={date: 4.0}) for date in ("2020-08-26", "2020-08-31"))
+    week = Interval.parse("1wk")
+    assert yahoo.split_inside(weeks, wednesday, week) == (
+        "The bar that holds the split of 2020-08-26 is in shares as they were before it.",
+    )
+    assert yahoo.split_inside(weeks, monday, week) == ()
+    assert yahoo.split_inside(weeks, wednesday, DAILY) == ()
+
+
 def test_weeks_and_months_have_one_stamp() -> None:
     week = [int(pd.Timestamp("2024-03-11", tz="America/New_York").timestamp())]
     assert str(_parsed(_chart(week, _flat(1), dataGranularity="1wk"), "1wk").rows.index[0].date()) == "2024-03-11"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from collections.abc import Callable
 from typing import Any
@@ -67,7 +68,7 @@ class AlpacaProvider:
         symbol = Symbol.of(request.symbol, request.asset_class)
         wanted = vendor_symbol(symbol)
         payload = await self._ask(wanted, lambda: self._bars(wanted, request))
-        rows = parse_bars(payload, wanted, request.interval)
+        rows = await asyncio.to_thread(parse_bars, payload, wanted, request.interval)
         crypto = request.asset_class is AssetClass.CRYPTO
         instrument = instrument_at(request.asset_class, "ALPACA" if crypto else "US", wanted)
         if not len(rows) and has_sessions(instrument, request.span):
@@ -81,7 +82,7 @@ class AlpacaProvider:
             notes=(*self._http.skew_note(), *_day_note(request, crypto)),
             settles=late if not request.interval.is_intraday else pd.Timedelta(0) if crypto else _DELAY,
         )  # fmt: skip
-        return finish(answer, request, NAME, check=self._settings.check)
+        return await asyncio.to_thread(finish, answer, request, NAME, check=self._settings.check)
 
     async def trades(self, request: TradesRequest) -> pd.DataFrame:
         """Return single trades; see `TradesSource.trades`."""

@@ -6,6 +6,7 @@ New York, a day of crypto or currencies at midnight UTC.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,16 @@ def actions_of(splits: dict[str, float], dividends: list[tuple[str, float]]) -> 
     return Actions.of(splits, paid)
 
 
-def parse_instrument(payload: Any, ticker: str, symbol: Symbol) -> Instrument:
-    """Return the instrument that a ticker's details describe.
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Whose a ticker is, and since when it has been listed, where that is told."""
+
+    instrument: Instrument
+    listed_on: pd.Timestamp | None
+
+
+def parse_details(payload: Any, ticker: str, symbol: Symbol) -> Details:
+    """Return what the details of a ticker say.
 
     Raises
     ------
@@ -101,15 +110,37 @@ def parse_instrument(payload: Any, ticker: str, symbol: Symbol) -> Instrument:
     try:
         details = payload["results"]
         same_symbol(NAME, ticker, details["ticker"])
-    except (KeyError, TypeError) as e:
+        listed_on = pd.Timestamp(details["list_date"]) if details.get("list_date") else None
+    except (KeyError, TypeError, ValueError) as e:
         raise BadAnswer(NAME, f"the details of {ticker} have no known form ({type(e).__name__}: {e})") from e
     kind = symbol.asset_class
-    if kind in (AssetClass.STOCK, AssetClass.ETF):
+    listed = kind in (AssetClass.STOCK, AssetClass.ETF)
+    if listed:
         kind = _KINDS.get(str(details.get("type")), AssetClass.STOCK)
     currency = str(details.get("currency_symbol") or details.get("currency_name") or "USD").upper()
-    listed = kind in (AssetClass.STOCK, AssetClass.ETF)
     name = str(details["ticker"]) if listed else symbol.canonical
-    return instrument_at(kind, str(details.get("primary_exchange") or "US"), name, currency)
+    return Details(instrument_at(kind, str(details.get("primary_exchange") or "US"), name, currency), listed_on)
+
+
+def since_listed(rows: pd.DataFrame, details: Details) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows since the listing, and a note on those before: they are of another holder of the ticker.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"close": [3.0, 38.2]}, index=pd.to_datetime(["2001-01-02", "2012-05-18"]))
+    >>> details = Details(Instrument.of("stock:XNAS:FB"), pd.Timestamp("2012-05-18"))
+    >>> since_listed(rows, details)[0]["close"].tolist()
+    [38.2]
+    """
+    index = pd.DatetimeIndex(rows.index)
+    if details.listed_on is None:
+        return rows, ()
+    early = (index if index.tz is None else index.tz_localize(None)) < details.listed_on
+    if not early.any():
+        return rows, ()
+    day = details.listed_on.date()
+    note = f"{int(early.sum())} rows before {details.instrument.id} was listed on {day} are another's and left out."
+    return rows[~early], (note,)
 
 
 def _own(payload: Any, ticker: str) -> list[Any]:
