@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 import warnings
@@ -33,7 +34,7 @@ from algotrendy.errors import (
     VenueUnavailable,
 )
 
-POSTGRES = "postgresql://postgres@127.0.0.1:5432/test"
+POSTGRES = os.environ.get("ALGOTRENDY_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
 def _ask(provider: Provider, symbol: str, start: str, end: str, interval: str = "1d", **more: Any) -> Fetched:
@@ -232,7 +233,7 @@ def _postgres_runs() -> bool:
 @pytest.fixture
 def postgres(prices: pd.DataFrame) -> Iterator[str]:
     if not _postgres_runs():
-        pytest.skip("postgresql: nobody answers at 127.0.0.1:5432")
+        pytest.skip("postgres: nothing answers at its address")
     import asyncpg
 
     schema = f"providers_{uuid.uuid4().hex[:12]}"
@@ -399,6 +400,8 @@ def test_all_are_closed() -> None:
 def test_names_that_are_nearly_right_are_corrected() -> None:
     with pytest.raises(InputError, match="did you mean polygon"):
         get("poligon")
+    with pytest.raises(InputError, match="the setting base_url is not allowed"):
+        get("yahoo", base_url="query2.finance.yahoo.com")
     with pytest.raises(InputError, match="did you mean 'api_key'"):
         get("polygon", apikey="k")
     with pytest.raises(InputError, match=r"the setting page_size is not allowed: .*less than or equal to 50000"):

@@ -6,6 +6,7 @@ sent once stands in the shared folder; the rest of an answer is built in the for
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import socket
@@ -362,6 +363,55 @@ def test_what_was_recorded_is_played_without_the_vendor_and_without_the_key(
     assert _ask(again, kit.request).bars["close"].tolist() == kit.closes
     with pytest.raises(InputError, match="the file is there already"):
         kit.provider(vendor.url, record=path)
+
+
+def test_many_calls_at_once_do_not_mix(kit: Kit, vendor: Any, reply: Any) -> None:
+    kit.serve(vendor, reply)
+    provider = kit.provider(vendor.url)
+
+    async def many() -> list[Fetched]:
+        return await asyncio.gather(*(provider.bars(kit.request) for _ in range(12)))
+
+    for fetched in wait_for(many()):
+        assert fetched.bars["close"].tolist() == kit.closes
+    wait_for(provider.close())
+
+
+def test_a_call_that_is_given_up_stops_asking(kit: Kit, vendor: Any, reply: Any) -> None:
+    kit.serve(vendor, reply, reply({}, 503, {"Retry-After": "0.2"}))
+    provider = kit.provider(vendor.url, attempts=1000)
+
+    async def given_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(provider.bars(kit.request), 0.7)
+
+    wait_for(given_up())
+    time.sleep(0.4)
+    asked = len(vendor.received)
+    time.sleep(0.6)
+    assert len(vendor.received) == asked
+
+
+def test_a_clock_that_runs_ahead_finishes_no_bar(kit: Kit, vendor: Any, reply: Any) -> None:
+    if kit.name != "polygon":
+        return  # the clocks are compared in the one door; one vendor shows it to the end
+    today = pd.Timestamp.now("UTC").normalize().tz_localize(None)
+    later = int((today - pd.Timestamp(kit.dates[-1])).total_seconds() * 1000)
+
+    def shift(rows: list[Any]) -> None:
+        for row in rows:
+            row[kit.stamp] += later
+
+    kit.serve(vendor, reply, kit.changed(shift))
+    span = Span(
+        pd.Timestamp(today, tz="UTC") - pd.Timedelta(days=5), pd.Timestamp(today, tz="UTC") + pd.Timedelta(days=2)
+    )
+    ahead = pd.Timestamp.now("UTC") + pd.Timedelta(days=9)
+    fetched = _ask(kit.provider(vendor.url, clock=ahead), replace(kit.request, span=span))
+    assert fetched.bars.index.tolist() == [today - pd.Timedelta(days=3)]
+    assert any("seconds ahead of that of polygon" in note for note in fetched.notes)
+    assert fetched.covered is not None
+    assert fetched.covered.end <= pd.Timestamp(today, tz="UTC")
 
 
 # --- what goes wrong outside ---

@@ -33,7 +33,7 @@ def test_trades_of_polygon_come_page_by_page(recorded: Any, vendor: Any, reply: 
     provider = get("polygon", base_url=vendor.url, api_key="k", **FAST)
     trades = wait_for(provider.trades(TradesRequest(symbol="AAPL", span=Span.of("2022-04-28", "2022-04-29"))))
     assert trades["price"].tolist() == [156.43, 157.43]
-    assert list(trades.columns) == ["time", "price", "size"]
+    assert (trades.index.name, list(trades.columns)) == ("time", ["price", "size"])
     assert vendor.received[1].params == {"cursor": "abc"}
     assert vendor.received[0].params["timestamp.gte"] == "1651104000000000000"
 
@@ -71,7 +71,7 @@ def test_trades_of_an_exchange_that_share_a_moment_are_all_kept_once(vendor: Any
     span = Span.of("2024-01-02 00:00", "2024-01-02 00:10")
     trades = wait_for(provider.trades(TradesRequest(symbol="BTC-USDT", span=span, asset_class="crypto")))
     assert trades["price"].tolist() == [100.0 + n for n in range(9)]
-    assert trades["time"].is_monotonic_increasing
+    assert trades.index.is_monotonic_increasing
 
 
 @pytest.mark.shared
@@ -123,6 +123,69 @@ def test_yahoo_is_shown_the_cookie_and_the_crumb_that_it_gave(
     lines = tape.read_text(encoding="utf-8").splitlines()
     assert "biscuit" not in "".join(lines)
     assert "crumb=" not in json.loads(lines[-1])["request"]
+
+
+@pytest.mark.shared
+def test_rows_before_the_listing_are_anothers(recorded: Any, vendor: Any, reply: Any) -> None:
+    payload = recorded("massive_aggs_AAPL_1d.json")
+    details = {"ticker": "AAPL", "primary_exchange": "XNAS", "type": "CS", "list_date": "2005-04-04"}
+    vendor.answer = lambda request: reply(payload if "/aggs/" in request.path else {"results": details})
+    provider = get("polygon", base_url=vendor.url, api_key="k", **FAST)
+    request = BarsRequest(symbol="AAPL", interval="1d", span=Span.of("2005-04-01", "2005-04-05"), adjusted="splits")
+    fetched = wait_for(provider.bars(request))
+    assert fetched.bars["close"].tolist() == [1.4675]
+    assert fetched.notes == ("1 rows before stock:XNAS:AAPL was listed on 2005-04-04 are another's and left out.",)
+
+
+@pytest.mark.shared
+def test_a_ticker_that_is_gone_by_the_end_of_the_span_is_found_at_its_start(
+    recorded: Any, vendor: Any, reply: Any
+) -> None:
+    payload = recorded("massive_aggs_AAPL_1d.json")
+
+    def answer(request: Any) -> Any:
+        if "/aggs/" in request.path:
+            return reply(payload)
+        gone = request.params["date"] > "2005-04-04"
+        return reply({"message": "Ticker not found."}, 404) if gone else reply({"results": {"ticker": "AAPL"}})
+
+    vendor.answer = answer
+    provider = get("polygon", base_url=vendor.url, api_key="k", **FAST)
+    request = BarsRequest(symbol="AAPL", interval="1d", span=Span.of("2005-04-01", "2005-04-09"), adjusted="splits")
+    assert len(wait_for(provider.bars(request)).bars) == 2
+
+
+def test_only_spot_markets_are_asked_for_where_an_exchange_lists_each_kind() -> None:
+    from algotrendy.data.providers.ccxt.provider import CcxtProvider
+
+    def kinds(name: str) -> Any:
+        provider = get(name)
+        assert isinstance(provider, CcxtProvider)
+        return provider._exchange.options.get("fetchMarkets")
+
+    assert kinds("binance")["types"] == ["spot"]
+    assert kinds("bybit")["types"] == ["spot"]
+    assert kinds("htx")["types"] == {"spot": True}
+    assert kinds("coinbase") == "fetchMarketsV3"  # the name of a method, left alone
+
+
+@pytest.mark.shared
+def test_raw_prices_of_yahoo_are_as_they_were_traded(recorded: Any, vendor: Any, reply: Any, tmp_path: Path) -> None:
+    import yfinance
+
+    yfinance.set_tz_cache_location(str(tmp_path))
+    payload = recorded("yahoo_chart_AAPL_1d.json")
+    payload["chart"]["result"][0] |= recorded("yahoo_chart_events_shape.json")
+    payload["chart"]["result"][0]["events"]["dividends"] = {"1": {"date": 1581085800, "amount": 0.1925}}
+    vendor.answers(reply(payload))
+    request = BarsRequest(symbol="aapl", interval="1d", span=Span.of("2020-01-01", "2020-01-03"))
+    fetched = wait_for(get("yahoo", base_url=vendor.url, **FAST).bars(request))
+    assert fetched.bars["close"].tolist() == [4 * 75.0875015258789]
+    assert fetched.bars["volume"].tolist() == [135480400 / 4]
+    assert fetched.instrument.id == "stock:XNAS:AAPL"
+    assert fetched.actions is not None
+    assert fetched.actions.splits.to_dict() == {pd.Timestamp("2021-07-20"): 4.0}
+    assert fetched.actions.dividends.to_dict() == {pd.Timestamp("2020-02-07"): 0.77}  # as it was paid, before the split
 
 
 @pytest.mark.shared

@@ -59,7 +59,7 @@ def test_trades_of_polygon_keep_their_nanoseconds_and_their_order(recorded: Any)
     trades = polygon.parse_trades(recorded("massive_trades_limit2.json"), "AAPL")
     assert trades["price"].tolist() == [156.43, 157.43]
     assert trades["size"].tolist() == [10.0, 10.0]
-    assert trades["time"].iloc[0].value == 1651181822461979400
+    assert trades.index[0].value == 1651181822461979400
 
 
 # --- Alpaca ---
@@ -83,7 +83,7 @@ def test_bars_of_several_symbols_answer_no_request_for_one(recorded: Any, name: 
 @pytest.mark.shared
 def test_trades_of_alpaca_are_read(recorded: Any) -> None:
     trades = alpaca.parse_trades(recorded("alpaca_stock_get_trades_0.json")["trades"], "AAPL")
-    assert trades["time"].tolist() == [
+    assert trades.index.tolist() == [
         pd.Timestamp("2022-03-09T05:00:02.183Z"), pd.Timestamp("2022-03-09T05:00:16.91Z"),
     ]  # fmt: skip
     assert (trades["price"].tolist(), trades["size"].tolist()) == ([159.07, 159.07], [1.0, 2.0])
@@ -239,6 +239,17 @@ def test_the_newest_price_is_no_bar() -> None:
     assert len(_parsed(_chart(minutes, _flat(3), regularMarketTime=now, dataGranularity="5m"), "5m").rows) == 2
     alone = [now]
     assert len(_parsed(_chart(alone, _flat(1), regularMarketTime=now)).rows) == 1  # the day itself, stamped so
+
+
+def test_a_split_inside_a_longer_bar_is_noted() -> None:
+    weeks = pd.DataFrame({"close": [1.0, 1.0]}, index=pd.to_datetime(["2020-08-24", "2020-08-31"]))
+    wednesday, monday = (Actions.of(splits={date: 4.0}) for date in ("2020-08-26", "2020-08-31"))
+    week = Interval.parse("1wk")
+    assert yahoo.split_inside(weeks, wednesday, week) == (
+        "The bar that holds the split of 2020-08-26 is in shares as they were before it.",
+    )
+    assert yahoo.split_inside(weeks, monday, week) == ()
+    assert yahoo.split_inside(weeks, wednesday, DAILY) == ()
 
 
 def test_weeks_and_months_have_one_stamp() -> None:

@@ -8,6 +8,7 @@ Bars that are not finished are cut, or marked `is_partial` where they were asked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,16 @@ from algotrendy.domain.interval import Interval
 from algotrendy.domain.provenance import with_provenance
 from algotrendy.errors import BadAnswer, InputError
 
-__all__ = ["Answer", "finish", "has_sessions", "local_dates", "rows_of", "same_symbol"]
+__all__ = [
+    "Answer",
+    "finish",
+    "has_sessions",
+    "local_dates",
+    "rows_of",
+    "same_symbol",
+    "trades_of",
+    "trades_within",
+]
 
 _DAY = pd.Timedelta(days=1)
 _DAILY = Interval(1, "d")
@@ -116,6 +126,18 @@ def rows_of(index: pd.DatetimeIndex, columns: dict[str, Any]) -> pd.DataFrame:
         }
     ).astype(np.float64)
     return frame.set_axis(index.as_unit("ns").rename("time"), axis=0)
+
+
+def trades_of(times: pd.DatetimeIndex, price: Sequence[Any], size: Sequence[Any]) -> pd.DataFrame:
+    """Return trades from a vendor's columns, in the order of delivery."""
+    numbers = {"price": np.array(price, dtype=np.float64), "size": np.array(size, dtype=np.float64)}
+    return pd.DataFrame(numbers, index=times.as_unit("ns").rename("time"))
+
+
+def trades_within(pages: Sequence[pd.DataFrame], span: Span) -> pd.DataFrame:
+    """Return the trades of all pages that were made in a span, in order of time; equal times keep their order."""
+    trades = pd.concat([page for page in pages if len(page)] or list(pages[:1])).sort_index(kind="stable")
+    return trades[(trades.index >= span.start) & (trades.index < span.end)]
 
 
 def local_dates(instants: pd.DatetimeIndex, zone: str, interval: Interval) -> pd.DatetimeIndex:

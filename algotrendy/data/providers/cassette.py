@@ -29,7 +29,7 @@ _SECRET_NAMES = frozenset(
     {"apikey", "api_key", "key", "token", "crumb", "signature", "secret", "access_token", "password", "auth"}
 )
 _OF_THE_WIRE = (b"content-encoding", b"content-length", b"transfer-encoding")
-_HEADERS_KEPT = frozenset({"content-type", "date", "retry-after", "link"})
+_HEADERS_KEPT = frozenset({"age", "content-type", "date", "retry-after", "link"})
 
 
 def scrubbed(text: str, secrets: Iterable[str]) -> str:

@@ -161,7 +161,7 @@ class HttpClient:
         response = await client.send(request)
         said = _date_of(response.headers.get("date"))
         if said is not None:
-            ahead = (self._clock() - said).total_seconds()
+            ahead = (self._clock() - said).total_seconds() - _age_of(response.headers)
             self._ahead = ahead if abs(ahead) > 1.5 else 0.0  # the header counts whole seconds
         return response
 
@@ -387,6 +387,12 @@ def _date_of(text: str | None) -> pd.Timestamp | None:
     except ValueError:
         return None
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+
+
+def _age_of(headers: Mapping[str, str]) -> float:
+    """Return for how many seconds an answer lay in a cache on its way."""
+    text = headers.get("age", "")
+    return float(text) if re.fullmatch(r"\d+", text) else 0.0
 
 
 def _json_or_text(response: httpx.Response) -> Any:

@@ -169,7 +169,10 @@ class TradesSource(Protocol):
     """A provider with the capability `trades`."""
 
     async def trades(self, request: TradesRequest) -> pd.DataFrame:
-        """Return single trades in the order in which they were made: columns `time` (UTC), `price`, `size`."""
+        """Return single trades: columns `price` and `size`, indexed by `time` (UTC).
+
+        They are in the order in which they were made; several may share a time. Charts take them so.
+        """
 
 
 @runtime_checkable

@@ -21,9 +21,13 @@ from algotrendy.errors import ConfigError, InputError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["OutsideSettings", "settings_of"]
+__all__ = ["ADDRESS", "OutsideSettings", "settings_of"]
 
 _S = TypeVar("_S", bound=BaseSettings)
+
+
+ADDRESS = "^(https?://[^/]+.*)?$"
+"""What the address of a server looks like."""
 
 
 class OutsideSettings(BaseSettings):
@@ -31,7 +35,7 @@ class OutsideSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
-    base_url: str = Field(default="", description="Where requests are sent.")
+    base_url: str = Field(default="", pattern=ADDRESS, description="Where requests are sent.")
     timeout_seconds: float = Field(
         default=20.0, gt=0, description="For connecting, and between two pieces of an answer."
     )
@@ -93,8 +97,9 @@ class OutsideSettings(BaseSettings):
 
             player = Replayer(self.replay, self.secrets)
             return HttpClient(
-                venue, self.base_url, headers=headers, patience=patience, transport=lambda: player, clock=player.now
-            )
+                venue, self.base_url, headers=headers, patience=patience, transport=lambda: player, clock=player.now,
+                sleep=_at_once,
+            )  # fmt: skip
         if self.record is not None:
             transport = self._recorded(venue, transport, clock)
         return HttpClient(
@@ -111,6 +116,10 @@ class OutsideSettings(BaseSettings):
         inner = (transport or httpx.AsyncHTTPTransport)()
         recorder = Recorder(inner, Path(str(self.record)), provider=venue, secrets=self.secrets, clock=clock)
         return lambda: recorder
+
+
+async def _at_once(_: float) -> None:
+    """Wait for nothing: who plays a cassette has waited when it was recorded."""
 
 
 def settings_of(kind: type[_S], given: Mapping[str, Any]) -> _S:

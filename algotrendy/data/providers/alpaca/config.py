@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from algotrendy.data.providers.settings import OutsideSettings
+from algotrendy.data.providers.settings import ADDRESS, OutsideSettings
 
 
 class AlpacaSettings(OutsideSettings):
@@ -31,7 +31,7 @@ class AlpacaSettings(OutsideSettings):
         validation_alias=AliasChoices("ALGOTRENDY_ALPACA_SECRET_KEY", "APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY"),
         description="The secret that belongs to it.",
     )
-    base_url: str = Field(default="https://data.alpaca.markets", description="The data host.")
+    base_url: str = Field(default="https://data.alpaca.markets", pattern=ADDRESS, description="The data host.")
     feed: Literal["sip", "iex", "delayed_sip", "otc"] | None = Field(
         default=None, description="Whose trades of stocks; None: the best that the plan allows."
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from algotrendy.data.providers.alpaca.errors import NAME
-from algotrendy.data.providers.answer import local_dates, rows_of
+from algotrendy.data.providers.answer import local_dates, rows_of, trades_of
 from algotrendy.domain.actions import Actions
 from algotrendy.domain.interval import Interval
 from algotrendy.errors import BadAnswer
@@ -43,16 +43,10 @@ def parse_bars(payload: Any, symbol: str, interval: Interval) -> pd.DataFrame:
 
 
 def parse_trades(payload: Any, symbol: str) -> pd.DataFrame:
-    """Return the trades of one symbol in the order of delivery: columns `time`, `price`, `size`."""
+    """Return the trades of one symbol in the order of delivery; see `TradesSource.trades`."""
     try:
         own = _own(payload, symbol)
-        return pd.DataFrame(
-            {
-                "time": _stamps([one["t"] for one in own]),
-                "price": np.array([one["p"] for one in own], dtype=np.float64),
-                "size": np.array([one["s"] for one in own], dtype=np.float64),
-            }
-        )
+        return trades_of(_stamps([one["t"] for one in own]), [one["p"] for one in own], [one["s"] for one in own])
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise BadAnswer(NAME, f"the trades of {symbol} have no known form ({type(e).__name__}: {e})") from e
 

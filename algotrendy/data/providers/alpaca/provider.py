@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from algotrendy.data.providers.alpaca.config import AlpacaSettings
 from algotrendy.data.providers.alpaca.errors import NAME, translated_errors
 from algotrendy.data.providers.alpaca.parse import parse_actions, parse_bars, parse_trades
-from algotrendy.data.providers.answer import Answer, finish, has_sessions
+from algotrendy.data.providers.answer import Answer, finish, has_sessions, trades_within
 from algotrendy.data.providers.http import Clock, utc_now
 from algotrendy.data.providers.port import Capabilities, Fetched, TradesRequest
 from algotrendy.data.providers.symbols import Symbol
@@ -67,9 +68,9 @@ class AlpacaProvider:
         symbol = Symbol.of(request.symbol, request.asset_class)
         wanted = vendor_symbol(symbol)
         payload = await self._ask(wanted, lambda: self._bars(wanted, request))
-        rows = parse_bars(payload, wanted, request.interval)
+        rows = await asyncio.to_thread(parse_bars, payload, wanted, request.interval)
         crypto = request.asset_class is AssetClass.CRYPTO
-        instrument = instrument_at(request.asset_class, "ALPACA" if crypto else "US", symbol.canonical)
+        instrument = instrument_at(request.asset_class, "ALPACA" if crypto else "US", wanted)
         if not len(rows) and has_sessions(instrument, request.span):
             raise DataError(
                 f"alpaca has no bars of {wanted} from {request.span.start} to {request.span.end}: it does not say"
@@ -81,15 +82,13 @@ class AlpacaProvider:
             notes=(*self._http.skew_note(), *_day_note(request, crypto)),
             settles=late if not request.interval.is_intraday else pd.Timedelta(0) if crypto else _DELAY,
         )  # fmt: skip
-        return finish(answer, request, NAME, check=self._settings.check)
+        return await asyncio.to_thread(finish, answer, request, NAME, check=self._settings.check)
 
     async def trades(self, request: TradesRequest) -> pd.DataFrame:
         """Return single trades; see `TradesSource.trades`."""
         wanted = vendor_symbol(Symbol.of(request.symbol, request.asset_class))
         payload = await self._ask(wanted, lambda: self._trades(wanted, request))
-        trades = parse_trades(payload, wanted)
-        inside = (trades["time"] >= request.span.start) & (trades["time"] < request.span.end)
-        return trades[inside].reset_index(drop=True)
+        return trades_within([parse_trades(payload, wanted)], request.span)
 
     async def actions(self, request: BarsRequest) -> Actions:
         """Return splits and dividends; see `ActionsSource.actions`."""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from algotrendy.data.providers.settings import OutsideSettings
+from algotrendy.data.providers.settings import ADDRESS, OutsideSettings
 
 
 class CcxtSettings(OutsideSettings):
@@ -22,7 +22,9 @@ class CcxtSettings(OutsideSettings):
     model_config = SettingsConfigDict(env_prefix="ALGOTRENDY_CCXT_")
 
     exchange: str = Field(default="binance", description="The exchange as ccxt calls it.")
-    base_url: str = Field(default="", description="A server to ask instead of the exchange's own; empty: its own.")
+    base_url: str = Field(
+        default="", pattern=ADDRESS, description="A server to ask instead of the exchange's own; empty: its own."
+    )
     page_size: int | None = Field(
         default=None, ge=1, description="Bars in one page; None: as many as the exchange allows."
     )

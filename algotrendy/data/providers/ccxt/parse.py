@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.data.providers.answer import local_dates, rows_of
+from algotrendy.data.providers.answer import local_dates, rows_of, trades_of
 from algotrendy.data.providers.venues import instrument_at
 from algotrendy.domain.instrument import AssetClass, Instrument
 from algotrendy.domain.interval import Interval
@@ -45,14 +45,10 @@ def parse_bars(listed: Sequence[Any], venue: str, interval: Interval) -> pd.Data
 
 
 def parse_trades(listed: Sequence[Any], venue: str) -> pd.DataFrame:
-    """Return trades from ccxt's: columns `time`, `price`, `size`."""
+    """Return trades from ccxt's, in the order of delivery; see `TradesSource.trades`."""
     try:
         times = pd.to_datetime(np.array([one["timestamp"] for one in listed], dtype=np.int64), unit="ms", utc=True)
-        numbers = {
-            name: np.array([one[key] for one in listed], dtype=np.float64)
-            for name, key in (("price", "price"), ("size", "amount"))
-        }
-        return pd.DataFrame({"time": times.as_unit("ns"), **numbers})
+        return trades_of(pd.DatetimeIndex(times), [one["price"] for one in listed], [one["amount"] for one in listed])
     except (KeyError, TypeError, ValueError) as e:
         raise BadAnswer(venue, f"the trades have no known form ({type(e).__name__}: {e})") from e
 

@@ -5,6 +5,7 @@ Its synchronous form is used: that one takes a `requests` session, so that every
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import importlib.util
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from algotrendy.data.providers.answer import Answer, finish
+from algotrendy.data.providers.answer import Answer, finish, trades_within
 from algotrendy.data.providers.ccxt.config import CcxtSettings
 from algotrendy.data.providers.ccxt.errors import translated_errors
 from algotrendy.data.providers.ccxt.parse import parse_bars, parse_instrument, parse_trades
@@ -78,7 +79,7 @@ class CcxtProvider:
                 f"{self.name} has no bars of {request.symbol} from {request.span.start} to {request.span.end}: they may"
                 " be older than what it keeps, or than the market"
             )
-        rows = parse_bars(listed, self.name, request.interval)
+        rows = await asyncio.to_thread(parse_bars, listed, self.name, request.interval)
         instrument = parse_instrument(market, self.name, self._exchange.precisionMode)
         late = pd.Timestamp(listed[0][0], unit="ms", tz="UTC") > request.span.start + _step(request.interval)
         begins = pd.Timestamp(listed[0][0], unit="ms", tz="UTC") if late else None
@@ -87,7 +88,7 @@ class CcxtProvider:
             rows=rows, instrument=instrument, now=self._http.now(), known_from=begins,
             notes=(*self._http.skew_note(), *notes), settles=pd.Timedelta(seconds=5),
         )  # fmt: skip
-        return finish(answer, request, self.name, check=self._settings.check)
+        return await asyncio.to_thread(finish, answer, request, self.name, check=self._settings.check)
 
     async def trades(self, request: TradesRequest) -> pd.DataFrame:
         """Return single trades; see `TradesSource.trades`.
@@ -101,7 +102,7 @@ class CcxtProvider:
         async with self._http.call() as call:
             with translated_errors(self.name, request.symbol):
                 listed = await in_thread(call, lambda: self._trades(request))
-        return parse_trades(listed, self.name)
+        return trades_within([parse_trades(listed, self.name)], request.span)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -190,15 +191,26 @@ def _exchange(settings: CcxtSettings) -> Any:
         hint = f"did you mean {', '.join(near)}?" if near else "see ccxt.exchanges for their names"
         raise InputError(f"ccxt knows no exchange {settings.exchange!r}; {hint}")
     rerouted: Any = host_rerouted(settings.base_url, lambda _: True) if settings.base_url else str
-    options = {"fetchCurrencies": False, "fetchMarkets": {"types": ["spot"]}, "defaultType": "spot", **settings.options}
-    return getattr(ccxt, settings.exchange)(
+    exchange = getattr(ccxt, settings.exchange)(
         {
             "enableRateLimit": settings.replay is None,
             "enableLastJsonResponse": True,  # an empty list of bars is looked at closely
             "session": bridged_session(rerouted=rerouted),
-            "options": options,
+            "options": {"fetchCurrencies": False, "defaultType": "spot", **settings.options},
         }
     )
+    _leave_out_derivatives(exchange.options)
+    return exchange
+
+
+def _leave_out_derivatives(options: dict[str, Any]) -> None:
+    """Ask for the spot markets alone, where the exchange lists each kind with a request of its own."""
+    chosen = options.get("fetchMarkets")
+    kinds = chosen.get("types") if isinstance(chosen, dict) else None
+    if isinstance(kinds, list) and "spot" in kinds:
+        options["fetchMarkets"] = {**options["fetchMarkets"], "types": ["spot"]}
+    elif isinstance(kinds, dict) and "spot" in kinds:
+        options["fetchMarkets"] = {**options["fetchMarkets"], "types": {"spot": True}}
 
 
 def _intervals(exchange: Any) -> list[str]:

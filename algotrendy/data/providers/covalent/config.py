@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from algotrendy.data.providers.settings import OutsideSettings
+from algotrendy.data.providers.settings import ADDRESS, OutsideSettings
 
 
 class CovalentSettings(OutsideSettings):
@@ -26,6 +26,6 @@ class CovalentSettings(OutsideSettings):
         ),
         description="The key of the account.",
     )
-    base_url: str = Field(default="https://api.covalenthq.com", description="Where requests are sent.")
+    base_url: str = Field(default="https://api.covalenthq.com", pattern=ADDRESS, description="Where requests are sent.")
     quote_currency: str = Field(default="USD", pattern="^[A-Z]{3,4}$", description="What prices are quoted in.")
     requests_per_minute: int | None = Field(default=240, ge=1, description="The budget of the free plan.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from algotrendy.data.providers.settings import OutsideSettings
+from algotrendy.data.providers.settings import ADDRESS, OutsideSettings
 
 
 class PolygonSettings(OutsideSettings):
@@ -26,6 +26,6 @@ class PolygonSettings(OutsideSettings):
         ),
         description="The key of the account.",
     )
-    base_url: str = Field(default="https://api.massive.com", description="Where requests are sent.")
+    base_url: str = Field(default="https://api.massive.com", pattern=ADDRESS, description="Where requests are sent.")
     requests_per_minute: int | None = Field(default=5, ge=1, description="The budget of the free plan.")
     page_size: int = Field(default=50_000, ge=1, le=50_000, description="Base bars or trades in one page.")

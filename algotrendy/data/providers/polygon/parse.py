@@ -6,12 +6,13 @@ New York, a day of crypto or currencies at midnight UTC.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from algotrendy.data.providers.answer import local_dates, rows_of, same_symbol
+from algotrendy.data.providers.answer import local_dates, rows_of, same_symbol, trades_of
 from algotrendy.data.providers.polygon.errors import NAME
 from algotrendy.data.providers.symbols import Symbol
 from algotrendy.data.providers.venues import instrument_at
@@ -63,19 +64,12 @@ def parse_bars(payload: Any, ticker: str, asset_class: AssetClass, interval: Int
 
 
 def parse_trades(payload: Any, ticker: str) -> pd.DataFrame:
-    """Return the trades of one page, in the order of delivery: columns `time`, `price`, `size`."""
+    """Return the trades of one page, in the order of delivery; see `TradesSource.trades`."""
     try:
         results = payload.get("results") or []
-        times = np.array(
-            [one["sip_timestamp"] if "sip_timestamp" in one else one["participant_timestamp"] for one in results]
-        )
-        return pd.DataFrame(
-            {
-                "time": pd.to_datetime(times.astype(np.int64), unit="ns", utc=True),
-                "price": np.array([one["price"] for one in results], dtype=np.float64),
-                "size": np.array([one["size"] for one in results], dtype=np.float64),
-            }
-        )
+        times = [one["sip_timestamp"] if "sip_timestamp" in one else one["participant_timestamp"] for one in results]
+        index = pd.DatetimeIndex(pd.to_datetime(np.array(times, dtype=np.int64), unit="ns", utc=True))
+        return trades_of(index, [one["price"] for one in results], [one["size"] for one in results])
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise BadAnswer(NAME, f"the answer for {ticker} has another form than trades ({type(e).__name__}: {e})") from e
 
@@ -97,8 +91,16 @@ def actions_of(splits: dict[str, float], dividends: list[tuple[str, float]]) -> 
     return Actions.of(splits, paid)
 
 
-def parse_instrument(payload: Any, ticker: str, symbol: Symbol) -> Instrument:
-    """Return the instrument that a ticker's details describe.
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Whose a ticker is, and since when it has been listed, where that is told."""
+
+    instrument: Instrument
+    listed_on: pd.Timestamp | None
+
+
+def parse_details(payload: Any, ticker: str, symbol: Symbol) -> Details:
+    """Return what the details of a ticker say.
 
     Raises
     ------
@@ -108,13 +110,37 @@ def parse_instrument(payload: Any, ticker: str, symbol: Symbol) -> Instrument:
     try:
         details = payload["results"]
         same_symbol(NAME, ticker, details["ticker"])
-    except (KeyError, TypeError) as e:
+        listed_on = pd.Timestamp(details["list_date"]) if details.get("list_date") else None
+    except (KeyError, TypeError, ValueError) as e:
         raise BadAnswer(NAME, f"the details of {ticker} have no known form ({type(e).__name__}: {e})") from e
     kind = symbol.asset_class
-    if kind in (AssetClass.STOCK, AssetClass.ETF):
+    listed = kind in (AssetClass.STOCK, AssetClass.ETF)
+    if listed:
         kind = _KINDS.get(str(details.get("type")), AssetClass.STOCK)
     currency = str(details.get("currency_symbol") or details.get("currency_name") or "USD").upper()
-    return instrument_at(kind, str(details.get("primary_exchange") or "US"), symbol.canonical, currency)
+    name = str(details["ticker"]) if listed else symbol.canonical
+    return Details(instrument_at(kind, str(details.get("primary_exchange") or "US"), name, currency), listed_on)
+
+
+def since_listed(rows: pd.DataFrame, details: Details) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows since the listing, and a note on those before: they are of another holder of the ticker.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"close": [3.0, 38.2]}, index=pd.to_datetime(["2001-01-02", "2012-05-18"]))
+    >>> details = Details(Instrument.of("stock:XNAS:FB"), pd.Timestamp("2012-05-18"))
+    >>> since_listed(rows, details)[0]["close"].tolist()
+    [38.2]
+    """
+    index = pd.DatetimeIndex(rows.index)
+    if details.listed_on is None:
+        return rows, ()
+    early = (index if index.tz is None else index.tz_localize(None)) < details.listed_on
+    if not early.any():
+        return rows, ()
+    day = details.listed_on.date()
+    note = f"{int(early.sum())} rows before {details.instrument.id} was listed on {day} are another's and left out."
+    return rows[~early], (note,)
 
 
 def _own(payload: Any, ticker: str) -> list[Any]:

@@ -6,30 +6,33 @@ key never goes elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
-from algotrendy.data.providers.answer import Answer, finish
+from algotrendy.data.providers.answer import Answer, finish, trades_within
 from algotrendy.data.providers.http import Call, Clock, Params, utc_now
 from algotrendy.data.providers.polygon.config import PolygonSettings
 from algotrendy.data.providers.polygon.errors import NAME, error_of
 from algotrendy.data.providers.polygon.parse import (
+    Details,
     actions_of,
     parse_bars,
+    parse_details,
     parse_dividends,
-    parse_instrument,
     parse_splits,
     parse_trades,
+    since_listed,
     vendor_symbol,
 )
 from algotrendy.data.providers.port import Capabilities, Fetched, TradesRequest
 from algotrendy.data.providers.symbols import Symbol
 from algotrendy.data.series import BarsRequest, Span
 from algotrendy.domain.actions import Actions
-from algotrendy.domain.instrument import AssetClass, Instrument
+from algotrendy.domain.instrument import AssetClass
 from algotrendy.errors import DataError
 
 _TIMESPANS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month"}
@@ -65,7 +68,7 @@ class PolygonProvider:
         self._settings = settings or PolygonSettings()
         headers = {"Authorization": f"Bearer {self._settings.key('api_key', NAME)}"}
         self._http = self._settings.client(NAME, headers=headers, clock=clock)
-        self._instruments: dict[str, Instrument] = {}
+        self._known: dict[tuple[str, str | None], Details] = {}
 
     async def bars(self, request: BarsRequest) -> Fetched:
         """Return bars; see `Provider.bars`."""
@@ -75,17 +78,18 @@ class PolygonProvider:
         path = f"v2/aggs/ticker/{quote(ticker, safe=':')}/range/{_range(request)}"
         params: Params = {"adjusted": request.adjusted == "splits", "sort": "asc", "limit": self._settings.page_size}
         async with self._http.call() as call:
-            instrument = await self._instrument(call, symbol, ticker, request.span)
+            details = await self._details(call, symbol, ticker, request.span)
             pages = [
-                parse_bars(page, ticker, request.asset_class, request.interval)
+                await asyncio.to_thread(parse_bars, page, ticker, request.asset_class, request.interval)
                 async for page in self._pages(call, path, params, ticker)
             ]
         filled = [page for page in pages if len(page)]
+        rows, notes = since_listed(pd.concat(filled) if filled else pages[0], details)
         answer = Answer(
-            rows=pd.concat(filled) if filled else pages[0], instrument=instrument, now=self._http.now(),
-            notes=self._http.skew_note(), settles=_DELAY if request.interval.is_intraday else _EVENING,
+            rows=rows, instrument=details.instrument, now=self._http.now(), notes=(*self._http.skew_note(), *notes),
+            settles=_DELAY if request.interval.is_intraday else _EVENING,
         )  # fmt: skip
-        return finish(answer, request, NAME, check=self._settings.check)
+        return await asyncio.to_thread(finish, answer, request, NAME, check=self._settings.check)
 
     async def trades(self, request: TradesRequest) -> pd.DataFrame:
         """Return single trades; see `TradesSource.trades`."""
@@ -100,9 +104,7 @@ class PolygonProvider:
         path = f"v3/trades/{quote(ticker, safe=':')}"
         async with self._http.call() as call:
             pages = [parse_trades(page, ticker) async for page in self._pages(call, path, params, ticker)]
-        trades = pd.concat([page for page in pages if len(page)] or pages[:1], ignore_index=True)
-        inside = (trades["time"] >= request.span.start) & (trades["time"] < request.span.end)
-        return trades[inside].reset_index(drop=True)
+        return trades_within(pages, request.span)
 
     async def actions(self, request: BarsRequest) -> Actions:
         """Return splits and dividends; see `ActionsSource.actions`."""
@@ -123,15 +125,28 @@ class PolygonProvider:
         """Close the connections."""
         await self._http.close()
 
-    async def _instrument(self, call: Call, symbol: Symbol, ticker: str, span: Span) -> Instrument:
-        """Return whose ticker it is at the end of the span; also tells an unknown ticker from one without trades."""
-        date = str(min(span.end - pd.Timedelta(1, "ns"), self._http.now()).date())
-        known = self._instruments.get(f"{ticker}@{date}")
+    async def _details(self, call: Call, symbol: Symbol, ticker: str, span: Span) -> Details:
+        """Return whose ticker it is in the span; also tells an unknown ticker from one without trades.
+
+        The end of the span is asked about first, then its start: the instrument may have been delisted between.
+        """
+        if symbol.asset_class not in _LISTED:
+            return await self._details_on(call, symbol, ticker, None)
+        last = min(span.end - pd.Timedelta(1, "ns"), self._http.now())
+        try:
+            return await self._details_on(call, symbol, ticker, str(last.date()))
+        except DataError:
+            if span.start.date() == last.date():
+                raise
+            return await self._details_on(call, symbol, ticker, str(span.start.date()))
+
+    async def _details_on(self, call: Call, symbol: Symbol, ticker: str, date: str | None) -> Details:
+        known = self._known.get((ticker, date))
         if known is None:
-            params = {"date": date} if symbol.asset_class in _LISTED else {}
             path = f"v3/reference/tickers/{quote(ticker, safe=':')}"
-            payload = await call.get_json(path, params, error_of=lambda status, said: error_of(status, said, ticker))
-            known = self._instruments[f"{ticker}@{date}"] = parse_instrument(payload, ticker, symbol)
+            asked: Params = {} if date is None else {"date": date}
+            payload = await call.get_json(path, asked, error_of=lambda status, said: error_of(status, said, ticker))
+            known = self._known[ticker, date] = parse_details(payload, ticker, symbol)
         return known
 
     async def _pages(self, call: Call, path: str, params: Params, ticker: str) -> AsyncIterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from algotrendy.data.providers.settings import OutsideSettings
+from algotrendy.data.providers.settings import ADDRESS, OutsideSettings
 
 
 class YahooSettings(OutsideSettings):
@@ -19,5 +19,7 @@ class YahooSettings(OutsideSettings):
 
     model_config = SettingsConfigDict(env_prefix="ALGOTRENDY_YAHOO_")
 
-    base_url: str = Field(default="https://query2.finance.yahoo.com", description="Where requests are sent.")
+    base_url: str = Field(
+        default="https://query2.finance.yahoo.com", pattern=ADDRESS, description="Where requests are sent."
+    )
     requests_per_minute: int | None = Field(default=60, ge=1, description="Yahoo tells no limit; more is soon refused.")

@@ -106,6 +106,18 @@ def as_paid(actions: Actions) -> Actions:
     return Actions(actions.splits, actions.dividends * ratio)
 
 
+def split_inside(rows: pd.DataFrame, actions: Actions, interval: Interval) -> tuple[str, ...]:
+    """Return a note on longer bars that hold a split: their raw prices are in shares as they were when they began."""
+    if interval.unit not in ("wk", "mo") or not len(rows):
+        return ()
+    begun = pd.DatetimeIndex(rows.index)
+    first, last = begun[0], begun[-1] + pd.Timedelta(days=interval.count * (7 if interval.unit == "wk" else 31))
+    dates = [date for date in actions.splits.index if first < date <= last and date not in begun]
+    return tuple(
+        f"The bar that holds the split of {date.date()} is in shares as they were before it." for date in dates
+    )
+
+
 def _rows(result: Any, stamps: pd.DatetimeIndex, zone: str, interval: Interval) -> pd.DataFrame:
     quote = (
         result["indicators"]["quote"][0]

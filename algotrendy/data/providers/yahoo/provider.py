@@ -5,6 +5,7 @@ ADR 0014 says why the chart answers are read here and not by yfinance.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from algotrendy.data.providers.port import Capabilities, Fetched
 from algotrendy.data.providers.symbols import Symbol
 from algotrendy.data.providers.yahoo.config import YahooSettings
 from algotrendy.data.providers.yahoo.errors import NAME, error_of
-from algotrendy.data.providers.yahoo.parse import Chart, as_paid, chosen_prices, parse_chart
+from algotrendy.data.providers.yahoo.parse import Chart, as_paid, chosen_prices, parse_chart, split_inside
 from algotrendy.data.series import BarsRequest, Span
 from algotrendy.domain.actions import Actions, undo_splits
 from algotrendy.domain.instrument import AssetClass
@@ -76,19 +77,25 @@ class YahooProvider:
             if request.interval.is_intraday:
                 charts = [await self._chart(call, symbol, request.interval, part) for part in _parts(request)]
                 chart = _joined(charts)
-                actions = await self._actions_since(call, symbol, request.span.start)
+                wanted = request.adjusted == "raw"
+                actions = await self._actions_since(call, symbol, request.span.start) if wanted else None
             else:
-                chart = await self._chart(call, symbol, request.interval, Span(request.span.start, self._until()))
+                chart = await self._chart(call, symbol, request.interval, self._since(request.span.start))
                 chart = replace(chart, rows=chart.rows[chart.rows.index < request.span.end.tz_localize(None)])
                 actions = chart.actions
-        rows = chosen_prices(chart, request.adjusted)
-        if request.adjusted == "raw":
+        rows, notes = chosen_prices(chart, request.adjusted), self._http.skew_note()
+        if request.adjusted == "raw" and actions is not None:
             rows = undo_splits(rows, actions.splits)
+            notes = (*notes, *split_inside(rows, actions, request.interval))
         answer = Answer(
-            rows=rows, instrument=chart.instrument, now=self._http.now(), actions=as_paid(actions),
-            notes=self._http.skew_note(), settles=pd.Timedelta(hours=4) if not request.interval.is_intraday else _DELAY,
-        )  # fmt: skip
-        return finish(answer, request, NAME, check=self._settings.check)
+            rows=rows,
+            instrument=chart.instrument,
+            now=self._http.now(),
+            actions=None if actions is None else as_paid(actions),
+            notes=notes,
+            settles=_DELAY if request.interval.is_intraday else _EVENING,
+        )
+        return await asyncio.to_thread(finish, answer, request, NAME, check=self._settings.check)
 
     async def actions(self, request: BarsRequest) -> Actions:
         """Return splits and dividends, as paid, whose ex-dates lie in the span of a request."""
@@ -104,7 +111,7 @@ class YahooProvider:
 
     async def _actions_since(self, call: Call, symbol: Symbol, start: pd.Timestamp) -> Actions:
         """Return the events since a date up to now, as Yahoo adjusts them."""
-        return (await self._chart(call, symbol, _DAILY, Span(start.floor("D"), self._until()))).actions
+        return (await self._chart(call, symbol, _DAILY, self._since(start.floor("D")))).actions
 
     async def _chart(self, call: Call, symbol: Symbol, interval: Interval, span: Span) -> Chart:
         wanted = vendor_symbol(symbol)
@@ -120,7 +127,7 @@ class YahooProvider:
         if response.status_code >= 400:
             raise error_of(response.status_code, _json(response), wanted)
         payload = read_json(NAME, response)
-        return parse_chart(payload, symbol=wanted, canonical=symbol.canonical, interval=interval)
+        return parse_chart(payload, symbol=wanted, canonical=symbol.canonical.upper(), interval=interval)
 
     async def _get(self, call: Call, url: str, params: dict[str, Any]) -> Any:
         """Ask through yfinance, which adds what Yahoo wants to see."""
@@ -131,11 +138,11 @@ class YahooProvider:
         access = self._yfinance()
         try:
             return await in_thread(call, lambda: access.get(url, params=params))
-        except (requests.exceptions.RequestException, _rate_limit_error()) as e:
+        except (requests.exceptions.RequestException, _error_of_yfinance()) as e:
             ours = our_error_in(e)
             raise ours or VenueUnavailable(NAME, f"no answer: {type(e).__name__}") from e
-        except AttributeError as e:  # yfinance has changed inside
-            raise BadAnswer(NAME, f"yfinance could not ask: {e}; install the version that algotrendy pins") from e
+        except (AttributeError, KeyError, TypeError, ValueError) as e:  # Yahoo or yfinance has changed
+            raise BadAnswer(NAME, f"yfinance could not ask ({type(e).__name__}: {e}); a newer one may") from e
 
     def _yfinance(self) -> Any:
         """Return yfinance's access to Yahoo, of our own: the shared one would mix the sessions of two providers."""
@@ -151,9 +158,9 @@ class YahooProvider:
             self._access = type.__call__(YfData, session=session)
         return self._access
 
-    def _until(self) -> pd.Timestamp:
-        """Return the end of today: events up to now are wanted, and the same request all day."""
-        return self._http.now().floor("D") + _DAY
+    def _since(self, start: pd.Timestamp) -> Span:
+        """Return the span up to the end of today: events up to now are wanted, and the same request all day."""
+        return Span(start, max(self._http.now().floor("D"), start) + _DAY)
 
 
 def vendor_symbol(symbol: Symbol) -> str:
@@ -175,7 +182,7 @@ def vendor_symbol(symbol: Symbol) -> str:
     return symbol.joined("." if market else "-").upper()
 
 
-_DELAY = pd.Timedelta(minutes=20)
+_DELAY, _EVENING = pd.Timedelta(minutes=20), pd.Timedelta(hours=4)  # its newest prices come late and still change
 
 
 def _browser() -> Any:
@@ -209,8 +216,8 @@ def _json(response: Any) -> Any:
         return None
 
 
-def _rate_limit_error() -> type[Exception]:
-    from yfinance.exceptions import YFRateLimitError
+def _error_of_yfinance() -> type[Exception]:
+    from yfinance.exceptions import YFException
 
-    kind: type[Exception] = YFRateLimitError
+    kind: type[Exception] = YFException
     return kind

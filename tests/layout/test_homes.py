@@ -1,0 +1,43 @@
+"""Third-party code has one home: a vendor's SDK in that vendor's folder, HTTP in the one door."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+
+HOMES = {
+    "alpaca": ("algotrendy/data/providers/alpaca/",),
+    "ccxt": ("algotrendy/data/providers/ccxt/", "algotrendy/data/providers/registry.py"),
+    "curl_cffi": ("algotrendy/data/providers/yahoo/",),
+    "httpx": ("algotrendy/data/providers/",),
+    "requests": ("algotrendy/data/providers/",),
+    "yfinance": ("algotrendy/data/providers/yahoo/",),
+}
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_a_package_is_imported_in_its_home_alone(package: str, sources: list[Any]) -> None:
+    users = [source.name for source in sources if package in _imported(source.tree)]
+    assert users, f"nobody imports {package}: take it from the list"
+    assert [name for name in users if not name.startswith(HOMES[package])] == []
+
+
+def test_what_parses_does_no_io(sources: list[Any]) -> None:
+    doing_io = {"asyncio", "httpx", "requests", "socket", "yfinance", "ccxt", "alpaca", "sqlalchemy"}
+    parsing = [
+        one for one in sources if one.name.startswith("algotrendy/data/providers/") and one.name.endswith("/parse.py")
+    ]
+    assert len(parsing) >= 5
+    assert {one.name: _imported(one.tree) & doing_io for one in parsing if _imported(one.tree) & doing_io} == {}
