@@ -17,6 +17,7 @@ import pandas as pd
 
 from algotrendy.data.known_symbols import KnownSymbols, Meant
 from algotrendy.data.series import BarsRequest, SeriesKey, Span, as_instant, merged
+from algotrendy.data.store import within
 from algotrendy.domain.provenance import provenance, with_provenance
 from algotrendy.errors import AlgotrendyError, DataError, InputError
 
@@ -220,7 +221,7 @@ class BarLoader:
             key = _same_series(key, _key(meant, request), request)
             self._known.remember(provider.name, replace(request, span=span), meant)
             if fetched.covered is not None:
-                await store.write(key, _finished(fetched.bars), fetched.covered)
+                await store.write(key, within(_finished(fetched.bars), fetched.covered), fetched.covered)
             answers.append(fetched)
         assert key is not None  # nothing known means that all of the span is missing
         stored = await store.read(key, request.span)

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 HOMES = {
-    "alpaca": ("algotrendy/data/providers/alpaca/",),
-    "ccxt": ("algotrendy/data/providers/ccxt/", "algotrendy/data/providers/registry.py"),
+    "alpaca": ("algotrendy/data/providers/alpaca/", "algotrendy/data/stream/alpaca/"),
+    "ccxt": (
+        "algotrendy/data/providers/ccxt/",
+        "algotrendy/data/providers/registry.py",
+        "algotrendy/data/stream/exchange/",
+    ),
     "curl_cffi": ("algotrendy/data/providers/yahoo/",),
     "httpx": ("algotrendy/data/providers/",),
-    "requests": ("algotrendy/data/providers/",),
+    "requests": ("algotrendy/data/providers/", "algotrendy/data/stream/alpaca/"),  # alpaca-py's errors are of its kind
     "yfinance": ("algotrendy/data/providers/yahoo/",),
 }
 

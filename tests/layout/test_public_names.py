@@ -88,7 +88,8 @@ def test_every_name_of_a_room_exists(room: str) -> None:
     module = importlib.import_module(f"algotrendy.{room}")
     assert module.__doc__, "a room says in its first line what it is for"
     assert [name for name in module.__all__ if _member(module, name) is None] == []
-    assert list(module.__all__) == sorted(set(module.__all__)), "sorted, each once"
+    in_order = sorted(set(module.__all__), key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert list(module.__all__) == in_order, "constants, classes, functions, each once and sorted"
 
 
 @pytest.mark.parametrize("place", FUNCTIONS)

@@ -63,7 +63,9 @@ def test_a_second_call_is_served_by_the_cache_and_changes_nothing_in_it(service:
 
 def test_many_callers_at_once_share_one_fetch(service: MarketDataService) -> None:
     async def many() -> list[pd.DataFrame]:
-        return await asyncio.gather(*(service.get_historical_data("garch-7", "1y", indicators=False) for _ in range(50)))
+        return await asyncio.gather(
+            *(service.get_historical_data("garch-7", "1y", indicators=False) for _ in range(50))
+        )
 
     assert len(wait_for(many())) == 50
     assert service.cache is not None
