@@ -24,6 +24,7 @@ from algotrendy.domain.faults import stamp_text
 from algotrendy.domain.instrument import Instrument
 from algotrendy.domain.interval import Interval
 from algotrendy.domain.provenance import with_provenance
+from algotrendy.domain.types import AnyArray
 from algotrendy.errors import BadAnswer, InputError
 
 __all__ = [
@@ -119,13 +120,16 @@ def finish(answer: Answer, request: BarsRequest, source: str, *, check: bool = T
 
 def rows_of(index: pd.DatetimeIndex, columns: dict[str, Any]) -> pd.DataFrame:
     """Return rows from a vendor's columns: numbers as float64, what is no number as NaN."""
-    frame = pd.DataFrame(
-        {
-            name: pd.to_numeric(pd.Series(list(values), dtype=object), errors="coerce")
-            for name, values in columns.items()
-        }
-    ).astype(np.float64)
-    return frame.set_axis(index.as_unit("ns").rename("time"), axis=0)
+    block = np.array([_numbers(values) for values in columns.values()], dtype=np.float64).reshape(len(columns), -1)
+    return pd.DataFrame(block.T, index=index.as_unit("ns").rename("time"), columns=list(columns))
+
+
+def _numbers(values: Sequence[Any]) -> AnyArray:
+    """Return numbers, or texts of numbers, as float64; NaN for what is neither."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return pd.to_numeric(pd.Series(list(values), dtype=object), errors="coerce").to_numpy(dtype=np.float64)
 
 
 def trades_of(times: pd.DatetimeIndex, price: Sequence[Any], size: Sequence[Any]) -> pd.DataFrame:
