@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,8 @@ def _marked(subject: Subject) -> Iterator[Issue]:
     labels = {str(label).lower(): label for label in subject.frame.columns}
     if "is_partial" not in labels:
         return
-    partial: Bool1D = subject.frame[labels["is_partial"]].fillna(False).to_numpy(dtype=bool)
+    marks: Any = subject.frame[labels["is_partial"]].astype("boolean")
+    partial: Bool1D = marks.fillna(False).to_numpy(dtype=bool)
     rows = np.flatnonzero(partial)
     if rows.size:
         yield Issue(
