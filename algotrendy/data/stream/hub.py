@@ -38,10 +38,10 @@ class StreamHub:
         Events that may wait for one callback.
     overflow : {"drop", "wait"}
         What happens when a queue is full. drop: the oldest event goes, and is counted. wait: the source is held up, so
-        that nothing is lost and one slow callback slows all: only for a source that is not real time.
+        that nothing is lost and one slow callback slows all: only for a source that is not live.
     heartbeat_seconds : float or None
         After so long without an event the connection is given up and made anew; None: never. Not looked at for a
-        source that is not real time.
+        source that is not live.
     backoff : Backoff, optional
         Waits between attempts to connect.
     backfill : async callable, optional
@@ -84,8 +84,8 @@ class StreamHub:
     ) -> None:
         if overflow not in ("drop", "wait"):
             raise InputError(f'overflow is {overflow!r}; choose "drop" or "wait"')
-        if overflow == "wait" and source.capabilities.realtime:
-            raise InputError(f'{source.name} is real time and cannot be held up; use overflow="drop"')
+        if overflow == "wait" and source.capabilities.live:
+            raise InputError(f'{source.name} is live and cannot be held up; use overflow="drop"')
         if heartbeat_seconds is not None and not heartbeat_seconds > 0.0:
             raise InputError(f"heartbeat_seconds is {heartbeat_seconds}; expected a number above zero, or None")
         self.source, self.queue_size = source, _checked_size(queue_size)
@@ -243,8 +243,10 @@ class StreamHub:
         async with self._lock():
             if upstream.state is StreamState.CLOSED:
                 return
-            await upstream.close()
             ended = list(self._active.values())
+            for each in ended:
+                each.is_active = False
+            await upstream.close()
             self._active.clear()
             for each in ended:
                 self._gone.update(_own_counts(each))

@@ -117,9 +117,12 @@ class StreamCapabilities:
 
     Attributes
     ----------
-    realtime : bool
-        Whether its events carry the time of this moment, so that freshness and silence mean something; else it is a
+    live : bool
+        Whether a venue is at the other end, which does not wait and whose silence means something; else it is a
         recording.
+    realtime : bool
+        Whether its events carry the time of this moment, so that freshness means something; a delayed feed is live and
+        not real time.
     trades, quotes : bool
         Which events it has.
     backfill : bool
@@ -129,6 +132,7 @@ class StreamCapabilities:
         asks for missed trades only then, so that none falls between.
     """
 
+    live: bool = True
     realtime: bool = True
     trades: bool = True
     quotes: bool = False

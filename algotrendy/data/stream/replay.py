@@ -85,7 +85,7 @@ class ReplaySource:
         self._clock = clock or SystemClock()
         self._due = _due(self._recording.time, speed, rate)
         self._scheduled = stamp == "scheduled"
-        self.capabilities = StreamCapabilities(realtime=self._scheduled, trades=True, backfill=True)
+        self.capabilities = StreamCapabilities(live=False, realtime=self._scheduled, trades=True, backfill=True)
         self._wanted: frozenset[str] = frozenset()
         self._next = 0
         self._origin: int | None = None

@@ -274,7 +274,7 @@ class Upstream:
 
     @property
     def _heartbeat_seconds(self) -> float | None:
-        return self._settings.heartbeat_seconds if self._source.capabilities.realtime else None
+        return self._settings.heartbeat_seconds if self._source.capabilities.live else None
 
     def _beat(self) -> None:
         """Put the deadline off; not at every event, because a timer costs more than an event."""
@@ -348,7 +348,8 @@ class Upstream:
             return
         await asyncio.sleep(self._source.capabilities.settle_seconds)
         async with self._filling:
-            span = track.gap(self._clock.now() + 1, round(settings.overlap_seconds * 1e9))
+            overlap = round(settings.overlap_seconds * 1e9)
+            span = track.gap(self._clock.now() + max(overlap, 1), overlap)  # the venue's clock may be ahead
             found: Sequence[Tick] = ()
             tally = Tally()
             with surviving(f"back-fill of {symbol}", tally):

@@ -30,8 +30,8 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, *, realtime: bool = True, backfill: bool = False, quotes: bool = True) -> None:
-        self.capabilities = StreamCapabilities(realtime=realtime, quotes=quotes, backfill=backfill)
+    def __init__(self, *, live: bool = True, backfill: bool = False, quotes: bool = True) -> None:
+        self.capabilities = StreamCapabilities(live=live, quotes=quotes, backfill=backfill)
         self.opened: list[Wanted] = []
         self.refusals: list[Exception | None] = []
         self.past: list[Tick] | Exception = []

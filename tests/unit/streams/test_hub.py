@@ -19,6 +19,11 @@ QUICK = Backoff(first_seconds=0.001, most_seconds=0.002)
 LOST = VenueUnavailable("scripted", "gone")
 
 
+def _own_tasks() -> list[str]:
+    names = [each.get_name() for each in asyncio.all_tasks()]
+    return [name for name in names if name.startswith("algotrendy")]
+
+
 # --- order and isolation ---
 
 
@@ -215,7 +220,7 @@ def test_dropped_events_are_the_oldest(scripted: Any, run: Any, until: Any, tick
     run(main())
 
 
-def test_a_source_that_is_no_real_time_can_be_held_up_so_that_nothing_is_lost(run: Any) -> None:
+def test_a_source_that_is_not_live_can_be_held_up_so_that_nothing_is_lost(run: Any) -> None:
     async def main() -> None:
         trades = sample_trades(3_000, seed=4)
         slow: list[Tick] = []
@@ -394,6 +399,7 @@ def test_subscribing_and_cancelling_in_a_crowd_leaves_nothing_behind(scripted: A
             assert hub.state is StreamState.IDLE
             assert source.opened[-1].symbols != frozenset()
         assert threading.active_count() == threads
+        assert _own_tasks() == []
 
     run(main())
 
@@ -529,9 +535,9 @@ def test_waits_between_attempts_double_until_an_event_comes_and_hold_what_the_ve
     run(main())
 
 
-def test_silence_is_a_loss_for_a_real_time_source_alone(scripted: Any, run: Any, until: Any, tick: Any) -> None:
+def test_silence_is_a_loss_for_a_live_source_alone(scripted: Any, run: Any, until: Any, tick: Any) -> None:
     async def main() -> None:
-        live, recorded = scripted(), scripted(realtime=False)
+        live, recorded = scripted(), scripted(live=False)
         states: list[Any] = []
         async with (
             StreamHub(live, heartbeat_seconds=0.05, backoff=QUICK, on_state=states.append) as hub,
@@ -753,7 +759,7 @@ def test_a_subscription_that_makes_no_sense_is_refused(
 def test_options_that_make_no_sense_are_refused(scripted: Any, run: Any) -> None:
     for options, message in (
         ({"overflow": "block"}, 'choose "drop" or "wait"'),
-        ({"overflow": "wait"}, "is real time and cannot be held up"),
+        ({"overflow": "wait"}, "is live and cannot be held up"),
         ({"queue_size": 0}, "queue_size is 0; expected a whole number of at least 1"),
         ({"heartbeat_seconds": 0.0}, "heartbeat_seconds is 0.0"),
     ):
@@ -780,3 +786,20 @@ def test_waits_before_attempts_have_bounds() -> None:
     assert len({backoff.seconds(3) for _ in range(20)}) == 20, "never in step"
     with pytest.raises(InputError, match="expected 0 <= first <= most"):
         Backoff(first_seconds=2.0, most_seconds=1.0)
+
+
+def test_closing_a_hub_that_is_held_up_by_a_callback_that_hangs_does_not_hang(run: Any, until: Any) -> None:
+    async def main() -> None:
+        async def hangs(_: Tick) -> None:
+            await asyncio.sleep(3_600)
+
+        hub = StreamHub(
+            ReplaySource({"A": sample_trades(500, seed=4)}, speed=float("inf")), queue_size=20, overflow="wait"
+        )
+        name = await hub.subscribe("A", hangs)
+        await until(lambda: hub.statistics(name).queued == 20)
+        await hub.close(grace_seconds=0.05)
+        assert hub.state is StreamState.CLOSED
+        assert _own_tasks() == [], "no task is left behind"
+
+    run(main())

@@ -57,8 +57,8 @@ class AlpacaStream:
 
     def __init__(self, settings: AlpacaStreamSettings | None = None) -> None:
         self._settings = settings or AlpacaStreamSettings()
-        live = self._settings.asset_class == "crypto" or self._settings.feed != "delayed_sip"
-        self.capabilities = StreamCapabilities(realtime=live, trades=True, quotes=True, backfill=True)
+        realtime = self._settings.asset_class == "crypto" or self._settings.feed != "delayed_sip"
+        self.capabilities = StreamCapabilities(realtime=realtime, trades=True, quotes=True, backfill=True)
         self._socket: ClientConnection | None = None
         self._subscribed = Wanted()
         self._early: list[Event | Notice] = []
