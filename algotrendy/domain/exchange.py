@@ -24,9 +24,10 @@ _USUAL_YEARS = (np.datetime64("2022-01-01"), np.datetime64("2023-12-31"))
 
 
 class Sessions(NamedTuple):
-    """The sessions of some years: their dates, when each closes, and when the next one's stamps begin, in UTC."""
+    """The sessions of some years: dates, when each opens and closes, and when the next one's stamps begin, in UTC."""
 
     dates: Dates1D
+    opens: AnyArray
     closes: AnyArray
     rolls: AnyArray
     hours: float
@@ -85,6 +86,25 @@ class ExchangeCalendar:
         closes: AnyArray = np.where(table.dates[last] >= first, table.closes[last], end.astype("datetime64[s]"))
         return closes
 
+    def trading_hours(self, dates: Dates1D) -> tuple[AnyArray, AnyArray]:
+        """Return when trading opens and closes on each date, `datetime64[s]` in UTC; NaT where there is no session.
+
+        Short days close early; a break at noon is not told.
+
+        Examples
+        --------
+        >>> opens, closes = ExchangeCalendar("XNYS").trading_hours(np.array(["2024-07-03"], dtype="datetime64[D]"))
+        >>> str(opens[0]), str(closes[0])
+        ('2024-07-03T13:30:00', '2024-07-03T17:00:00')
+        """
+        if not dates.size:
+            return dates.astype("datetime64[s]"), dates.astype("datetime64[s]")
+        table = self._around(dates.min(), dates.max())
+        place = np.minimum(np.searchsorted(table.dates, dates), table.dates.size - 1)
+        held = table.dates[place] == dates
+        none = np.datetime64("NaT", "s")
+        return np.where(held, table.opens[place], none), np.where(held, table.closes[place], none)
+
     def _around(self, first: np.datetime64, last: np.datetime64) -> Sessions:
         """Return the sessions from the year before `first` to the year after `last`, where the package knows them."""
         years = [date.astype("datetime64[Y]") for date in (first, last)]
@@ -119,7 +139,7 @@ def _sessions(name: str, first: np.datetime64, last: np.datetime64) -> Sessions:
         closes = pd.DatetimeIndex(calendar.closes).tz_convert(None).to_numpy().astype("datetime64[s]")
     dates = calendar.sessions.to_numpy().astype("datetime64[D]")
     hours = float(np.median((closes - opens).astype(np.int64))) / 3_600.0
-    return Sessions(dates, closes, _rolls(calendar, dates), hours)
+    return Sessions(dates, opens, closes, _rolls(calendar, dates), hours)
 
 
 def _rolls(calendar: Any, dates: Dates1D) -> AnyArray:
