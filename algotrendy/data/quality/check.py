@@ -16,6 +16,7 @@ from algotrendy.data.quality.report import QualityReport, ordered
 from algotrendy.data.quality.score import score_of
 from algotrendy.data.quality.stamps import NAT, dates_of
 from algotrendy.data.quality.subject import NO_EVENTS, Events, Subject, known_stamps, layout, read_frame
+from algotrendy.data.series import as_instant
 from algotrendy.domain.calendar import Calendar
 from algotrendy.domain.interval import Interval
 from algotrendy.errors import InputError
@@ -138,9 +139,6 @@ def lay_out(
     dates = dates_of(known, zone if daily else None)
     times = dates.astype("datetime64[ns]") if daily else known.view("M8[ns]")
     inferred, is_known = calendar_of(calendar, pd.DatetimeIndex(times), dates)
-    if now is not None:
-        now = pd.Timestamp(now)
-        now = now.tz_localize("UTC") if now.tzinfo is None else now.tz_convert("UTC")
     has_events = "stock_splits" in columns or "dividends" in columns
     listed_dates = dates_of(np.where(stamps == NAT, 0, stamps), zone if daily else None) if has_events else None
     return Subject(
@@ -158,7 +156,7 @@ def lay_out(
         has_actions=actions is not None or "stock_splits" in columns,
         quotes=quotes,
         adjusted=adjusted,
-        now=now,
+        now=None if now is None else as_instant(now, "now"),
         zone=zone,
     )
 
