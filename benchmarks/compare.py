@@ -249,6 +249,27 @@ def indicator_rows(core: int) -> list[Row]:
     return [*rows, Row(title, "µs", slowest["overhead_us"], OVERHEAD_BUDGET_US)]
 
 
+def chart_rows(core: int) -> list[Row]:
+    """A million trades through each chart style: `bench_charts.py` measures ours, `peer_charts.py` the peers."""
+    from bench_charts import BUDGET_NS, FAST
+
+    found = json.loads(fresh.run_file(HERE / "bench_charts.py", core, "--json"))
+    peers: dict[str, dict[str, dict[str, float]]] = {}
+    python = OUT / "venv-charts" / "bin" / "python"
+    if (python.parent.parent / ".stamp").exists():
+        command = ["taskset", "--cpu-list", str(core), str(python), "-W", "ignore", str(HERE / "peer_charts.py")]
+        peers = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    rows = []
+    for measured in found["rows"]:
+        name, whole = measured["name"], measured["whole_ns"]
+        theirs: dict[str, float | None] = {peer: figures["ns"] for peer, figures in peers.get(name, {}).items()}
+        said = [f"{peer} {_figure(figure)} ({_figure(figure / whole)}x)" for peer, figure in theirs.items() if figure]
+        note = "; ".join([f"the whole call, checked, with frames: {whole:.2f}", f"{measured['n_rows']:,} rows", *said])
+        budget = BUDGET_NS if name in FAST else None
+        rows.append(Row(f"chart {name}, a million trades in arrays", "ns", measured["arrays_ns"], budget, theirs, note))
+    return [*rows, Row("one event of a renko stream", "µs", found["stream_us"])]
+
+
 def print_table(rows: list[Row]) -> None:
     """Print one line per row, the notes below it."""
     peers = ["raptorbt", "vectorbt", "TA-Lib", "numpy"]
@@ -294,6 +315,7 @@ def main() -> int:
         *library_rows(chosen.core),
         *fresh_rows(chosen.core),
         *indicator_rows(chosen.core),
+        *chart_rows(chosen.core),
     ]
     packages = ("algotrendy", "numpy", "pandas", "numba", "raptorbt", "vectorbt", "TA-Lib")
     machine = {"cpu": _cpu(), "python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FOLDER = HERE / ".venv"
+CHART_PEERS = HERE / "out" / "venv-charts"
 ONE_THREAD = ("NUMBA_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 NEEDED = (ROOT / "constraints.txt", ROOT / "pyproject.toml", HERE / "requirements.txt")
 
@@ -34,9 +35,28 @@ def ensure_environment() -> None:
         stamp.touch()
 
 
+def ensure_chart_peers() -> None:
+    """Make the environment of the peers that draw charts: one of them needs an older numpy than ours.
+
+    Where it cannot be made, their figures are missing from the table and nothing else.
+    """
+    stamp = CHART_PEERS / ".stamp"
+    wanted = HERE / "requirements-charts.txt"
+    if stamp.exists() and stamp.stat().st_mtime > wanted.stat().st_mtime:
+        return
+    print("Making the environment of the peers that draw charts ...", flush=True)
+    venv.create(CHART_PEERS, with_pip=True)
+    command = [str(CHART_PEERS / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*command, "--requirement", str(wanted)], cwd=ROOT, check=False).returncode == 0:
+        stamp.touch()
+    else:
+        print("They cannot be installed here; the rows of charts go without peers.", flush=True)
+
+
 def main() -> int:
-    """Make the environment and hand over to it."""
+    """Make the environments and hand over to the first."""
     ensure_environment()
+    ensure_chart_peers()
     one_thread = dict.fromkeys(ONE_THREAD, "1")
     home = {"ALGOTRENDY_HOME": str(HERE / "out" / "home"), "NUMBA_CACHE_DIR": str(HERE / "out" / "numba")}
     return subprocess.run(

@@ -24,12 +24,12 @@ from algotrendy.charts.streaming import Stream, stream
 for _family in (_clock, _bricks, _lines, _activity):
     STYLES.add_builtin(_family.SPECS)
 
-__all__ = [
-    "STYLES",
+__all__ = [  # noqa: RUF022 - sorted as Python sorts, like every room
     "Chart",
     "ChartSpec",
     "ChartStream",
     "Parameter",
+    "STYLES",
     "Stream",
     "by_time",
     "chart",

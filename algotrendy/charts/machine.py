@@ -96,6 +96,7 @@ class Machine:
         self._waiting: Feed | None = None
         self._begun = False
         self._rows: Rows | None = None
+        self._no_rows = self._empty(0)
 
     # --- what a style says ---
 
@@ -139,7 +140,7 @@ class Machine:
             count = self.begin(feed)
             if count is None:
                 self._waiting = feed.kept()
-                return self._empty(0)
+                return self._no_rows
             self._waiting, self._begun = None, True
             feed = self._absorb(feed, count)
         return self._made(feed)
@@ -164,7 +165,7 @@ class Machine:
                     feed.check()
                     raise InputError(f"the chart has more than {ROWS_MAX:,} rows; choose a larger size")
                 self._rows = self._empty(min(capacity, 4 * ROWS_MAX))
-        return joined(blocks) if blocks else self._empty(0)
+        return joined(blocks) if blocks else self._no_rows
 
     def partial(self) -> Rows:
         """Return the row in the making as one row, or as none."""
@@ -248,7 +249,7 @@ def row_dicts(layout: Layout, rows: Rows, unit: str, *, is_partial: bool = False
 
 
 def _stamps(values: Any, unit: str) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(np.ascontiguousarray(values).view(f"M8[{unit}]")).tz_localize("UTC")
+    return pd.DatetimeIndex(np.ascontiguousarray(values).view(f"M8[{unit}]"), tz="UTC")
 
 
 def columns_of(layout: Layout) -> Sequence[str]:

@@ -168,7 +168,7 @@ def stream(style: str, *, interval: Any = None, calendar: Any = None, **params: 
 
 def _field(event: Any, *names: str) -> Any:
     for name in names:
-        value = event.get(name) if isinstance(event, Mapping) else getattr(event, name, None)
+        value = event.get(name) if type(event) is dict or isinstance(event, Mapping) else getattr(event, name, None)
         if value is not None:
             return value
     return None
@@ -176,6 +176,8 @@ def _field(event: Any, *names: str) -> Any:
 
 def _number(event: Any, name: str) -> float:
     value = _field(event, name)
+    if type(value) is float:  # the usual case, and quick to tell
+        return value
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InputError(f"`{name}` of an event is {value!r}, expected a number; the event: {event!r}")
     return float(value)
@@ -192,7 +194,7 @@ def _nanoseconds(time: Any, event: Any, *, daily: bool) -> int:
         raise InputError(f"`time` of an event is missing: {event!r}")
     if stamp.tz is None and not (daily and stamp == stamp.normalize()):
         raise InputError(f"`time` of an event is {time!r} without a zone; times are kept in UTC: add tz='UTC'")
-    return int(stamp.as_unit(_UNIT).value)
+    return int(stamp.value)  # nanoseconds, whatever the unit
 
 
 def _check_sound(event: Any, values: list[float], amount: float) -> None:

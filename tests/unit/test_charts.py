@@ -302,6 +302,8 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: charts.renko(prices(1, 2).tz_convert("America/New_York")), 'tz_convert\\("UTC"\\)'),
     (lambda: charts.renko(prices(1, 2).iloc[::-1], 1), "the times go back"),
     (lambda: charts.renko(prices(1, float("nan")), 1), "a price is not a number above zero in 1 of 2"),
+    (lambda: charts.renko(prices(float("nan"), 1), 1), "a price is not a number above zero in 1 of 2"),
+    (lambda: charts.kagi(prices(float("inf"), 1), "1%"), "a price is not a number above zero in 1 of 2"),
     (lambda: charts.renko(prices(1, float("inf")), 1), "a price is not a number above zero in 1 of 2"),
     (lambda: charts.renko(prices(1, -2), 1), "a price is not a number above zero"),
     (lambda: charts.renko(prices(1, 2, sizes=[1, -1]), 1), "a size is not a number of zero or above"),
