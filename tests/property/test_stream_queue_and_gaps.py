@@ -126,9 +126,9 @@ def test_a_trade_that_is_fetched_twice_or_sent_again_on_connecting_counts_once()
     one, two, three = (Tick("A", n, 1.0, 1.0, str(n)) for n in (1, 2, 3))
     track = Track(begun=0)
     track.note(one)
-    made = filled([one, two, two, three], track, [one, three], EPOCH)
+    made = filled([one, one, two, two, three], track, [one, three], EPOCH)
     assert [(tick.id, tick.backfilled) for tick in made.events] == [("2", True), ("3", False)]
-    assert made.duplicates == 4
+    assert made.duplicates == 5
 
 
 @pytest.mark.parametrize("named", [True, False])

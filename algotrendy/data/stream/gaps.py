@@ -164,10 +164,10 @@ def _missed(
     for place, tick in enumerate(inside):
         name = key(tick)
         if delivered[name] > 0:
-            delivered[name] -= key is _by_value  # an id stands for one trade, however often it is fetched
+            delivered[name] -= 1
         elif waiting.get(name):
             rank[id(waiting[name].popleft())] = place
-        elif key is _by_value or name not in seen:
+        elif key is _by_value or name not in seen:  # an id stands for one trade, however often it is fetched
             missed.append(tick._replace(backfilled=True))
             rank[id(missed[-1])] = place
         seen.add(name)

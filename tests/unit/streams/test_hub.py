@@ -353,29 +353,35 @@ def test_a_callback_may_cancel_its_own_subscription(scripted: Any, run: Any, unt
         source = scripted()
         got: list[Tick] = []
         names: list[str] = []
+        returned: list[float] = []
         loop = asyncio.get_running_loop()
 
         async def on_tick(event: Tick) -> None:
             got.append(event)
             await hub.cancel(names[0])
+            returned.append(time.monotonic())
 
         def on_tick_in_thread(event: Tick) -> None:
             got.append(event)
-            asyncio.run_coroutine_threadsafe(hub.cancel(names[0]), loop).result(5)
+            asyncio.run_coroutine_threadsafe(hub.cancel(names[0]), loop).result(10)
+            returned.append(time.monotonic())
 
         async with StreamHub(source) as hub:
             names.append(await hub.subscribe("A", on_tick if kind == "async" else on_tick_in_thread))
             began = time.monotonic()
             source.send(tick(1), tick(2), tick(3))
-            await until(lambda: hub.subscriptions == ())
+            await until(lambda: len(returned) == 1)
+            assert returned[0] - began < 4.0, "it does not wait for itself"
             await asyncio.sleep(0.05)
             assert len(got) == 1
-            assert time.monotonic() - began < 4.0, "it does not wait for itself"
+            assert hub.subscriptions == ()
 
     run(main())
 
 
-def test_subscribing_and_cancelling_in_a_crowd_leaves_nothing_behind(scripted: Any, run: Any, tick: Any) -> None:
+def test_subscribing_and_cancelling_in_a_crowd_leaves_nothing_behind(
+    scripted: Any, run: Any, until: Any, tick: Any
+) -> None:
     async def main() -> None:
         source = scripted()
         threads = threading.active_count()
@@ -398,7 +404,7 @@ def test_subscribing_and_cancelling_in_a_crowd_leaves_nothing_behind(scripted: A
             assert hub.subscriptions == ()
             assert hub.state is StreamState.IDLE
             assert source.opened[-1].symbols != frozenset()
-        assert threading.active_count() == threads
+        await until(lambda: threading.active_count() <= threads)  # one that has ended may still be on its way out
         assert _own_tasks() == []
 
     run(main())
@@ -517,20 +523,22 @@ def test_waits_between_attempts_double_until_an_event_comes_and_hold_what_the_ve
         source = scripted()
         states: list[Any] = []
         source.refusals = [None, LOST, LOST, RateLimited("scripted", "slow down", 0.05), BadAnswer("scripted", "html")]
-        backoff = Backoff(first_seconds=0.004, most_seconds=0.016)
+        backoff = Backoff(first_seconds=0.01, most_seconds=0.1)
         async with StreamHub(source, backoff=backoff, on_state=states.append) as hub:
             await hub.subscribe("A", print)
             source.lose(LOST)
             await until(lambda: len(source.opened) == 6 and hub.state is StreamState.LIVE)
             waits = [float(each.reason.split()[-2]) for each in states if each.state == "reconnecting"]
             assert len(waits) == 5
-            assert waits[0] <= 0.01
-            assert waits[3] == 0.05
+            assert waits[0] <= 0.01 < waits[2]
+            assert waits[3] >= 0.05
             assert hub.statistics().reconnects == 5
             source.send(tick(1))
             await until(lambda: hub.statistics().received == 1)
             source.lose(LOST)
             await until(lambda: len(source.opened) == 7)
+            waits = [float(each.reason.split()[-2]) for each in states if each.state == "reconnecting"]
+            assert waits[5] <= 0.01, "an event came, so it begins again"
 
     run(main())
 
