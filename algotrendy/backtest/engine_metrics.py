@@ -52,7 +52,7 @@ def metrics_of(
     root, growth = math.sqrt(periods), float(equity[-1]) / cash
     annual = compounded(growth, periods / n)
     drawdown = drawdown if drawdown > ROUNDING else 0.0
-    notional = float(np.abs(orders.money[:, UNITS] * orders.money[:, PRICE]).sum())
+    notional = float(np.abs(orders.money[:, UNITS]) @ orders.money[:, PRICE])
     metrics = {
         "final_equity": float(equity[-1]),
         "total_return": growth - 1.0,
@@ -91,16 +91,16 @@ def recovery(equity: Float1D, cash: float, start: int, valley: int) -> int | Non
 
 
 def trade_metrics(orders: Orders) -> dict[str, float]:
-    """Return the counts of orders and trades, and what trades earned."""
-    profit = orders.money[orders.bars[:, REASON] != ENTRY, PROFIT]
+    """Return the counts of orders and trades, and what trades earned. Every second order closes a position."""
+    profit = orders.money[1::2, PROFIT]
     n_trades = profit.size
-    wins = profit > 0.0
-    profits, losses = float(profit[wins].sum()), -float(profit[~wins].sum())
+    profits = float(np.maximum(profit, 0.0).sum())
+    losses = -float(np.minimum(profit, 0.0).sum())
     without_losses = math.inf if profits > 0.0 else math.nan
     return {
         "n_orders": len(orders.bars),
         "n_trades": n_trades,
-        "win_rate": int(wins.sum()) / n_trades if n_trades else math.nan,
+        "win_rate": int(np.count_nonzero(profit > 0.0)) / n_trades if n_trades else math.nan,
         "profit_factor": profits / losses if losses > 0.0 else without_losses,
         "expectancy": (profits - losses) / n_trades if n_trades else math.nan,
     }
@@ -108,8 +108,8 @@ def trade_metrics(orders: Orders) -> dict[str, float]:
 
 def cost_metrics(orders: Orders, market: Market) -> dict[str, float]:
     """Return what was paid, in currency; the borrow of a position that is still open is counted."""
-    commission, slippage = float(orders.money[:, COMMISSION].sum()), float(orders.money[:, SLIPPAGE].sum())
-    borrow = float(orders.money[:, BORROW].sum())
+    totals = orders.money.sum(axis=0).tolist()
+    commission, slippage, borrow = totals[COMMISSION], totals[SLIPPAGE], totals[BORROW]
     if len(orders.bars) and orders.bars[-1, REASON] == ENTRY and orders.money[-1, UNITS] < 0.0:
         carry = market.held - market.close if market.held is not market.close else np.zeros(market.close.size)
         borrow -= float(orders.money[-1, UNITS] * (carry[-1] - carry[orders.bars[-1, FILLED_AT]]))
@@ -123,8 +123,9 @@ def cost_metrics(orders: Orders, market: Market) -> dict[str, float]:
 
 def bars_held(orders: Orders, n_bars: int) -> int:
     """Return how many bars end with a position."""
-    steps = np.diff(orders.bars[:, FILLED_AT], append=n_bars)
-    return int(steps[orders.bars[:, REASON] == ENTRY].sum())
+    filled = orders.bars[:, FILLED_AT]
+    until_end = n_bars if filled.size % 2 else 0  # the last order opened a position that is held still
+    return int(filled[1::2].sum()) + until_end - int(filled[::2].sum())
 
 
 def units_held(orders: Orders, n_bars: int) -> Float1D:
