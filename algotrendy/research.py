@@ -32,7 +32,7 @@ class Workspace:
     Attributes
     ----------
     settings : Settings
-        Workers and progress bars.
+        Workers, progress bars, where bars come from and where they are kept.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -64,7 +64,7 @@ def configure(**settings: Any) -> Workspace:
     Parameters
     ----------
     **settings
-        Fields of `algotrendy.config.Settings`: `workers`, `progress`.
+        Fields of `algotrendy.config.Settings`: `workers`, `progress`, `source`, `store_url`, ...
 
     Returns
     -------
@@ -92,6 +92,8 @@ def configure(**settings: Any) -> Workspace:
         changed = Settings(**{**workspace().settings.model_dump(), **settings})
     except ValueError as error:
         raise InputError(f"a setting has a value that is not allowed: {error}") from error
+    if changed.store_url != workspace().settings.store_url:
+        _Session.loader = None
     _Session.current = Workspace(settings=changed)
     return _Session.current
 
@@ -99,7 +101,7 @@ def configure(**settings: Any) -> Workspace:
 def load(
     symbols: str | Sequence[str],
     *,
-    source: str = "yahoo",
+    source: str | None = None,
     start: Time | None = None,
     end: Time | None = None,
     period: str | None = None,
@@ -117,8 +119,9 @@ def load(
     ----------
     symbols : str or sequence of str
         A ticker, a pair such as `BTC/USDT`, or an instrument id such as `stock:XNAS:AAPL`; or several.
-    source : str
-        Name of a provider: `yahoo`, `polygon`, `alpaca`, `binance`, `files`, `sample`, `synthetic`, ...
+    source : str, optional
+        Name of a provider: `yahoo`, `polygon`, `alpaca`, `binance`, `files`, `sample`, `synthetic`, ...;
+        `yahoo+polygon` asks the second where the first cannot serve. That of the settings (`yahoo`) by default.
     start, end : str, date or Timestamp, optional
         The first instant that is in, and the first that is not; without a zone in UTC. No end: now.
     period : str, optional
@@ -161,14 +164,15 @@ def load(
     from algotrendy.data.loader import Loaded
     from algotrendy.data.requests import adjusted_of, requests_for, span_of
 
-    loader = _loader()
+    loader, settings = _loader(), workspace().settings
+    source = settings.source if source is None else source
     names = [symbols] if isinstance(symbols, str) else list(symbols)
     span = span_of(start, end, period, loader.now())
     way = adjusted_of(adjusted, loader.provider(source).capabilities)
     requests = requests_for(names, span, interval=interval, adjusted=way, asset_class=asset_class, partial=partial)
     if isinstance(symbols, str):
         return wait_for(loader.load(requests[0], source, refresh=refresh)).bars
-    with progress_for(f"Loading from {source}", len(requests), show=workspace().settings.progress) as progress:
+    with progress_for(f"Loading from {source}", len(requests), show=settings.progress) as progress:
         found, failures = wait_for(
             loader.load_many(requests, source, refresh=refresh, done=lambda symbol: progress.advance(1))
         )
@@ -181,7 +185,7 @@ def _loader() -> BarLoader:
     if _Session.loader is None:
         from algotrendy.data.local import local_loader
 
-        _Session.loader = local_loader()
+        _Session.loader = local_loader(workspace().settings)
     return _Session.loader
 
 

@@ -47,6 +47,10 @@ settings.load_profile(os.environ.get("ALGOTRENDY_HYPOTHESIS", "quick"))
 # --- the network is off ---
 
 
+NOBODY = "http://127.0.0.1:9"
+"""The port of a service, discard, that no machine runs any more."""
+
+
 class NetworkIsOffError(RuntimeError):
     """A test tried to reach another machine."""
 
@@ -73,6 +77,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Guard sockets for the whole run, collection and doctests included; see to it that Ctrl-C can be tested."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited by what a shell starts in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # libcurl, through which Yahoo is asked, opens sockets of its own: a proxy that nobody runs ends what it sends.
+    os.environ.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOBODY))
+    os.environ.update(dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1"))
     socket.socket.connect = _guarded("connect")  # type: ignore[method-assign]
     socket.socket.connect_ex = _guarded("connect_ex")  # type: ignore[method-assign]
 

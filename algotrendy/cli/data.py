@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from algotrendy.cli import inputs, options, show
-from algotrendy.errors import DataError, InputError
+from algotrendy.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,9 @@ data_app = typer.Typer(
 
 Symbols = Annotated[list[str], typer.Argument(help="Symbols: AAPL, BTC/USDT, stock:XNAS:AAPL, ...")]
 Symbol = Annotated[str | None, typer.Argument(help="A symbol; or give --data FILE or --sample NAME.")]
-Source = Annotated[str, typer.Option(help="A provider; yahoo+polygon asks the second where the first cannot serve.")]
+Source = Annotated[
+    str | None, typer.Option(help="A provider, yahoo unless set; yahoo+polygon asks the second where the first cannot.")
+]
 Start = Annotated[str | None, typer.Option(help="The first date, UTC.")]
 End = Annotated[str | None, typer.Option(help="The first date that is not wanted any more.")]
 Period = Annotated[str | None, typer.Option(help="How far back instead of a start: 5d 6mo 1y ytd max.")]
@@ -36,7 +38,7 @@ SHOWN = 8
 def get(
     symbols: Symbols,
     *,
-    source: Source = "yahoo",
+    source: Source = None,
     start: Start = None,
     end: End = None,
     period: Period = None,
@@ -76,7 +78,7 @@ def quality(
     data: options.Data = None,
     sample: options.Sample = None,
     read: options.Reading = None,
-    source: Source = "yahoo",
+    source: Source = None,
     period: Period = None,
     interval: Length = "1d",
     calendar: Annotated[str | None, typer.Option(help="XNYS, 24/7, sessions, ...")] = None,
@@ -198,4 +200,4 @@ def _write(bars: pd.DataFrame, out: Path) -> None:
     elif out.suffix.lower() == ".csv":
         bars.to_csv(out)
     else:
-        raise DataError(f"{out.name} is neither .csv nor .parquet; name the file so")
+        raise InputError(f"{out.name} is neither .csv nor .parquet; name the file so")

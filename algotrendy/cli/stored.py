@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from algotrendy.compute import wait_for
-from algotrendy.data.local import bars_folder
+from algotrendy.config import Settings
+from algotrendy.data.local import local_store
 from algotrendy.data.series import SeriesKey, Span, as_instant
-from algotrendy.data.store.parquet import ParquetStore
 from algotrendy.domain.interval import Interval, infer_interval
 from algotrendy.errors import DataError
-
-if TYPE_CHECKING:
-    from algotrendy.data.store.port import BarStore
-
-
-def store() -> BarStore:
-    """Return the store that the settings name."""
-    from algotrendy.config import Settings
-    from algotrendy.data.store.sql import SqlStore
-
-    url = Settings().store_url
-    return ParquetStore(bars_folder()) if url is None else SqlStore(url)
 
 
 def put(bars: pd.DataFrame, instrument: str, source: str, interval: str | None, adjusted: Any) -> str:
@@ -36,7 +24,7 @@ def put(bars: pd.DataFrame, instrument: str, source: str, interval: str | None, 
         pd.DateOffset(months=length.count) if length.seconds is None else pd.Timedelta(seconds=length.seconds)
     )
     span = Span(as_instant(index[0]), end)
-    wait_for(store().write(key, bars, span))
+    wait_for(local_store(Settings()).write(key, bars, span))
     return f"{len(bars):,} bars of {instrument} at {length} are kept as {source}, {span.start.date()} to {last.date()}"
 
 
@@ -48,7 +36,7 @@ def found(name: str, interval: str) -> tuple[SeriesKey, pd.DataFrame]:
     DataError
         If there are none, or several series answer to the name.
     """
-    shelf = store()
+    shelf = local_store(Settings())
     keys = [
         key
         for key in wait_for(shelf.keys())

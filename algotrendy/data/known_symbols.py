@@ -28,8 +28,9 @@ class Meant(NamedTuple):
 class KnownSymbols:
     """Remembers instruments by source, asset class and symbol, in a file if one is given.
 
-    Several processes may share the file: each change is written whole, and what another process has written since is
-    kept. A file that cannot be read counts as empty, since all of it can be asked again.
+    Several processes may share the file: each change is written whole, on top of what others have written before. Of
+    two changes at the same moment one may be lost, and a file that cannot be read counts as empty; what is not
+    remembered is asked again.
 
     Parameters
     ----------
@@ -60,13 +61,14 @@ class KnownSymbols:
         return overlapping[0] if len(overlapping) == 1 else None
 
     def remember(self, source: str, request: BarsRequest, meant: Meant) -> None:
-        """Note whose bars a provider has given for the requested span."""
+        """Note whose bars a provider has given for the requested span; of an instrument's sources the newest counts."""
         with self._lock:
             self._read()
-            known = self._spans.setdefault(_name(source, request), {})
-            before = known.get(meant, ())
-            known[meant] = merged([*before, request.span])
-            if known[meant] != before:
+            before = self._spans.get(_name(source, request), {})
+            others = {each: spans for each, spans in before.items() if each.instrument != meant.instrument}
+            known = {**others, meant: merged([*before.get(meant, ()), request.span])}
+            if known != before:
+                self._spans[_name(source, request)] = known
                 self._write()
 
     def _read(self) -> None:

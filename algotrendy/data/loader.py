@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from algotrendy.data.known_symbols import KnownSymbols, Meant
-from algotrendy.data.series import BarsRequest, SeriesKey, Span, as_instant, merged
+from algotrendy.data.series import BarsRequest, SeriesKey, Span, as_instant, merged, utc_now
 from algotrendy.data.store import within
 from algotrendy.domain.provenance import provenance, with_provenance
 from algotrendy.errors import AlgotrendyError, DataError, InputError
@@ -59,7 +59,7 @@ class LoadedBars:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Loaded(Mapping[str, pd.DataFrame]):
     """Bars of several symbols: a mapping from each symbol that could be loaded to its bars.
 
@@ -94,17 +94,6 @@ class Loaded(Mapping[str, pd.DataFrame]):
         return "Loaded(" + "; ".join([*rows, *(f"{symbol}: {why}" for symbol, why in self.failures.items())]) + ")"
 
 
-def utc_now() -> pd.Timestamp:
-    """Return the present instant.
-
-    Examples
-    --------
-    >>> str(utc_now().tz)
-    'UTC'
-    """
-    return pd.Timestamp.now("UTC")
-
-
 class BarLoader:
     """Loads bars through a store.
 
@@ -128,13 +117,13 @@ class BarLoader:
         known: KnownSymbols | None = None,
         clock: Callable[[], pd.Timestamp] = utc_now,
     ) -> None:
-        self._provider_of, self._store, self._clock = provider_of, store, clock
+        self._provider_of, self.store, self._clock = provider_of, store, clock
         self._known = KnownSymbols() if known is None else known
 
     async def close(self) -> None:
         """Let go of connections; the loader opens them anew if it is used again."""
-        if self._store is not None:
-            await self._store.close()
+        if self.store is not None:
+            await self.store.close()
         end = getattr(self._provider_of, "close", None)
         if end is not None:
             await end()
@@ -165,9 +154,9 @@ class BarLoader:
             raise InputError(f"the start {request.span.start} lies in the future; it is {now:%Y-%m-%d %H:%M} UTC")
         request = replace(request, span=Span(request.span.start, min(request.span.end, now)))
         provider.capabilities.require(request, source)
-        if self._store is None or provider.capabilities.local:
+        if self.store is None or provider.capabilities.local:
             return self._told(await provider.bars(request), request)
-        return await self._through_store(self._store, provider, request, refresh=refresh)
+        return await self._through_store(self.store, provider, request, refresh=refresh)
 
     async def load_many(
         self,
@@ -214,16 +203,9 @@ class BarLoader:
         missing = [request.span] if refresh else _worth_asking(request, covered)
         if key is not None and request.adjusted != "raw" and covered and missing and not refresh:
             missing = await self._checked_parts(store, provider, request, key, missing)
-        answers = []
-        for span in missing:
-            fetched = await provider.bars(replace(request, span=span))
-            meant = Meant(fetched.source, fetched.instrument.id)
-            key = _same_series(key, _key(meant, request), request)
-            self._known.remember(provider.name, replace(request, span=span), meant)
-            if fetched.covered is not None:
-                await store.write(key, within(_finished(fetched.bars), fetched.covered), fetched.covered)
-            answers.append(fetched)
-        assert key is not None  # nothing known means that all of the span is missing
+        answers: list[Fetched] = []
+        if key is None or missing:
+            key, answers = await self._fetched(store, provider, request, key, missing)
         stored = await store.read(key, request.span)
         bars = _joined(stored, answers, request)
         _refuse_empty(bars, request, provider.name)
@@ -231,6 +213,30 @@ class BarLoader:
         served_from: Literal["store", "provider"] = "provider" if answers else "store"
         told = with_provenance(bars, _facts(bars, key, notes))
         return LoadedBars(bars=told, key=key, served_from=served_from, fetched_at=self.now(), notes=notes)
+
+    async def _fetched(
+        self, store: BarStore, provider: Provider, request: BarsRequest, key: SeriesKey | None, missing: list[Span]
+    ) -> tuple[SeriesKey, list[Fetched]]:
+        """Fetch what is missing of a series and store it; return whose it is, and the answers.
+
+        Of a list of providers another one may serve than the last time. Prices of two are never joined: then all that
+        was asked for comes from this one, and is a series of its own.
+        """
+        answers: list[Fetched] = []
+        for span in missing or [request.span]:
+            fetched = await provider.bars(replace(request, span=span))
+            meant = Meant(fetched.source, fetched.instrument.id)
+            if key is not None and meant.source != key.source:
+                if span != request.span:
+                    return await self._fetched(store, provider, request, None, [request.span])
+                key = None
+            key = _same_series(key, _key(meant, request), request)
+            self._known.remember(provider.name, replace(request, span=span), meant)
+            if fetched.covered is not None:
+                await store.write(key, within(_finished(fetched.bars), fetched.covered), fetched.covered)
+            answers.append(fetched)
+        assert key is not None  # there was at least one span
+        return key, answers
 
     async def _checked_parts(
         self, store: BarStore, provider: Provider, request: BarsRequest, key: SeriesKey, missing: list[Span]

@@ -1,17 +1,22 @@
-"""The loader of one machine: every provider by name, and a store of Parquet files in the folder for caches."""
+"""The store and the loader of one machine, as the settings say: every provider by name, Parquet files by default."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from algotrendy.data import providers
+from algotrendy.config import Settings
+from algotrendy.data import providers as rooms
 from algotrendy.data.known_symbols import KnownSymbols
 from algotrendy.data.loader import BarLoader
 from algotrendy.data.providers.port import Provider
 from algotrendy.data.store.parquet import ParquetStore
 from algotrendy.home import default_home
 
-__all__ = ["Providers", "bars_folder", "local_loader"]
+if TYPE_CHECKING:
+    from algotrendy.data.store.port import BarStore
+
+__all__ = ["Providers", "bars_folder", "local_loader", "local_store"]
 
 
 class Providers:
@@ -31,11 +36,11 @@ class Providers:
             If it needs a package that is not installed.
         """
         if name not in self._made:
-            self._made[name] = self._several(name.split("+")) if "+" in name else providers.get(name)
+            self._made[name] = self._several(name.split("+")) if "+" in name else rooms.get(name)
         return self._made[name]
 
     def _several(self, names: list[str]) -> Provider:
-        return providers.FallbackProvider([self(name.strip()) for name in names])
+        return rooms.FallbackProvider([self(name.strip()) for name in names])
 
     async def close(self) -> None:
         """Close all that were made."""
@@ -49,7 +54,26 @@ def bars_folder(home: Path | None = None) -> Path:
     return (default_home() if home is None else home) / "bars"
 
 
-def local_loader(home: Path | None = None) -> BarLoader:
-    """Return a loader that keeps what it loads in Parquet files. Nothing is written before something is loaded."""
-    folder = bars_folder(home)
-    return BarLoader(Providers(), ParquetStore(folder), known=KnownSymbols(folder / "symbols.json"))
+def local_store(settings: Settings, home: Path | None = None) -> BarStore:
+    """Return the store that the settings name: a database, or Parquet files under `home`.
+
+    Nothing is written or opened before it is used.
+
+    Raises
+    ------
+    InputError
+        If the address in the settings is none.
+    MissingExtraError
+        If the driver of that database is not installed.
+    """
+    if settings.store_url is None:
+        return ParquetStore(bars_folder(home))
+    from algotrendy.data.store.sql import SqlStore
+
+    return SqlStore(settings.store_url)
+
+
+def local_loader(settings: Settings, home: Path | None = None, *, providers: Providers | None = None) -> BarLoader:
+    """Return a loader through the store that the settings name; errors are those of `local_store`."""
+    known = KnownSymbols(bars_folder(home) / "symbols.json")
+    return BarLoader(providers or Providers(), local_store(settings, home), known=known)

@@ -61,6 +61,17 @@ def as_asset_class(text: AssetClass | str) -> AssetClass:
         raise InputError(f"{text!r} is not an asset class; expected one of {', '.join(AssetClass)}") from e
 
 
+def utc_now() -> pd.Timestamp:
+    """Return the present instant.
+
+    Examples
+    --------
+    >>> str(utc_now().tz)
+    'UTC'
+    """
+    return pd.Timestamp.now("UTC")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A stretch of time, `start` in and `end` out, both UTC instants.

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from algotrendy.config import Settings
 from algotrendy.data.cache import MemoryCache, RedisCache, TieredCache
-from algotrendy.data.known_symbols import KnownSymbols
-from algotrendy.data.loader import BarLoader
-from algotrendy.data.local import Providers, bars_folder
-from algotrendy.data.store.parquet import ParquetStore
-from algotrendy.data.store.sql import SqlStore
+from algotrendy.data.local import Providers, local_loader
 from algotrendy.services.market_data import ChainSource, MarketDataDefaults, MarketDataService, Publisher
 
 if TYPE_CHECKING:
     from algotrendy.data.cache.port import FrameCache
-    from algotrendy.data.store.port import BarStore
     from algotrendy.data.stream import StreamHub
 
 __all__ = ["Platform"]
@@ -74,11 +69,9 @@ class Platform:
             If a driver that the settings ask for is not installed.
         """
         chosen = Settings() if settings is None else settings
-        folder, providers = bars_folder(home), Providers()
-        store: BarStore = ParquetStore(folder) if chosen.store_url is None else SqlStore(chosen.store_url)
-        loader = BarLoader(providers, store, known=KnownSymbols(folder / "symbols.json"))
+        providers = Providers()
         service = MarketDataService(
-            loader,
+            local_loader(chosen, home, providers=providers),
             cache=_cache(chosen),
             kafka_producer=publisher,
             hub=hub,

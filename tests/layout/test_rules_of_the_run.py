@@ -17,6 +17,12 @@ def test_no_other_machine_can_be_reached() -> None:
         wanderer.connect_ex(("192.0.2.1", 80))
 
 
+def test_libcurl_reaches_no_other_machine_either() -> None:
+    curl = pytest.importorskip("curl_cffi.requests", reason="extra: yahoo is not installed")
+    with pytest.raises(curl.exceptions.RequestException, match=r"127\.0\.0\.1"):
+        curl.get("https://192.0.2.1/", timeout=5)
+
+
 def test_this_machine_can_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()[:2]) as client:
         assert client.getpeername() == server.getsockname()

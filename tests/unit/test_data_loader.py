@@ -35,7 +35,7 @@ class Exchange:
         close = 100.0 + np.arange(len(DATES)) * 0.1
         columns = {"open": close, "high": close + 1.0, "low": close - 1.0, "close": close, "volume": 10.0}
         self.table = pd.DataFrame(columns, index=DATES.rename("time"))
-        self.now, self.asked, self.is_down = NOW, [], False
+        self.now, self.asked, self.is_down, self.serves_as = NOW, [], False, self.name
         self.instrument_of: Callable[[BarsRequest], str] = lambda request: f"stock:XNAS:{request.symbol}"
 
     asked: list[tuple[str, Span]]
@@ -54,7 +54,7 @@ class Exchange:
         last = min(request.span.end, self.now.normalize())
         covered = Span(request.span.start, last) if last > request.span.start else None
         return Fetched(
-            bars=bars, instrument=Instrument.of(self.instrument_of(request)), source=self.name, covered=covered
+            bars=bars, instrument=Instrument.of(self.instrument_of(request)), source=self.serves_as, covered=covered
         )
 
     async def close(self) -> None:
@@ -201,3 +201,21 @@ def test_symbols_that_meant_two_things_in_a_span_are_not_known(tmp_path: Path) -
     assert known.find("t", ask("2006-01-01", "2007-01-01", "FB")) is None
     (tmp_path / "symbols.json").write_text("no JSON")
     assert KnownSymbols(tmp_path / "symbols.json").find("t", ask("2013-01-01", "2014-01-01", "FB")) is None
+
+
+def test_parts_that_two_sources_served_are_never_joined(loader: BarLoader, exchange: Exchange) -> None:
+    wait_for(loader.load(ask("2022-01-01", "2023-01-01"), "table"))
+    exchange.serves_as = "other"  # the first of a list of providers is down: the second serves, with its own prices
+    exchange.table[["open", "high", "low", "close"]] *= 1.5
+    loaded = wait_for(loader.load(ask("2022-01-01", "2024-01-01"), "table"))
+    assert loaded.key.source == "other"
+    np.testing.assert_allclose(loaded.bars["close"], exchange.table.loc["2022-01-01":"2023-12-31", "close"])
+    again = wait_for(loader.load(ask("2022-01-01", "2024-01-01"), "table"))
+    assert (again.key.source, again.served_from) == ("other", "store"), "kept under its own name"
+
+
+def test_a_source_that_serves_all_anew_need_not_be_the_one_before(loader: BarLoader, exchange: Exchange) -> None:
+    wait_for(loader.load(ask("2022-01-01", "2023-01-01"), "table"))
+    exchange.serves_as = "other"
+    loaded = wait_for(loader.load(ask("2022-01-01", "2023-01-01"), "table", refresh=True))
+    assert (loaded.key.source, len(exchange.asked)) == ("other", 2)

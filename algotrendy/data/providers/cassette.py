@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 import pandas as pd
 
-from algotrendy.data.providers.http import Clock, utc_now
+from algotrendy.data.providers.http import Clock
+from algotrendy.data.series import utc_now
 from algotrendy.errors import DataError, InputError
 
 __all__ = ["Recorder", "Replayer", "scrubbed"]

@@ -21,12 +21,13 @@ from weakref import WeakKeyDictionary
 import pandas as pd
 
 from algotrendy.data.providers.limits import Budget
+from algotrendy.data.series import utc_now
 from algotrendy.errors import AlgotrendyError, BadAnswer, RateLimited, VenueUnavailable
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Call", "HttpClient", "Patience", "read_json", "utc_now"]
+__all__ = ["Call", "HttpClient", "Patience", "read_json"]
 
 Params: TypeAlias = Mapping[str, str | int | float | bool]
 ErrorOf: TypeAlias = Callable[[int, Any], AlgotrendyError]
@@ -37,11 +38,6 @@ _AGAIN = frozenset({408, 425, TOO_MANY, 500, 502, 503, 504, 520, 521, 522, 523, 
 _READS = frozenset({"GET", "HEAD"})
 _SHOWN = 120
 _SKEW_TOLD = 60.0
-
-
-def utc_now() -> pd.Timestamp:
-    """Return this moment."""
-    return pd.Timestamp.now("UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

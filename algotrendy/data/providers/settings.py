@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from algotrendy.data.providers.http import Clock, HttpClient, Patience, utc_now
+from algotrendy.data.providers.http import Clock, HttpClient, Patience
 from algotrendy.data.providers.limits import Budget
+from algotrendy.data.series import utc_now
 from algotrendy.errors import ConfigError, InputError
 
 if TYPE_CHECKING:

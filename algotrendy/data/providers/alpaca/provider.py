@@ -13,11 +13,11 @@ from algotrendy.data.providers.alpaca.config import AlpacaSettings
 from algotrendy.data.providers.alpaca.errors import NAME, translated_errors
 from algotrendy.data.providers.alpaca.parse import parse_actions, parse_bars, parse_trades
 from algotrendy.data.providers.answer import Answer, finish, has_sessions, trades_within
-from algotrendy.data.providers.http import Clock, utc_now
+from algotrendy.data.providers.http import Clock
 from algotrendy.data.providers.port import Capabilities, Fetched, TradesRequest
 from algotrendy.data.providers.symbols import Symbol
 from algotrendy.data.providers.venues import instrument_at
-from algotrendy.data.series import BarsRequest, Span
+from algotrendy.data.series import BarsRequest, Span, utc_now
 from algotrendy.domain.actions import Actions
 from algotrendy.domain.instrument import AssetClass
 from algotrendy.errors import DataError, MissingExtraError

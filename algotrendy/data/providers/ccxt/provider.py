@@ -17,10 +17,10 @@ from algotrendy.data.providers.answer import Answer, finish, trades_within
 from algotrendy.data.providers.ccxt.config import CcxtSettings
 from algotrendy.data.providers.ccxt.errors import translated_errors
 from algotrendy.data.providers.ccxt.parse import parse_bars, parse_instrument, parse_trades
-from algotrendy.data.providers.http import Clock, utc_now
+from algotrendy.data.providers.http import Clock
 from algotrendy.data.providers.port import Capabilities, Fetched, TradesRequest
 from algotrendy.data.providers.symbols import Symbol
-from algotrendy.data.series import BarsRequest, Span
+from algotrendy.data.series import BarsRequest, Span, utc_now
 from algotrendy.domain.instrument import AssetClass
 from algotrendy.domain.interval import Interval
 from algotrendy.errors import BadAnswer, DataError, InputError, MissingExtraError

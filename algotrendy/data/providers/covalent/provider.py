@@ -10,9 +10,9 @@ import pandas as pd
 from algotrendy.data.providers.covalent.config import CovalentSettings
 from algotrendy.data.providers.covalent.errors import NAME, error_of
 from algotrendy.data.providers.covalent.parse import parse_balances, parse_prices
-from algotrendy.data.providers.http import Clock, utc_now
+from algotrendy.data.providers.http import Clock
 from algotrendy.data.providers.port import Capabilities, Fetched
-from algotrendy.data.series import BarsRequest, as_instant
+from algotrendy.data.series import BarsRequest, as_instant, utc_now
 from algotrendy.domain.instrument import AssetClass
 from algotrendy.errors import BadAnswer, DataError, InputError
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import pandas as pd
 
 from algotrendy.data.providers.answer import Answer, finish, trades_within
-from algotrendy.data.providers.http import Call, Clock, Params, utc_now
+from algotrendy.data.providers.http import Call, Clock, Params
 from algotrendy.data.providers.polygon.config import PolygonSettings
 from algotrendy.data.providers.polygon.errors import NAME, error_of
 from algotrendy.data.providers.polygon.parse import (
@@ -30,7 +30,7 @@ from algotrendy.data.providers.polygon.parse import (
 )
 from algotrendy.data.providers.port import Capabilities, Fetched, TradesRequest
 from algotrendy.data.providers.symbols import Symbol
-from algotrendy.data.series import BarsRequest, Span
+from algotrendy.data.series import BarsRequest, Span, utc_now
 from algotrendy.domain.actions import Actions
 from algotrendy.domain.instrument import AssetClass
 from algotrendy.errors import DataError

@@ -14,13 +14,13 @@ from urllib.parse import quote
 import pandas as pd
 
 from algotrendy.data.providers.answer import Answer, finish
-from algotrendy.data.providers.http import Call, Clock, read_json, utc_now
+from algotrendy.data.providers.http import Call, Clock, read_json
 from algotrendy.data.providers.port import Capabilities, Fetched
 from algotrendy.data.providers.symbols import Symbol
 from algotrendy.data.providers.yahoo.config import YahooSettings
 from algotrendy.data.providers.yahoo.errors import NAME, error_of
 from algotrendy.data.providers.yahoo.parse import Chart, as_paid, chosen_prices, parse_chart, split_inside
-from algotrendy.data.series import BarsRequest, Span
+from algotrendy.data.series import BarsRequest, Span, utc_now
 from algotrendy.domain.actions import Actions, undo_splits
 from algotrendy.domain.instrument import AssetClass
 from algotrendy.domain.interval import Interval
