@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,12 @@ def sources() -> list[Source]:
     """Return all source files of the package."""
     files = sorted(PACKAGE.rglob("*.py"))
     texts = [path.read_text(encoding="utf-8") for path in files]
-    return [
-        Source(path.relative_to(PACKAGE.parent).as_posix(), text, ast.parse(text))
-        for path, text in zip(files, texts, strict=True)
-    ]
+    # In Python 3.11 a collection amid `ast.parse` may let another thread parse, and both then fail (CPython 106905).
+    gc.disable()
+    try:
+        return [
+            Source(path.relative_to(PACKAGE.parent).as_posix(), text, ast.parse(text))
+            for path, text in zip(files, texts, strict=True)
+        ]
+    finally:
+        gc.enable()
