@@ -7,8 +7,9 @@ Names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.data.files import read_csv, read_parquet, write_csv, write_parquet
@@ -33,23 +34,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "as_bars": "algotrendy.data.frames",
+    "as_bars": ".frames",
     "provenance": "algotrendy.domain.provenance",
-    "read_csv": "algotrendy.data.files",
-    "read_parquet": "algotrendy.data.files",
-    "sample": "algotrendy.data.index_history",
-    "samples": "algotrendy.data.index_history",
+    "read_csv": ".files",
+    "read_parquet": ".files",
+    "sample": ".index_history",
+    "samples": ".index_history",
     "stale_opens": "algotrendy.domain.stale",
     "StaleOpens": "algotrendy.domain.stale",
-    "synthetic": "algotrendy.data.generated",
-    "write_csv": "algotrendy.data.files",
-    "write_parquet": "algotrendy.data.files",
+    "synthetic": ".generated",
+    "write_csv": ".files",
+    "write_parquet": ".files",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)

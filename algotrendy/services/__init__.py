@@ -5,8 +5,9 @@ Each facade is handed its collaborators; `bootstrap` alone chooses concrete ones
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.services.bootstrap import Platform
@@ -16,16 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["MarketData", "MarketDataService", "Platform", "TechnicalIndicators"]
 
 _HOMES = {
-    "MarketData": "algotrendy.services.models",
-    "MarketDataService": "algotrendy.services.market_data",
-    "Platform": "algotrendy.services.bootstrap",
-    "TechnicalIndicators": "algotrendy.services.models",
+    "MarketData": ".models",
+    "MarketDataService": ".market_data",
+    "Platform": ".bootstrap",
+    "TechnicalIndicators": ".models",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)

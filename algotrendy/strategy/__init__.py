@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.strategy.inputs import RunInputs, resolve
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from algotrendy.strategy.template import StrategyTemplate
 
 _HOME_OF = {
-    "FixedUnits": "levels",
-    "ParameterSpec": "parameter",
-    "PythonStrategy": "python_strategy",
-    "RunInputs": "inputs",
-    "Signals": "signals",
-    "Strategy": "strategy",
-    "StrategyTemplate": "template",
-    "VolatilityTarget": "levels",
-    "resolve": "inputs",
+    "FixedUnits": ".levels",
+    "ParameterSpec": ".parameter",
+    "PythonStrategy": ".python_strategy",
+    "RunInputs": ".inputs",
+    "Signals": ".signals",
+    "Strategy": ".strategy",
+    "StrategyTemplate": ".template",
+    "VolatilityTarget": ".levels",
+    "resolve": ".inputs",
 }
 
 __all__ = [
@@ -38,11 +39,4 @@ __all__ = [
     "resolve",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'algotrendy.strategy' has no attribute {name!r}")
-    value = getattr(import_module(f"algotrendy.strategy.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOME_OF)

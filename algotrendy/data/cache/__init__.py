@@ -5,8 +5,9 @@ Names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.data.cache.memory import MemoryCache
@@ -17,18 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["CacheStatistics", "Cached", "FrameCache", "MemoryCache", "RedisCache", "TieredCache"]
 
 _HOMES = {
-    "CacheStatistics": "algotrendy.data.cache.port",
-    "Cached": "algotrendy.data.cache.port",
-    "FrameCache": "algotrendy.data.cache.port",
-    "MemoryCache": "algotrendy.data.cache.memory",
-    "RedisCache": "algotrendy.data.cache.redis",
-    "TieredCache": "algotrendy.data.cache.tiered",
+    "CacheStatistics": ".port",
+    "Cached": ".port",
+    "FrameCache": ".port",
+    "MemoryCache": ".memory",
+    "RedisCache": ".redis",
+    "TieredCache": ".tiered",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -6,8 +6,9 @@ a symbol. Names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.data.quality.check import check_quality, known_kinds
@@ -33,24 +34,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Check": "registry",
-    "Issue": "issue",
-    "QualityReport": "report",
-    "Remedy": "issue",
-    "Repaired": "mending",
-    "Subject": "subject",
-    "check_quality": "check",
-    "checks": "registry",
-    "known_kinds": "check",
-    "register_check": "registry",
-    "repair": "mending",
-    "unregister_check": "registry",
+    "Check": ".registry",
+    "Issue": ".issue",
+    "QualityReport": ".report",
+    "Remedy": ".issue",
+    "Repaired": ".mending",
+    "Subject": ".subject",
+    "check_quality": ".check",
+    "checks": ".registry",
+    "known_kinds": ".check",
+    "register_check": ".registry",
+    "repair": ".mending",
+    "unregister_check": ".registry",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ Names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.data.store.parquet import ParquetStore
@@ -18,18 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["BarStore", "ParquetStore", "Sizes", "SqlStore", "no_bars", "within"]
 
 _HOMES = {
-    "BarStore": "algotrendy.data.store.port",
-    "ParquetStore": "algotrendy.data.store.parquet",
-    "Sizes": "algotrendy.data.store.parquet_series",
-    "SqlStore": "algotrendy.data.store.sql",
-    "no_bars": "algotrendy.data.store.rows",
-    "within": "algotrendy.data.store.rows",
+    "BarStore": ".port",
+    "ParquetStore": ".parquet",
+    "Sizes": ".parquet_series",
+    "SqlStore": ".sql",
+    "no_bars": ".rows",
+    "within": ".rows",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -6,8 +6,9 @@ gets its events from; `live_bars` and `live_chart` make bars of them. Names are 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.data.stream.alpaca.stream import AlpacaStream
@@ -30,30 +31,30 @@ if TYPE_CHECKING:
     from algotrendy.data.stream.time_bars import LiveBar, LiveBars, live_bars
 
 _HOMES = {
-    "AlpacaStream": "alpaca.stream",
-    "Backoff": "backoff",
-    "Clock": "clock",
-    "ExchangeStream": "exchange.stream",
-    "Freshness": "statistics",
-    "LiveBar": "time_bars",
-    "LiveBars": "time_bars",
-    "LiveChart": "chart_rows",
-    "Notice": "port",
-    "Quote": "port",
-    "ReplaySource": "replay",
-    "StateChange": "statistics",
-    "StreamCapabilities": "port",
-    "StreamHub": "hub",
-    "StreamSource": "port",
-    "StreamState": "statistics",
-    "StreamStatistics": "statistics",
-    "SystemClock": "clock",
-    "Tick": "port",
-    "VirtualClock": "clock",
-    "Wanted": "port",
-    "live_bars": "time_bars",
-    "live_chart": "chart_rows",
-    "sample_trades": "sample",
+    "AlpacaStream": ".alpaca.stream",
+    "Backoff": ".backoff",
+    "Clock": ".clock",
+    "ExchangeStream": ".exchange.stream",
+    "Freshness": ".statistics",
+    "LiveBar": ".time_bars",
+    "LiveBars": ".time_bars",
+    "LiveChart": ".chart_rows",
+    "Notice": ".port",
+    "Quote": ".port",
+    "ReplaySource": ".replay",
+    "StateChange": ".statistics",
+    "StreamCapabilities": ".port",
+    "StreamHub": ".hub",
+    "StreamSource": ".port",
+    "StreamState": ".statistics",
+    "StreamStatistics": ".statistics",
+    "SystemClock": ".clock",
+    "Tick": ".port",
+    "VirtualClock": ".clock",
+    "Wanted": ".port",
+    "live_bars": ".time_bars",
+    "live_chart": ".chart_rows",
+    "sample_trades": ".sample",
 }
 
 __all__ = [
@@ -83,10 +84,4 @@ __all__ = [
     "sample_trades",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)
