@@ -13,10 +13,8 @@ from algotrendy.backtest.costs import Fees, as_cost, as_fees
 from algotrendy.backtest.engine import Options
 from algotrendy.domain.bars import BarArrays, checked_arrays
 from algotrendy.domain.calendar import (
-    ALWAYS_OPEN,
-    SESSIONS,
-    SUNDAY_OPEN,
     Calendar,
+    as_calendar,
     bars_per_year,
     infer_calendar,
     valuation_marks,
@@ -35,7 +33,6 @@ UNITS = ("fractional", "whole")
 LEAST_BARS = 2
 _MANY_BARS = 100_000
 _KEPT_BYTES = 31 << 20
-_PLAIN_CALENDARS = {calendar.name: calendar for calendar in (ALWAYS_OPEN, SESSIONS, SUNDAY_OPEN)}
 _HIGH_COST = 0.02
 _IMPOSSIBLE = {
     "commission": (0.5, "of each fill"),
@@ -107,7 +104,7 @@ def prepare(
     lot = _lot(units, lot_size)
     index: Any = bars.index
     length = infer_interval(index) if interval is None else Interval.parse(interval)
-    chosen = infer_calendar(index) if calendar is None else _calendar(calendar)
+    chosen = infer_calendar(index) if calendar is None else as_calendar(calendar)
     usual = marks_per_year(length, chosen)
     per_year = usual if periods_per_year is None else _per_year(periods_per_year)
     options = Options(
@@ -224,17 +221,3 @@ def _fill(fill: Any) -> str:
     near = difflib.get_close_matches(str(fill).replace(" ", "_").lower(), FILLS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(map(repr, FILLS))}"
     raise InputError(f"fill is {fill!r}; {hint}")
-
-
-def _calendar(calendar: Any) -> Calendar:
-    """Return a calendar by its name, or as it is."""
-    if isinstance(calendar, str):
-        if calendar in _PLAIN_CALENDARS:
-            return _PLAIN_CALENDARS[calendar]
-        from algotrendy.domain.calendar import exchange
-
-        return exchange(calendar)
-    if not hasattr(calendar, "session_of"):
-        raise InputError(f"calendar is {calendar!r}; use a name such as 'XNYS', '24/7' or 'sessions', or a calendar")
-    found: Calendar = calendar
-    return found

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from algotrendy.domain.bars import PRICES, checked_arrays, index_times
-from algotrendy.domain.calendar import Calendar, known_instants, utc_stamps
+from algotrendy.domain.calendar import Calendar, as_calendar, known_instants, utc_stamps
 from algotrendy.domain.faults import stamp_text
 from algotrendy.domain.interval import Interval, infer_interval
 from algotrendy.domain.types import AnyArray, Float1D
@@ -133,25 +133,12 @@ def as_feed(data: Any, *, interval: Any = None, calendar: Any = None, unit: str 
             f"a chart is made of a DataFrame of bars or of trades, found {kind.__module__}.{kind.__qualname__};"
             " algotrendy.data.as_bars(frame) makes bars of frames of other libraries"
         )
-    chosen = named_calendar(calendar)
+    chosen = None if calendar is None else as_calendar(calendar)
     if "price" in data.columns and not {"open", "close"} & set(data.columns):
         return _trades(data, chosen, unit)
     if {"bid", "ask"} <= set(data.columns) or {"bid_close", "ask_close"} <= set(data.columns):
         raise InputError("these are quotes, bid and ask; make prices of them first: charts.mid(quotes)")
     return _bars(data, interval, chosen, unit)
-
-
-def named_calendar(calendar: Any) -> Calendar | None:
-    """Return a calendar by its name, or as it is."""
-    if isinstance(calendar, str):
-        from algotrendy.domain import calendar as calendars
-
-        plain = {each.name: each for each in (calendars.ALWAYS_OPEN, calendars.SESSIONS, calendars.SUNDAY_OPEN)}
-        return plain.get(calendar) or calendars.exchange(calendar)
-    if calendar is not None and not hasattr(calendar, "session_of"):
-        raise InputError(f"calendar is {calendar!r}; use a name such as 'XNYS', '24/7' or 'sessions', or a calendar")
-    found: Calendar | None = calendar
-    return found
 
 
 def as_interval(interval: Any) -> Interval | None:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from algotrendy.charts.feed import Feed, as_feed, as_interval, named_calendar, read_only
+from algotrendy.charts.feed import Feed, as_feed, as_interval, read_only
 from algotrendy.charts.machine import Machine, frame_of_rows, row_dicts
 from algotrendy.charts.registry import ChartStream, lookup
 from algotrendy.domain.bars import COLUMNS
-from algotrendy.domain.calendar import known_instants
+from algotrendy.domain.calendar import as_calendar, known_instants
 from algotrendy.errors import InputError
 from algotrendy.kernels.bars import ROOM
 from algotrendy.kernels.charts_types import Events
@@ -38,7 +38,7 @@ class Stream:
 
     def __init__(self, machine: Machine, *, interval: Any = None, calendar: Any = None) -> None:
         self._machine = machine
-        self._interval, self._calendar = as_interval(interval), named_calendar(calendar)
+        self._interval, self._calendar = as_interval(interval), None if calendar is None else as_calendar(calendar)
         self._kind: str | None = None
         self._last = -math.inf
         self._stamps = np.zeros((2, 1), np.int64)

@@ -130,6 +130,32 @@ def exchange(name: str) -> Calendar:
     return ExchangeCalendar(name)
 
 
+def as_calendar(calendar: Calendar | str) -> Calendar:
+    """Return a calendar by its name, or as it is.
+
+    Parameters
+    ----------
+    calendar : Calendar or str
+        `24/7`, `24/5`, `sessions`, or what `exchange` takes, such as `XNYS`.
+
+    Raises
+    ------
+    InputError
+        If it is neither a calendar nor the name of one.
+
+    Examples
+    --------
+    >>> as_calendar("24/7").name, as_calendar("XNYS").name
+    ('24/7', 'XNYS')
+    """
+    if isinstance(calendar, str):
+        plain: dict[str, Calendar] = {each.name: each for each in (ALWAYS_OPEN, SESSIONS, SUNDAY_OPEN)}
+        return plain.get(calendar) or exchange(calendar)
+    if not hasattr(calendar, "session_of"):
+        raise InputError(f"calendar is {calendar!r}; use a name such as 'XNYS', '24/7' or 'sessions', or a calendar")
+    return calendar
+
+
 def infer_calendar(index: pd.DatetimeIndex) -> UtcCalendar:
     """Return the plain calendar that the stamps show: `ALWAYS_OPEN`, `SUNDAY_OPEN` or `SESSIONS`.
 

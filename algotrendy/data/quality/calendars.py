@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from algotrendy.data.quality.stamps import distinct
-from algotrendy.domain.calendar import ALWAYS_OPEN, SESSIONS, SUNDAY_OPEN, Calendar, exchange, infer_calendar
+from algotrendy.domain.calendar import (
+    ALWAYS_OPEN,
+    SESSIONS,
+    SUNDAY_OPEN,
+    Calendar,
+    as_calendar,
+    exchange,
+    infer_calendar,
+)
 from algotrendy.domain.types import Dates1D
 from algotrendy.errors import DataError, InputError
 
@@ -41,7 +48,7 @@ def calendar_of(given: Calendar | str | None, times: pd.DatetimeIndex, dates: Da
         Their dates, ascending.
     """
     if isinstance(given, str):
-        given = named_calendar(given)
+        given = as_calendar(given)
     if given is not None:
         return given, given is not SESSIONS and given is not SUNDAY_OPEN
     found = infer_calendar(times)
@@ -56,18 +63,6 @@ def calendar_of(given: Calendar | str | None, times: pd.DatetimeIndex, dates: Da
         if fitting is not None:
             return exchange(fitting), True
     return found, False
-
-
-def named_calendar(name: str) -> Calendar:
-    """Return a calendar by its name.
-
-    Examples
-    --------
-    >>> named_calendar("24/7").name, named_calendar("XNYS").name
-    ('24/7', 'XNYS')
-    """
-    plain: dict[str, Any] = {calendar.name: calendar for calendar in (ALWAYS_OPEN, SUNDAY_OPEN, SESSIONS)}
-    return plain.get(name) or exchange(name)
 
 
 def fitting_exchange(dates: Dates1D) -> str | None:

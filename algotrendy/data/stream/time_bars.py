@@ -15,7 +15,7 @@ import pandas as pd
 
 from algotrendy.data.stream.port import Quote, Tick
 from algotrendy.domain.bars import COLUMNS
-from algotrendy.domain.calendar import Calendar
+from algotrendy.domain.calendar import Calendar, as_calendar
 from algotrendy.domain.interval import Interval
 from algotrendy.domain.resample import periods_of
 from algotrendy.domain.types import Int1D
@@ -163,7 +163,7 @@ class LiveBars:
         self.interval = Interval.parse(interval)
         self.late = self.dropped = 0
         self._lateness = as_lateness(lateness)
-        self._periods = Periods(self.interval, _calendar(calendar))
+        self._periods = Periods(self.interval, None if calendar is None else as_calendar(calendar))
         self._symbols: dict[str, _Symbol] = {}
         self._clock = -(1 << 62)
 
@@ -335,12 +335,6 @@ def as_lateness(lateness: object) -> int:
 def lot_of(ticks: Tick | Quote | Iterable[Any]) -> Iterable[Any]:
     """Return events as a lot: an event is a tuple itself."""
     return (ticks,) if isinstance(ticks, Tick | Quote) else ticks
-
-
-def _calendar(calendar: Any) -> Calendar | None:
-    from algotrendy.charts.feed import named_calendar
-
-    return named_calendar(calendar)
 
 
 def _bar(name: str, making: _Making) -> LiveBar:
