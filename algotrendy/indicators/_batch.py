@@ -95,6 +95,11 @@ def direct(kernel: Callable[..., bool]) -> Compute:
     return lambda inputs, parameters, out: kernel(*inputs, *parameters, out)
 
 
+def on_bars(kernel: Callable[..., bool]) -> Compute:
+    """Return a kernel that takes all inputs as one tuple as a function of the three."""
+    return lambda inputs, parameters, out: kernel(tuple(inputs), *parameters, out)
+
+
 def read_only(values: AnyArray) -> Float1D:
     """Return contiguous float64 that cannot be written to: so kernels are compiled for one type of array only."""
     view = np.ascontiguousarray(values, dtype=np.float64).view()

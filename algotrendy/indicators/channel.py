@@ -8,54 +8,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple
 
-import numpy as np
-
-from algotrendy.domain.types import AnyArray
 from algotrendy.indicators import _streams as streams
 from algotrendy.indicators import _streams_bars as bar_streams
-from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, all_finite, apply, apply_all, direct
+from algotrendy.indicators._batch import (
+    Batch,
+    Values,
+    apply,
+    apply_all,
+    direct,
+    on_bars,
+)
 from algotrendy.indicators._parameters import factor, member, spec, window
 from algotrendy.indicators.registry import IndicatorSpec
 from algotrendy.kernels import indicators_channel as kernels
-from algotrendy.kernels.indicators_average import ema
-from algotrendy.kernels.indicators_volatility import atr
-
-
-def _keltner(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close = inputs
-    window, multiplier, atr_window = parameters
-    upper, middle, lower = out
-    if not (ema(close, window, middle) and atr(high, low, close, atr_window, upper)):
-        return False
-    if atr_window >= close.size and not all_finite(inputs):  # too few bars: `atr` did not look at them
-        return False
-    upper *= multiplier
-    np.subtract(middle, upper, out=lower)
-    upper += middle
-    return True
-
-
-def _donchian(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low = inputs
-    (window,) = parameters
-    upper, middle, lower = out
-    if not (kernels.highest(high, window, upper) and kernels.lowest(low, window, lower)):
-        return False
-    np.add(upper, lower, out=middle)
-    middle /= 2.0
-    return True
-
 
 _HIGHEST = Batch("highest", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.highest))
 _LOWEST = Batch("lowest", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.lowest))
 _DONCHIAN_UPPER = Batch("donchian_upper", (window(20),), _HIGHEST.lookback, direct(kernels.highest))
 _DONCHIAN_LOWER = Batch("donchian_lower", (window(20),), _HIGHEST.lookback, direct(kernels.lowest))
-_DONCHIAN = Batch("donchian", (window(20),), _HIGHEST.lookback, _donchian, ("upper", "middle", "lower"))
+_DONCHIAN = Batch("donchian", (window(20),), _HIGHEST.lookback, direct(kernels.donchian), ("upper", "middle", "lower"))
 _KELTNER = Batch(
     "keltner",
     (window(20), factor("multiplier", 2.0), window(10, "atr_window")),
     lambda p: int(min(p["window"] - 1, p["atr_window"])),
-    _keltner,
+    on_bars(kernels.keltner),
     ("upper", "middle", "lower"),
 )
 

@@ -9,40 +9,20 @@ import numpy as np
 from algotrendy.domain.types import AnyArray
 from algotrendy.indicators import _streams as streams
 from algotrendy.indicators import _streams_bars as bar_streams
-from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, apply_all
+from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, apply_all, direct, on_bars
 from algotrendy.indicators._parameters import spec, window
 from algotrendy.indicators.registry import IndicatorSpec, ParameterInfo
-from algotrendy.kernels.indicators_channel import highest, lowest
-
-
-def _midpoint(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low = inputs
-    (window,) = parameters
-    bottom = np.empty(low.size)
-    if not (highest(high, window, out) and lowest(low, window, bottom)):
-        return False
-    out += bottom
-    out /= 2.0
-    return True
+from algotrendy.kernels.indicators_channel import ichimoku as kernel
+from algotrendy.kernels.indicators_channel import midpoint
 
 
 def _span_a(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
     conversion, base = parameters
     slower = np.empty(out.size)
-    if not (_midpoint(inputs, (conversion,), out) and _midpoint(inputs, (base,), slower)):
+    if not (midpoint(*inputs, conversion, out) and midpoint(*inputs, base, slower)):
         return False
     out += slower
     out /= 2.0
-    return True
-
-
-def _ichimoku(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    conversion, base, span = parameters
-    lines = zip((conversion, base, span), (out[0], out[1], out[3]), strict=True)
-    if not all(_midpoint(inputs, (window,), line) for window, line in lines):
-        return False
-    np.add(out[0], out[1], out=out[2])
-    out[2] /= 2.0
     return True
 
 
@@ -61,9 +41,9 @@ def _line(batch: Batch, description: str, stream: Any) -> IndicatorSpec:
     return spec(batch, inputs=("high", "low"), unit="price", scale="value", description=description, stream=stream)
 
 
-_CONVERSION = Batch("ichimoku_conversion", (window(9),), lambda p: int(p["window"]) - 1, _midpoint)
-_BASE = Batch("ichimoku_base", (window(26),), lambda p: int(p["window"]) - 1, _midpoint)
-_SPAN_B = Batch("ichimoku_span_b", (window(52),), lambda p: int(p["window"]) - 1, _midpoint)
+_CONVERSION = Batch("ichimoku_conversion", (window(9),), lambda p: int(p["window"]) - 1, direct(midpoint))
+_BASE = Batch("ichimoku_base", (window(26),), lambda p: int(p["window"]) - 1, direct(midpoint))
+_SPAN_B = Batch("ichimoku_span_b", (window(52),), lambda p: int(p["window"]) - 1, direct(midpoint))
 _SPAN_A = Batch(
     "ichimoku_span_a",
     (window(9, "conversion"), window(26, "base")),
@@ -74,7 +54,7 @@ _ICHIMOKU = Batch(
     "ichimoku",
     (window(9, "conversion"), window(26, "base"), window(52, "span")),
     lambda p: int(min(p["conversion"], p["base"], p["span"])) - 1,
-    _ichimoku,
+    on_bars(kernel),
     ("conversion", "base", "span_a", "span_b"),
 )
 _SHIFTED = Batch("shift", (ParameterInfo("bars"),), lambda _p: 0, _shift, through_gaps=True)

@@ -8,64 +8,29 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple
 
-import numpy as np
-
 from algotrendy.domain.types import AnyArray
 from algotrendy.indicators import _streams as streams
-from algotrendy.indicators._batch import (
-    Batch,
-    Inputs,
-    Parameters,
-    Values,
-    all_finite,
-    apply,
-    apply_all,
-    direct,
-    read_only,
-)
+from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, apply_all, direct, on_bars
 from algotrendy.indicators._parameters import member, spec, window
 from algotrendy.kernels import indicators_momentum as kernels
-from algotrendy.kernels.indicators_average import sma as mean
-from algotrendy.kernels.indicators_channel import distance_from_top, highest, lowest
+from algotrendy.kernels.indicators_channel import place_in_channel
 
 _BARS = ("high", "low", "close")
 
 
-def _stochastic(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close = inputs
-    window, smoothing, signal = parameters
-    k, d = out
-    top, bottom = np.empty(close.size), np.empty(close.size)
-    sound = highest(high, window, top) and lowest(low, window, bottom)
-    first, second = window - 1, window + smoothing - 2
-    k[:first] = d[:second] = np.nan
-    place = top[first:]  # written over the tops
-    sound = sound and kernels.place_in_range(close[first:], place, bottom[first:], place)
-    mean(read_only(place), smoothing, k[first:])
-    mean(read_only(k[second:]), signal, d[second:])
-    return sound and all_finite([close[:first]])
-
-
-def _cci(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close = inputs
-    (window,) = parameters
-    typical = np.empty(close.size)
-    if not kernels.typical_price(high, low, close, typical):
-        return False
-    mean(read_only(typical), window, out)
-    kernels.cci(read_only(typical), window, out)
-    return True
+def _williams_r(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
+    return bool(place_in_channel(tuple(inputs), *parameters, True, out))
 
 
 _STOCHASTIC = Batch(
     "stochastic",
     (window(14), window(3, "smoothing"), window(3, "signal")),
     lambda p: int(p["window"] + p["smoothing"]) - 2,
-    _stochastic,
+    on_bars(kernels.stochastic),
     ("k", "d"),
 )
-_WILLIAMS_R = Batch("williams_r", (window(14),), lambda p: int(p["window"]) - 1, direct(distance_from_top))
-_CCI = Batch("cci", (window(20),), lambda p: int(p["window"]) - 1, _cci)
+_WILLIAMS_R = Batch("williams_r", (window(14),), lambda p: int(p["window"]) - 1, _williams_r)
+_CCI = Batch("cci", (window(20),), lambda p: int(p["window"]) - 1, direct(kernels.cci))
 
 _STOCHASTIC_SPEC = spec(
     _STOCHASTIC,

@@ -12,43 +12,21 @@ import numpy as np
 from algotrendy.domain.types import AnyArray, Float1D
 from algotrendy.errors import InputError
 from algotrendy.indicators import _streams_bars as streams
-from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, all_finite, apply, direct, read_only
+from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, direct, on_bars
 from algotrendy.indicators._parameters import spec, window
 from algotrendy.kernels import indicators_volume as kernels
-from algotrendy.kernels.indicators_momentum import typical_price
 
 _BARS = ("high", "low", "close", "volume")
 
 
-def _mfi(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close, volume = inputs
-    (window,) = parameters
-    typical = np.empty(close.size)
-    sound = bool(typical_price(high, low, close, typical))
-    kernels.mfi(read_only(typical), volume, window, out)
-    return sound and all_finite([volume])
-
-
-def _vwap(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close, volume = inputs
-    (window,) = parameters
-    typical = np.empty(close.size)
-    sound = bool(typical_price(high, low, close, typical))
-    kernels.vwap(read_only(typical), volume, window, out)
-    return sound and all_finite([volume])
-
-
-def _session_vwap(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
-    high, low, close, volume, session = inputs
-    typical = np.empty(close.size)
-    typical_price(high, low, close, typical)
-    kernels.session_vwap(read_only(typical), volume, session, out)
-    return True
+def _session_vwap(inputs: Inputs, _parameters: Parameters, out: AnyArray) -> bool:
+    *bars, session = inputs
+    return bool(kernels.session_vwap(tuple(bars), session, out))
 
 
 _OBV = Batch("obv", (), lambda _p: 0, direct(kernels.obv))
-_MFI = Batch("mfi", (window(14),), lambda p: int(p["window"]), _mfi)
-_VWAP = Batch("vwap", (window(),), lambda p: int(p["window"]) - 1, _vwap)
+_MFI = Batch("mfi", (window(14),), lambda p: int(p["window"]), on_bars(kernels.mfi))
+_VWAP = Batch("vwap", (window(),), lambda p: int(p["window"]) - 1, on_bars(kernels.vwap))
 _SESSION_VWAP = Batch("session_vwap", (), lambda _p: 0, _session_vwap, through_gaps=True)
 
 SPECS = (

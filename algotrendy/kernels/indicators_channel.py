@@ -1,9 +1,10 @@
-"""Highest and lowest values of a window, and the place between them, written into `out`.
+"""Highest and lowest values of a window, the middle and the place between them, written into `out`.
 
 Each returns whether all it read was finite.
 
 Each window is the tail of one block of `window` bars and the head of the next, so two running extremes per bar
-suffice, whatever the window (van Herk 1992). One loop goes over a block both ways, as in `indicators_average`.
+suffice, whatever the window (van Herk 1992). The way back over a block comes after the way forth: started from the far
+end of bars that nobody has read yet, it waits for the memory at each block.
 """
 
 from __future__ import annotations
@@ -14,10 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
+from algotrendy.kernels._part import part
+from algotrendy.kernels.indicators_average import ema
+from algotrendy.kernels.indicators_volatility import atr
 
 Float1D: TypeAlias = NDArray[np.float64]
+Float2D: TypeAlias = NDArray[np.float64]
+HighLow: TypeAlias = tuple[Float1D, Float1D]
+HighLowClose: TypeAlias = tuple[Float1D, Float1D, Float1D]
 
 at = np.uint64  # an index without a sign is not looked at for counting from the end
+
+
+@part
+def tops_back(x: Float1D, start: int, count: int, tops: Float1D) -> None:
+    """Write at j the largest of the values from bar `start + j` to the end of the block."""
+    best = -np.inf
+    for j in range(count):
+        best = max(best, x[at(start + count - 1 - j)])
+        tops[at(count - 1 - j)] = best
+
+
+@part
+def bottoms_back(x: Float1D, start: int, count: int, bottoms: Float1D) -> None:
+    """Write at j the smallest of the values from bar `start + j` to the end of the block."""
+    best = np.inf
+    for j in range(count):
+        best = min(best, x[at(start + count - 1 - j)])
+        bottoms[at(count - 1 - j)] = best
 
 
 @jit(error_model="numpy")
@@ -26,19 +51,17 @@ def highest(x: Float1D, window: int, out: Float1D) -> bool:
     if window > x.size:
         out[:] = np.nan
         return True
-    tail, next_tail = np.full(window + 1, -np.inf), np.full(window + 1, -np.inf)  # at j + 1: what the j-th bar needs
+    tops = np.full(window + 1, -np.inf)  # at j + 1: what the j-th bar of the next block needs
     missing = 0
     for start in range(0, x.size, window):
         count = min(window, x.size - start)
-        best = next_best = -np.inf
+        best = -np.inf
         for j in range(count):
             value = x[at(start + j)]
             missing += (value - value) != 0.0  # comparisons drop a NaN, so it is counted
             best = max(best, value)
-            out[at(start + j)] = max(tail[at(j + 1)], best)
-            next_best = max(next_best, x[at(start + count - 1 - j)])
-            next_tail[at(count - 1 - j)] = next_best
-        tail, next_tail = next_tail, tail
+            out[at(start + j)] = max(tops[at(j + 1)], best)
+        tops_back(x, start, count, tops)
     out[: window - 1] = np.nan
     return bool(missing == 0)
 
@@ -49,52 +72,107 @@ def lowest(x: Float1D, window: int, out: Float1D) -> bool:
     if window > x.size:
         out[:] = np.nan
         return True
-    tail, next_tail = np.full(window + 1, np.inf), np.full(window + 1, np.inf)  # at j + 1: what the j-th bar needs
+    bottoms = np.full(window + 1, np.inf)  # at j + 1: what the j-th bar of the next block needs
     missing = 0
     for start in range(0, x.size, window):
         count = min(window, x.size - start)
-        best = next_best = np.inf
+        best = np.inf
         for j in range(count):
             value = x[at(start + j)]
             missing += (value - value) != 0.0  # comparisons drop a NaN, so it is counted
             best = min(best, value)
-            out[at(start + j)] = min(tail[at(j + 1)], best)
-            next_best = min(next_best, x[at(start + count - 1 - j)])
-            next_tail[at(count - 1 - j)] = next_best
-        tail, next_tail = next_tail, tail
+            out[at(start + j)] = min(bottoms[at(j + 1)], best)
+        bottoms_back(x, start, count, bottoms)
     out[: window - 1] = np.nan
     return bool(missing == 0)
 
 
 @jit(error_model="numpy")
-def distance_from_top(high: Float1D, low: Float1D, close: Float1D, window: int, out: Float1D) -> bool:
-    """Write how far the close lies below the highest high, 0 to -100 of the range to the lowest low; 0 without a range.
+def midpoint(high: Float1D, low: Float1D, window: int, out: Float1D) -> bool:
+    """Write the middle between the highest high and the lowest low. Both in one loop: `out` is written once."""
+    if window > high.size:
+        out[:] = np.nan
+        return True
+    tops, bottoms = np.full(window + 1, -np.inf), np.full(window + 1, np.inf)
+    missing = 0
+    for start in range(0, high.size, window):
+        count = min(window, high.size - start)
+        top, bottom = -np.inf, np.inf
+        for j in range(count):
+            bar = at(start + j)
+            witness = high[bar] + low[bar]
+            missing += (witness - witness) != 0.0
+            top, bottom = max(top, high[bar]), min(bottom, low[bar])
+            out[bar] = (max(tops[at(j + 1)], top) + min(bottoms[at(j + 1)], bottom)) / 2.0
+        tops_back(high, start, count, tops)
+        bottoms_back(low, start, count, bottoms)
+    out[: window - 1] = np.nan
+    return bool(missing == 0)
 
-    Both extremes in one loop: what `highest` and `lowest` would write and this read again takes as long as to find it.
+
+@jit(error_model="numpy")
+def donchian(high: Float1D, low: Float1D, window: int, out: Float2D) -> bool:
+    """Write the highest high, the middle, and the lowest low."""
+    upper, middle, lower = out[0], out[1], out[2]
+    sound = highest(high, window, upper) and lowest(low, window, lower)
+    for i in range(upper.size):
+        middle[i] = (upper[i] + lower[i]) / 2.0
+    return bool(sound)
+
+
+@jit(error_model="numpy")
+def ichimoku(bars: HighLow, conversion: int, base: int, span: int, out: Float2D) -> bool:
+    """Write the middles of three windows, the mean of the first two of them coming third."""
+    high, low = bars
+    sound = midpoint(high, low, conversion, out[0]) and midpoint(high, low, base, out[1])
+    first, second, mean = out[0], out[1], out[2]
+    for i in range(mean.size):
+        mean[i] = (first[i] + second[i]) / 2.0
+    return bool(sound and midpoint(high, low, span, out[3]))
+
+
+@jit(error_model="numpy")
+def keltner(bars: HighLowClose, window: int, multiplier: float, atr_window: int, out: Float2D) -> bool:
+    """Write an exponential average of closes plus, alone, and less average true ranges."""
+    high, low, close = bars
+    upper, middle, lower = out[0], out[1], out[2]
+    sound = ema(close, window, middle) and atr(high, low, close, atr_window, upper)
+    if atr_window >= close.size:  # then `atr` did not look at the bars
+        for i in range(close.size):
+            sound &= np.isfinite(high[i] + low[i] + close[i])
+    for i in range(upper.size):
+        reach = upper[i] * multiplier
+        lower[i] = middle[i] - reach
+        upper[i] = middle[i] + reach
+    return bool(sound)
+
+
+@jit(error_model="numpy")
+def place_in_channel(bars: HighLowClose, window: int, from_top: bool, out: Float1D) -> bool:
+    """Write the distance of the close from the highest high (0 to -100) or from the lowest low (0 to 100).
+
+    In percent of the range between the two; 0 without a range.
     """
+    high, low, close = bars
     if window > close.size:
         out[:] = np.nan
         return True
-    tops, next_tops = np.full(window + 1, -np.inf), np.full(window + 1, -np.inf)
-    bottoms, next_bottoms = np.full(window + 1, np.inf), np.full(window + 1, np.inf)
+    tops, bottoms = np.full(window + 1, -np.inf), np.full(window + 1, np.inf)
     missing = 0
     for start in range(0, close.size, window):
         count = min(window, close.size - start)
-        highest_here = next_highest = -np.inf
-        lowest_here = next_lowest = np.inf
+        highest_here, lowest_here = -np.inf, np.inf
         for j in range(count):
-            bar, back = at(start + j), at(start + count - 1 - j)
+            bar = at(start + j)
             newest = close[bar]
             witness = high[bar] + low[bar] + newest
             missing += (witness - witness) != 0.0
             highest_here, lowest_here = max(highest_here, high[bar]), min(lowest_here, low[bar])
             top, bottom = max(tops[at(j + 1)], highest_here), min(bottoms[at(j + 1)], lowest_here)
             reach = top - bottom
-            place = -100.0 * ((top - newest) / reach)
+            place = 100.0 * ((newest - (top if from_top else bottom)) / reach)
             out[bar] = 0.0 if reach == 0.0 else place
-            next_highest, next_lowest = max(next_highest, high[back]), min(next_lowest, low[back])
-            next_tops[at(count - 1 - j)], next_bottoms[at(count - 1 - j)] = next_highest, next_lowest
-        tops, next_tops = next_tops, tops
-        bottoms, next_bottoms = next_bottoms, bottoms
+        tops_back(high, start, count, tops)
+        bottoms_back(low, start, count, bottoms)
     out[: window - 1] = np.nan
     return bool(missing == 0)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
+from algotrendy.kernels.indicators_average import sma
+from algotrendy.kernels.indicators_channel import HighLowClose, place_in_channel
 
 Float1D: TypeAlias = NDArray[np.float64]
 Float2D: TypeAlias = NDArray[np.float64]
@@ -111,15 +113,17 @@ def macd(x: Float1D, fast: int, slow: int, signal: int, out: Float2D) -> bool:
 
 
 @jit(error_model="numpy")
-def place_in_range(close: Float1D, top: Float1D, bottom: Float1D, out: Float1D) -> bool:
-    """Write where the close lies between bottom and top, 0 to 100; 0 where they meet. `out` may be `top`."""
-    missing = 0
-    for i in range(close.size):
-        reach = top[i] - bottom[i]
-        place = 100.0 * ((close[i] - bottom[i]) / reach)
-        out[i] = 0.0 if reach == 0.0 else place
-        missing += (close[i] - close[i]) != 0.0
-    return bool(missing == 0)
+def stochastic(bars: HighLowClose, window: int, smoothing: int, signal: int, out: Float2D) -> bool:
+    """Write the average place of the close between the lowest low and the highest high, and its own average."""
+    k, d = out[0], out[1]
+    first, second = window - 1, window + smoothing - 2
+    place = np.empty(k.size)
+    sound = place_in_channel(bars, window, False, place)
+    k[:first] = np.nan
+    d[:second] = np.nan
+    sma(place[first:], smoothing, k[first:])
+    sma(k[second:], signal, d[second:])
+    return bool(sound)
 
 
 @jit(error_model="numpy")
@@ -134,11 +138,14 @@ def typical_price(high: Float1D, low: Float1D, close: Float1D, out: Float1D) -> 
 
 
 @jit(error_model="numpy")
-def cci(typical: Float1D, window: int, out: Float1D) -> None:
-    """Replace the means of the last `window` typical prices, in `out`, by the commodity channel index.
+def cci(high: Float1D, low: Float1D, close: Float1D, window: int, out: Float1D) -> bool:
+    """Write the typical price's distance from its mean in units of 0.015 mean absolute deviations.
 
-    That is the price's distance from the mean in units of 0.015 mean absolute deviations; 0 in a flat window.
+    0 in a flat window.
     """
+    typical = np.empty(close.size)
+    sound = typical_price(high, low, close, typical)
+    sma(typical, window, out)
     deviation = np.empty(CHUNK)
     for start in range(window - 1, typical.size, CHUNK):  # a chunk of bars at a time: the inner loop vectorises
         means = out[start : start + CHUNK]
@@ -153,3 +160,4 @@ def cci(typical: Float1D, window: int, out: Float1D) -> None:
             spread = 0.015 * (sums[j] / window)
             index = (newest[j] - means[j]) / spread
             means[j] = 0.0 if spread == 0.0 else index
+    return bool(sound)

@@ -1,4 +1,8 @@
-"""Indicators that weigh prices with volume, written into `out`. Inputs are finite, but for `session_vwap` and `obv`."""
+"""Indicators that weigh prices with volume, written into `out`.
+
+Each returns whether all it read was finite; if not, `out` means nothing. `session_vwap` alone takes NaN as it comes,
+and returns True.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
+from algotrendy.kernels._part import part
+from algotrendy.kernels.indicators_momentum import typical_price
 
 Float1D: TypeAlias = NDArray[np.float64]
+Bars: TypeAlias = tuple[Float1D, Float1D, Float1D, Float1D]
+"""High, low, close, volume."""
+
+
+@part
+def all_finite(x: Float1D) -> bool:
+    """Return whether no value is missing."""
+    missing = 0
+    for value in x:
+        missing += (value - value) != 0.0
+    return bool(missing == 0)
 
 
 @jit(error_model="numpy")
 def obv(close: Float1D, volume: Float1D, out: Float1D) -> bool:
-    """Write the running sum of volume, added on a rise and taken away on a fall; the first bar counts as a rise.
-
-    Return whether all it read was finite; if not, `out` means nothing.
-    """
+    """Write the running sum of volume, added on a rise and taken away on a fall; the first bar counts as a rise."""
     total = witness = 0.0
     before = -np.inf
     for i in range(close.size):
@@ -30,8 +44,11 @@ def obv(close: Float1D, volume: Float1D, out: Float1D) -> bool:
 
 
 @jit(error_model="numpy")
-def mfi(typical: Float1D, volume: Float1D, window: int, out: Float1D) -> None:
+def mfi(bars: Bars, window: int, out: Float1D) -> bool:
     """Write the share of money that flowed on a rise of the typical price, 0 to 100; 0 where none flowed."""
+    high, low, close, volume = bars
+    typical = np.empty(close.size)
+    sound = typical_price(high, low, close, typical) and all_finite(volume)
     tail_up, tail_down = np.zeros(min(window, volume.size)), np.zeros(min(window, volume.size))
     up = down = 0.0
     j = window
@@ -56,11 +73,15 @@ def mfi(typical: Float1D, volume: Float1D, window: int, out: Float1D) -> None:
         out[i] = 100.0 * (gained / moved) if moved > 0.0 else 0.0
         j += 1
     out[:window] = np.nan
+    return bool(sound)
 
 
 @jit(error_model="numpy")
-def vwap(typical: Float1D, volume: Float1D, window: int, out: Float1D) -> None:
+def vwap(bars: Bars, window: int, out: Float1D) -> bool:
     """Write the mean typical price of the last `window` bars, weighed with volume; NaN where nothing was traded."""
+    high, low, close, volume = bars
+    typical = np.empty(close.size)
+    sound = typical_price(high, low, close, typical) and all_finite(volume)
     tail_paid, tail_units = np.zeros(min(window, volume.size)), np.zeros(min(window, volume.size))
     reference = paid = units = 0.0
     j = window
@@ -81,14 +102,18 @@ def vwap(typical: Float1D, volume: Float1D, window: int, out: Float1D) -> None:
         out[i] = reference + (tail_paid[j] + paid) / traded if traded > 0.0 else np.nan
         j += 1
     out[: window - 1] = np.nan
+    return bool(sound)
 
 
 @jit(error_model="numpy")
-def session_vwap(typical: Float1D, volume: Float1D, session: Float1D, out: Float1D) -> None:
+def session_vwap(bars: Bars, session: Float1D, out: Float1D) -> bool:
     """Write the mean typical price since the first bar with the same session label, weighed with volume.
 
     NaN until something was traded in the session, and from a NaN to the end of its session.
     """
+    high, low, close, volume = bars
+    typical = np.empty(close.size)
+    typical_price(high, low, close, typical)
     reference = paid = units = 0.0
     for i in range(typical.size):
         if i == 0 or session[i] != session[i - 1]:
@@ -97,3 +122,4 @@ def session_vwap(typical: Float1D, volume: Float1D, session: Float1D, out: Float
         paid += (typical[i] - reference) * volume[i]
         units += volume[i]
         out[i] = reference + paid / units if units > 0.0 else np.nan
+    return True

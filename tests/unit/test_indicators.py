@@ -12,7 +12,7 @@ import pytest
 
 from algotrendy import indicators
 from algotrendy.errors import InputError
-from algotrendy.kernels import indicators_average
+from algotrendy.kernels import indicators_momentum
 
 CLOSE = np.array([10.0, 11.0, 12.0, 11.0, 13.0, 12.0, 14.0, 15.0])
 HIGH, LOW, VOLUME = CLOSE + 1.0, CLOSE - 1.0, np.full(8, 100.0)
@@ -66,11 +66,12 @@ def _required(spec: indicators.IndicatorSpec) -> list[str]:
 def test_read_only_and_writable_inputs_share_one_compiled_kernel() -> None:
     read_only = CLOSE.copy()
     read_only.flags.writeable = False
-    indicators.sma(read_only, 3)
-    indicators.sma(CLOSE, 3)
+    indicators.rsi(read_only, 3)
+    indicators.rsi(CLOSE, 3)
+    indicators.stochastic(HIGH, LOW, read_only, 3)
     indicators.stochastic(HIGH, LOW, CLOSE, 3)
-    indicators.cci(HIGH, LOW, CLOSE, 3)
-    assert len(indicators_average.sma.signatures) == 1
+    assert len(indicators_momentum.rsi.signatures) == 1
+    assert len(indicators_momentum.stochastic.signatures) == 1
 
 
 # --- bad input ---
