@@ -249,7 +249,7 @@ class Run:
     @cached_property
     def units(self) -> Float1D:
         """Units held at the end of each bar, negative for a short position."""
-        return units_held(self.orders, self.equity.size)
+        return units_held(self.order_columns, self.equity.size)
 
 
 def run(bars: BarArrays | Panel, inputs: Inputs, options: Options, *, market: Market | None = None) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,10 +129,10 @@ def bars_held(orders: Orders, n_bars: int) -> int:
     return int(filled[1::2].sum()) + until_end - int(filled[::2].sum())
 
 
-def units_held(orders: Orders, n_bars: int) -> Float1D:
-    """Return the units held at the end of each bar, negative for a short position."""
-    after = np.where(orders.bars[:, REASON] == ENTRY, orders.money[:, UNITS], 0.0)
-    edges = np.concatenate(([0], orders.bars[:, FILLED_AT], [n_bars]))
+def units_held(orders: Mapping[str, NDArray[Any]], n_bars: int) -> Float1D:
+    """Return the units held at the end of each bar, negative for a short position, from `order_columns`."""
+    after = np.where(orders["reason"] == ENTRY, orders["units"], 0.0)
+    edges = np.concatenate(([0], orders["filled_at"], [n_bars]))
     return np.repeat(np.concatenate(([0.0], after)), np.diff(edges))
 
 
@@ -151,22 +152,22 @@ def order_columns(orders: Orders) -> dict[str, NDArray[Any]]:
 
 
 def trade_columns(orders: Orders) -> dict[str, NDArray[Any]]:
-    """Return closed round trips as columns: each closing order beside the one before it, which opened the position."""
-    close = np.flatnonzero(orders.bars[:, REASON] != ENTRY)
-    entry = close - 1
-    units, price = orders.money[entry, UNITS], orders.money[entry, PRICE]
-    pnl = orders.money[close, PROFIT]
+    """Return closed round trips as columns: every second order closes the position that the one before it opened."""
+    bars, money = orders
+    entry, close = slice(0, len(bars) // 2 * 2, 2), slice(1, None, 2)
+    units, price, pnl = money[entry, UNITS].copy(), money[entry, PRICE].copy(), money[close, PROFIT].copy()
+    entered, left = bars[entry, FILLED_AT].copy(), bars[close, FILLED_AT].copy()
     return {
-        "entry_at": orders.bars[entry, FILLED_AT],
-        "exit_at": orders.bars[close, FILLED_AT],
+        "entry_at": entered,
+        "exit_at": left,
         "side": np.sign(units).astype(np.int64),
         "units": np.abs(units),
         "entry_price": price,
-        "exit_price": orders.money[close, PRICE],
+        "exit_price": money[close, PRICE].copy(),
         "pnl": pnl,
         "return_": pnl / np.abs(units * price),
-        "bars_held": orders.bars[close, FILLED_AT] - orders.bars[entry, FILLED_AT],
-        "commission": orders.money[entry, COMMISSION] + orders.money[close, COMMISSION],
-        "borrow": orders.money[close, BORROW],
-        "reason": orders.bars[close, REASON],
+        "bars_held": left - entered,
+        "commission": money[entry, COMMISSION] + money[close, COMMISSION],
+        "borrow": money[close, BORROW].copy(),
+        "reason": bars[close, REASON].copy(),
     }

@@ -38,8 +38,6 @@ class BacktestResult:
         The bars it ran on, with their provenance in `attrs["algotrendy"]`.
     equity_values : array of shape (n_bars,)
         Value of the account at the end of each bar, in currency.
-    units_values : array of shape (n_bars,)
-        Units held at the end of each bar; negative for a short position.
     order_columns : mapping of str to array of shape (n_orders,)
         `decided_at`, `filled_at` (bar positions), `units` (signed), `price`, `commission`, `slippage` (currency),
         `reason` (position in `REASONS`). Ordered by `filled_at`.
@@ -74,7 +72,6 @@ class BacktestResult:
 
     bars: pd.DataFrame
     equity_values: Float1D
-    units_values: Float1D
     order_columns: Mapping[str, AnyArray]
     trade_columns: Mapping[str, AnyArray]
     metrics: Mapping[str, float | int | pd.Timestamp]
@@ -92,6 +89,13 @@ class BacktestResult:
             object.__setattr__(self, name, MappingProxyType(getattr(self, name)))
 
     # --- curves and frames, built on first access ---
+
+    @cached_property
+    def units_values(self) -> Float1D:
+        """Units held at the end of each bar, shape (n_bars,); negative for a short position."""
+        from algotrendy.backtest.engine_metrics import units_held
+
+        return units_held(self.order_columns, len(self.equity_values))
 
     @cached_property
     def equity(self) -> pd.Series[float]:

@@ -179,7 +179,6 @@ def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
     return BacktestResult(
         bars=setting.bars,
         equity_values=done.equity,
-        units_values=done.units,
         order_columns=done.order_columns,
         trade_columns=done.trade_columns,
         metrics=_metrics(done, setting),
@@ -241,7 +240,7 @@ def _numbers(parameters: Mapping[str, Any]) -> dict[str, float]:
 
 def _warnings(strategy: Runnable, setting: Setting, done: Run) -> list[str]:
     found = []
-    if setting.options.fill == "next_open":
+    if setting.options.fill == "next_open" and setting.options.marks is None:  # opens within a day are never judged
         found += _stale_fills(setting, done)
     if is_number(strategy.target) and strategy.target >= _LARGE_TARGET:
         by = f"{strategy.target * 100:g} %"

@@ -55,7 +55,6 @@ def decode(source: Path) -> BacktestResult:
         arrays: dict[str, Any] = {
             "bars": _bars_from_plain(content["bars"]),
             "equity_values": array_from_plain(content["equity_values"]),
-            "units_values": array_from_plain(content["units_values"]),
             "marks": None if content["marks"] is None else array_from_plain(content["marks"]),
             "order_columns": {name: array_from_plain(value) for name, value in content["order_columns"].items()},
             "trade_columns": {name: array_from_plain(value) for name, value in content["trade_columns"].items()},

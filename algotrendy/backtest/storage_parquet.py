@@ -85,7 +85,6 @@ def decode(source: Path) -> BacktestResult:
         arrays: dict[str, Any] = {
             "bars": _bars(table, content),
             "equity_values": table["equity"].to_numpy(),
-            "units_values": table["units"].to_numpy(),
             "marks": None if content["every_bar_is_mark"] else np.flatnonzero(table["is_mark"].to_numpy()),
             "order_columns": _flat(table["fills"]),
             "trade_columns": _flat(table["trades"]),

@@ -7,12 +7,21 @@ not drift.
 
 from __future__ import annotations
 
+import numpy as np
+
+from algotrendy.domain.types import AnyArray
 from algotrendy.indicators import _streams as streams
-from algotrendy.indicators._batch import Batch, Values, apply, direct
+from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, direct
 from algotrendy.indicators._parameters import spec, window
 from algotrendy.kernels import indicators_average as kernels
 
-_SMA = Batch("sma", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.sma))
+
+def _sma(inputs: Inputs, parameters: Parameters, out: AnyArray) -> bool:
+    (x,), (window,) = inputs, parameters
+    return bool(kernels.sma(x, window, out, np.zeros((2, window + 1))))
+
+
+_SMA = Batch("sma", (window(),), lambda p: int(p["window"]) - 1, _sma)
 _EMA = Batch("ema", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.ema), many="indicators_many.ema")
 _WMA = Batch("wma", (window(),), lambda p: int(p["window"]) - 1, direct(kernels.wma))
 

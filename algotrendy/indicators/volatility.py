@@ -18,7 +18,7 @@ from algotrendy.indicators import _streams_bars as bar_streams
 from algotrendy.indicators._batch import Batch, Inputs, Parameters, Values, apply, apply_all, direct
 from algotrendy.indicators._parameters import factor, member, spec, window
 from algotrendy.kernels import indicators_volatility as kernels
-from algotrendy.kernels.indicators_average import sma as mean
+from algotrendy.kernels.indicators_average import mean
 
 _BARS = ("high", "low", "close")
 

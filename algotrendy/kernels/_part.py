@@ -22,5 +22,8 @@ part: Any = numba.njit(forceinline=True, **_OPTIONS)
 summing_part: Any = numba.njit(forceinline=True, fastmath={"reassoc", "contract"}, **_OPTIONS)
 """As `part`; the order and the fusing of additions is left to the compiler, so sums vectorise and agree to rounding."""
 
+extremes_part: Any = numba.njit(forceinline=True, fastmath={"nnan", "nsz"}, **_OPTIONS)
+"""As `part`, for numbers that are never NaN: the largest and the smallest of many are found in lanes."""
+
 KERNEL: dict[str, Any] = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 """Options of `jit` for a kernel that allocates nothing and raises nothing."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels.indicators_average import sma
+from algotrendy.kernels.indicators_average import mean
 from algotrendy.kernels.indicators_channel import HighLowClose, place_in_channel
 
 Float1D: TypeAlias = NDArray[np.float64]
@@ -121,8 +121,8 @@ def stochastic(bars: HighLowClose, window: int, smoothing: int, signal: int, out
     sound = place_in_channel(bars, window, False, place)
     k[:first] = np.nan
     d[:second] = np.nan
-    sma(place[first:], smoothing, k[first:])
-    sma(k[second:], signal, d[second:])
+    mean(place[first:], smoothing, k[first:])
+    mean(k[second:], signal, d[second:])
     return bool(sound)
 
 
@@ -145,7 +145,7 @@ def cci(high: Float1D, low: Float1D, close: Float1D, window: int, out: Float1D) 
     """
     typical = np.empty(close.size)
     sound = typical_price(high, low, close, typical)
-    sma(typical, window, out)
+    mean(typical, window, out)
     deviation = np.empty(CHUNK)
     for start in range(window - 1, typical.size, CHUNK):  # a chunk of bars at a time: the inner loop vectorises
         means = out[start : start + CHUNK]

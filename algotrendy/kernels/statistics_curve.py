@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import KERNEL, summing_part
+from algotrendy.kernels._part import KERNEL, extremes_part, summing_part
 from algotrendy.kernels.orders_types import ENTRY, Market, Orders, Rules
 
 ROUNDING = 1e-12
@@ -54,6 +54,19 @@ def stretch(
     return total, squares, downside, values
 
 
+@extremes_part
+def held_piece(
+    series: NDArray[np.float64], units: float, base: float, equity: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Write the equity of a piece in which nothing is traded; return the largest and the smallest value."""
+    top, bottom = -np.inf, np.inf
+    for i in range(equity.size):
+        value = base + units * series[i]
+        equity[i] = value
+        top, bottom = max(top, value), min(bottom, value)
+    return top, bottom
+
+
 @jit(**KERNEL)
 def follow(
     market: Market, rules: Rules, orders: Orders, n_orders: int, curve: Curve
@@ -67,26 +80,29 @@ def follow(
         zero, sum of the values at the marks; largest loss from the running peak, and the bars of its peak (the last one
         at it; -1: the initial cash) and of its lowest point (-1: no loss).
     """
-    equity, values, units, base, series, k = curve.equity, curve.values, 0.0, rules.cash, market.close, 0
+    equity, values, units, base, series, begin = curve.equity, curve.values, 0.0, rules.cash, market.close, 0
     peak, near, worst, peak_at, start, valley = rules.cash, rules.cash * (1.0 - ROUNDING), 0.0, -1, -1, -1
-    for i in range(equity.size):
-        while k < n_orders and orders.bars[k, 1] == i:
-            units, base, series = 0.0, orders.money[k, 4], market.close
+    for k in range(n_orders + 1):
+        end = orders.bars[k, 1] if k < n_orders else equity.size
+        piece = equity[begin:end]
+        top, bottom = held_piece(series[begin:end], units, base, piece)
+        if top >= near or peak - bottom > worst * peak:  # else no bar of the piece is a new peak or a new low
+            for i in range(piece.size):
+                value = piece[i]
+                if value >= near:
+                    peak_at = begin + i
+                    if value > peak:
+                        peak, near = value, value * (1.0 - ROUNDING)
+                elif peak - value > worst * peak:
+                    worst = (peak - value) / peak
+                    start, valley = peak_at, begin + i
+        if k < n_orders:
+            begin, units, base, series = end, 0.0, orders.money[k, 4], market.close
             if orders.bars[k, 2] == ENTRY:
                 units = orders.money[k, 0]
             if units < 0.0:
                 series = market.held
-                base -= units * (series[i] - market.close[i])
-            k += 1
-        value = base + units * series[i]
-        equity[i] = value
-        if value >= near:
-            peak_at = i
-            if value > peak:
-                peak, near = value, value * (1.0 - ROUNDING)
-        elif peak - value > worst * peak:
-            worst = (peak - value) / peak
-            start, valley = peak_at, i
+                base -= units * (series[begin] - market.close[begin])
     for i in range(curve.marks.size):
         values[i] = equity[curve.marks[i]]
     n, hurdle, alive = values.size, rules.hurdle, curve.alive

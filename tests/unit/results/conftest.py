@@ -28,9 +28,7 @@ def walk(n_bars: int, seed: int, **index_options: Any) -> pd.DataFrame:
     return bars
 
 
-def traded(
-    bars: pd.DataFrame, held: int, side: int
-) -> tuple[dict[str, list[Any]], dict[str, list[Any]], list[float], list[float]]:
+def traded(bars: pd.DataFrame, held: int, side: int) -> tuple[dict[str, list[Any]], dict[str, list[Any]], list[float]]:
     """Be in the market for `held` bars, out for `held`, and so on: all-in at the open, plain arithmetic."""
     cash, units, entry, paid = CASH, 0.0, (0, 0.0), 0.0
     orders: dict[str, list[Any]] = {
@@ -50,7 +48,7 @@ def traded(
         "reason",
     )
     trades: dict[str, list[Any]] = {key: [] for key in names}
-    equity, holding = [], []
+    equity = []
     for i, (opened, close) in enumerate(zip(bars["open"], bars["close"], strict=True)):
         if i and i % held == 0:
             change = side * cash / (opened * (1 + RATE)) if units == 0.0 else -units
@@ -79,8 +77,7 @@ def traded(
             units += change
             entry, paid = (i, opened), fee
         equity.append(cash + units * close)
-        holding.append(units)
-    return orders, trades, equity, holding
+    return orders, trades, equity
 
 
 def columns_of(rows: dict[str, list[Any]]) -> dict[str, np.ndarray]:
@@ -135,13 +132,12 @@ def make_result(
     n_bars: int = 500, *, seed: int = 7, held: int = 20, side: int = 1, bars: pd.DataFrame | None = None, **fields: Any
 ) -> BacktestResult:
     bars = walk(n_bars, seed) if bars is None else bars
-    orders, trades, equity, units = traded(bars, held, side)
+    orders, trades, equity = traded(bars, held, side)
     order_columns, trade_columns = columns_of(orders), columns_of(trades)
     values = np.array(equity)
     made: dict[str, Any] = {
         "bars": bars,
         "equity_values": values,
-        "units_values": np.array(units),
         "order_columns": order_columns,
         "trade_columns": trade_columns,
         "metrics": metrics_of(bars, values, trade_columns, order_columns),
