@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from algotrendy.charts.feed import Feed
-from algotrendy.charts.machine import Layout, Machine, OpenRow, build, require_sizes, spec_of
+from algotrendy.charts.machine import Layout, Machine, OpenRow, as_pair, build, require_sizes, spec_of
 from algotrendy.charts.registry import Parameter, lookup
 from algotrendy.errors import InputError
 from algotrendy.kernels import charts_activity as kernels
+from algotrendy.kernels.charts_checked import checked_whole_events
 from algotrendy.kernels.charts_flow import flow
 from algotrendy.kernels.charts_types import TICKS, UNITS, VALUE, ActivityRule, Events, FlowRule, Rows
 
@@ -36,9 +37,14 @@ class ActivityMachine(Machine):
         return 0
 
     def run(self, events: Events, rows: Rows) -> tuple[int, int]:
+        if self.before is not None:
+            return as_pair(checked_whole_events(events, self.before, self.rule, self.state, rows))
         kernel = kernels.split_events if self.rule.split else kernels.whole_events
-        done: tuple[int, int] = kernel(events, self.rule, self.state, rows)
-        return done
+        return as_pair(kernel(events, self.rule, self.state, rows))
+
+    @property
+    def can_check(self) -> bool:
+        return not self.parameters.get("split", False)
 
     def open_row(self) -> OpenRow | None:
         s = self.state[0]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from algotrendy.charts.feed import Feed
-from algotrendy.charts.machine import Layout, Machine, OpenRow, build, spec_of
+from algotrendy.charts.machine import Layout, Machine, OpenRow, as_pair, build, spec_of
 from algotrendy.charts.registry import Parameter, lookup
 from algotrendy.kernels import charts_bricks as kernels
+from algotrendy.kernels import charts_checked as checked
 from algotrendy.kernels.charts_types import TOLERANCE, Events, RangeRule, RenkoRule, Rows
 
 if TYPE_CHECKING:
@@ -41,8 +42,13 @@ class RenkoMachine(Machine):
         return int(asked.window) - 1
 
     def run(self, events: Events, rows: Rows) -> tuple[int, int]:
-        done: tuple[int, int] = kernels.renko(events, self.rule, self.state, rows)
-        return done
+        if self.before is not None:
+            return as_pair(checked.checked_renko(events, self.before, self.rule, self.state, rows))
+        return as_pair(kernels.renko(events, self.rule, self.state, rows))
+
+    @property
+    def can_check(self) -> bool:
+        return True
 
     def open_row(self) -> OpenRow | None:
         s = self.state[0]
@@ -67,8 +73,13 @@ class RangeMachine(Machine):
         return int(asked.window) - 1
 
     def run(self, events: Events, rows: Rows) -> tuple[int, int]:
-        done: tuple[int, int] = kernels.range_bars(events, self.rule, self.state, rows)
-        return done
+        if self.before is not None:
+            return as_pair(checked.checked_range_bars(events, self.before, self.rule, self.state, rows))
+        return as_pair(kernels.range_bars(events, self.rule, self.state, rows))
+
+    @property
+    def can_check(self) -> bool:
+        return True
 
     def open_row(self) -> OpenRow | None:
         s = self.state[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from algotrendy.charts.feed import Feed, as_feed
 from algotrendy.charts.registry import ChartSpec, ChartStream, lookup
 from algotrendy.errors import InputError
+from algotrendy.kernels.charts_checked import UNSOUND
 from algotrendy.kernels.charts_types import (
     CLOSED,
     DIRECTION,
@@ -31,7 +33,11 @@ from algotrendy.kernels.charts_types import (
 ROWS_MAX = 20_000_000
 """A chart with more rows than this is a mistake in its size."""
 
+_CHECKED_FIRST = 1 << 12
+"""Trades that are checked before a machine begins: by the first of them, where it checks the others itself."""
+
 _FIRST_CAPACITY = 1 << 12
+_NO_STAMP = -(2**63) + 1  # a missing stamp is one less, and so goes back
 _PRICES = ("open", "high", "low", "close", "volume")
 
 
@@ -93,6 +99,8 @@ class Machine:
         self.parameters = parameters
         self.state: Any = new_state(self.kernel)
         self.last_end = 0
+        self.before: int | None = None
+        self._met_unsound = False
         self._waiting: Feed | None = None
         self._begun = False
         self._rows: Rows | None = None
@@ -105,8 +113,17 @@ class Machine:
         return 0
 
     def run(self, events: Events, rows: Rows) -> tuple[int, int]:
-        """Call the kernel: return how many rows were written and how many events were taken."""
+        """Call the kernel: return how many rows were written and how many events were taken.
+
+        Where `before` is set, these are trades after one at that stamp, which the kernel has to check itself; it takes
+        `UNSOUND` events if one is not sound.
+        """
         raise AssertionError("a machine says how it runs")
+
+    @property
+    def can_check(self) -> bool:
+        """Whether `run` can check trades itself."""
+        return False
 
     def follow(self, feed: Feed) -> None:
         """Look at the events that `run` is about to be given, stamps and all."""
@@ -145,6 +162,16 @@ class Machine:
             feed = self._absorb(feed, count)
         return self._made(feed)
 
+    def advance_unchecked(self, feed: Feed) -> Rows:
+        """Take trades that nobody has checked yet, where the machine `can_check`; errors as of `Feed.check`."""
+        feed.check(0, _CHECKED_FIRST)  # the style may begin by these
+        self.before = _NO_STAMP
+        rows = self.advance(feed)
+        self.before = None
+        if self._met_unsound:
+            feed.check()  # says which
+        return rows
+
     def _made(self, feed: Feed) -> Rows:
         events, size = feed.events, feed.events.close.size
         if size:
@@ -155,7 +182,12 @@ class Machine:
         blocks: list[Rows] = []
         done = total = 0
         while done < size:
+            if done and self.before is not None:
+                self.before = int(events.start[done - 1])
             n, taken = self.run(events if done == 0 else feed.after(done).events, self._rows)
+            if taken == UNSOUND:
+                self._met_unsound = True
+                break
             if n:
                 blocks.append(Rows(self._rows.numbers[:, :n].copy(), self._rows.whole[:, :n].copy()))
             done, total = done + taken, total + n
@@ -197,9 +229,18 @@ def build(
     if partial not in (True, False):
         raise InputError(f"partial is {partial!r}; expected True or False")
     feed = as_feed(data, interval=interval, calendar=calendar)
-    rows = joined([machine.advance(piece) for piece in feed.pieces()])
+    if feed.kind == "trades" and machine.can_check:
+        rows = machine.advance_unchecked(feed)
+    else:
+        rows = joined([machine.advance(piece) for piece in feed.pieces()])
     last = machine.partial() if partial else None
     return frame_of_rows(machine.layout, rows, feed.unit, last)
+
+
+def as_pair(done: Any) -> tuple[int, int]:
+    """Return what a kernel returned: rows written and events taken."""
+    n, taken = done
+    return int(n), int(taken)
 
 
 def joined(blocks: list[Rows]) -> Rows:
@@ -228,7 +269,17 @@ def frame_of_rows(layout: Layout, rows: Rows, unit: str, partial: Rows | None = 
     columns["synthetic"] = np.full(whole.shape[1], layout.synthetic)
     if partial is not None:
         columns["is_partial"] = np.arange(whole.shape[1]) >= n
-    return pd.DataFrame(columns, index=pd.RangeIndex(whole.shape[1], name=layout.index), copy=False)
+    # pandas takes twice as long to make an index of the names as to make the frame.
+    frame = pd.DataFrame(
+        dict(enumerate(columns.values())), index=pd.RangeIndex(whole.shape[1], name=layout.index), copy=False
+    )
+    frame.columns = _names(tuple(columns)).copy()
+    return frame
+
+
+@cache
+def _names(columns: tuple[str, ...]) -> pd.Index[str]:
+    return pd.Index(columns)
 
 
 def row_dicts(layout: Layout, rows: Rows, unit: str, *, is_partial: bool = False) -> list[dict[str, Any]]:

@@ -467,3 +467,51 @@ class TestPlots:
         trace = charts.plot(rows).data[0]
         assert len(trace.x) == ROWS_MAX
         assert trace.x[-1] == len(rows) - 1
+
+
+class TestUnsoundTrades:
+    """Checked block by block while the chart is made: the message names the first one, wherever it lies."""
+
+    MAKERS: tuple[Any, ...] = (
+        lambda trades: charts.renko(trades, 1),
+        lambda trades: charts.range(trades, 0.01),
+        lambda trades: charts.range(trades, "0.5%"),
+        lambda trades: charts.tick(trades, 1),
+        lambda trades: charts.tick(trades, 256),
+        lambda trades: charts.volume(trades, 100),
+        lambda trades: charts.volume(trades, 100, split=True),
+        lambda trades: charts.dollar(trades, 10_000),
+        lambda trades: charts.kagi(trades, 1),
+    )
+    FAULTS: tuple[tuple[str, float, str], ...] = (
+        ("price", np.nan, "a price is not a number above zero"),
+        ("price", 0.0, "a price is not a number above zero"),
+        ("price", np.inf, "a price is not a number above zero"),
+        ("size", -1.0, "a size is not a number of zero or above"),
+        ("size", np.nan, "a size is not a number of zero or above"),
+    )
+
+    @staticmethod
+    def trades(n: int) -> pd.DataFrame:
+        rng = np.random.default_rng(3)
+        index = pd.date_range("2024-03-01", periods=n, freq="s", tz="UTC")
+        return pd.DataFrame({"price": 100 + rng.normal(0, 0.1, n).cumsum(), "size": rng.integers(1, 9, n)}, index=index)
+
+    @pytest.mark.parametrize("row", [0, 1, 255, 256, 257, 4095, 4096, 4097, 9_000, 9_999])
+    @pytest.mark.parametrize("make", MAKERS)
+    def test_one_is_found_in_every_block(self, make: Any, row: int) -> None:
+        for column, value, message in self.FAULTS:
+            trades = self.trades(10_000).astype(float)
+            trades.iloc[row, trades.columns.get_loc(column)] = value
+            with pytest.raises(InputError, match=rf"{message} in 1 of 10000 trades.*row {row}\)"):
+                make(trades)
+
+    @pytest.mark.parametrize("row", [1, 255, 256, 257, 4095, 4096, 4097, 9_999])
+    @pytest.mark.parametrize("make", MAKERS)
+    def test_a_time_that_goes_back_is_found_in_every_block(self, make: Any, row: int) -> None:
+        trades = self.trades(10_000)
+        stamps = trades.index.to_numpy().copy()
+        stamps[row] = stamps[row - 1] - np.timedelta64(1, "ms")
+        trades.index = pd.DatetimeIndex(stamps, tz="UTC")
+        with pytest.raises(InputError, match=rf"the times go back in 1 of 10000 trades.*row {row}\)"):
+            make(trades)
