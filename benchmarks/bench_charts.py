@@ -1,7 +1,7 @@
 """Nanoseconds per trade of every chart style, in one process, on one core.
 
-Two figures: from arrays to rows, which is what a style costs and what the budget is for; and the whole public call,
-which also checks the trades and takes and gives frames.
+Two figures: the whole public call, which checks the trades and takes and gives frames, and is what the budget is for;
+and from arrays to rows alone, which is what a style costs.
 
 Run as `python benchmarks/bench_charts.py [trades]`; `peer_charts.py` times the peers on the same trades in an
 environment of their own, because one of them needs an older numpy. The fastest of several runs counts.
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{n:,} trades, one core")
     print(f"{'style':16} {'arrays ns':>9} {'whole ns':>9} {'rows':>9}")
     for row in rows:
-        verdict = "" if row.name not in FAST else "PASS" if row.arrays_ns <= BUDGET_NS else "OVER"
+        verdict = "" if row.name not in FAST else "PASS" if row.whole_ns <= BUDGET_NS else "OVER"
         print(f"{row.name:16} {row.arrays_ns:9.2f} {row.whole_ns:9.2f} {row.n_rows:9,}  {verdict}")
     print(f"one event of a renko stream: {stream:.1f} us")
 

@@ -1,13 +1,15 @@
 """The freshness of streams: a replay at 10,000 ticks a second to several subscribers, and how much one core carries.
 
-Run with `taskset -c 0 python benchmarks/bench_stream.py [seconds]`; everything then shares one core: the source, the
-hub, every callback and every thread. Ticks carry the moment at which they are due, so a source that falls behind shows
-as age and not as a slower feed. `fresh` is what the law asks for: p99 below one second, nothing dropped.
+Run with `taskset -c 0 python benchmarks/bench_stream.py [seconds]` (`--json`: the figures of `make bench`); everything
+then shares one core: the source, the hub, every callback and every thread. Ticks carry the moment at which they are
+due, so a source that falls behind shows as age and not as a slower feed. `fresh` is what the law asks for: p99 below
+one second, nothing dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import statistics
@@ -114,8 +116,20 @@ async def unpaced(n: int, names: tuple[str, ...]) -> tuple[float, int]:
     return rate, lost
 
 
+def as_json(seconds: float) -> str:
+    """Return how fresh ticks are for all subscribers at once: what `compare.py` reads."""
+    _, found = asyncio.run(paced(seconds, tuple(SUBSCRIBERS)))
+    ages = [each.freshness.seconds_p99 for _, each in found if each.freshness is not None]
+    delivered, dropped = sum(each.delivered for _, each in found), sum(each.dropped for _, each in found)
+    return json.dumps({"p99": max(ages), "subscribers": len(found), "delivered": delivered, "dropped": dropped})
+
+
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    numbers = [float(text) for text in sys.argv[1:] if not text.startswith("--")]
+    seconds = numbers[0] if numbers else 10.0
+    if "--json" in sys.argv:
+        print(as_json(seconds))
+        return
     cores = len(os.sched_getaffinity(0))
     print(f"{RATE:,.0f} ticks a second for {seconds:g} s, {len(SYMBOLS)} symbols, on {cores} core(s)\n")
     print(f"  {'subscribers':42s}{'delivered':>9s} {'dropped':>8s} {'p50 ms':>9s} {'p99 ms':>9s} {'max ms':>9s}")
