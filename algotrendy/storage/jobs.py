@@ -229,7 +229,7 @@ class JobStore:
 
         query = sa.select(self._table.c.status, sa.func.count()).group_by(self._table.c.status)
         with self._transactions.transaction(writes=False) as connection:
-            found = {JobStatus(status): count for status, count in connection.execute(query).tuples()}
+            found = {JobStatus(status): count for status, count in connection.execute(query).all()}
         return {status: found.get(status, 0) for status in JobStatus}
 
     def cancel(self, job_id: str) -> Job:
@@ -322,7 +322,7 @@ class JobStore:
         job_id, lease : str, UUID
             Which job, and the lease that this worker has.
         status : str
-            completed, failed, cancelled; or queued, to be taken again.
+            completed, failed, cancelled; or queued, to be taken again, unless somebody cancelled it meanwhile.
         result, error : any, str
             What came out, or what went wrong.
         after_seconds : float
@@ -333,17 +333,21 @@ class JobStore:
         wanted = _status(status)
         if wanted not in NEXT_JOB_STATUS[S.RUNNING] - {S.RUNNING}:
             raise InputError(f"a running job cannot become {wanted} by its worker; expected queued or a final status")
+        has = self._has(job_id, lease)
         with self._transactions.transaction() as connection:
             now = self._transactions.now(connection)
             values: dict[str, Any] = {"status": wanted, "lease": None}
             if error is not None:
                 values["error"] = error.replace("\0", "\N{SYMBOL FOR NULL}")
-            if wanted is S.QUEUED:
-                values["due_at"] = now + timedelta(seconds=after_seconds)
-                values |= {"expected_at": None} | ({} if counts else {"attempts": self._table.c.attempts - 1})
+            if wanted is not S.QUEUED:
+                row = self._changed(connection, has, {**values, "finished_at": now, "result": result})
             else:
-                values |= {"finished_at": now, "result": result}
-            row = self._changed(connection, self._has(job_id, lease), values)
+                attempts = self._table.c.attempts - (0 if counts else 1)
+                again = {"due_at": now + timedelta(seconds=after_seconds), "expected_at": None, "attempts": attempts}
+                is_wanted = ~self._table.c.cancel_requested
+                row = self._changed(connection, has & is_wanted, {**values, **again})
+                if row is None:
+                    row = self._changed(connection, has, {**values, "status": S.CANCELLED, "finished_at": now})
         return None if row is None else _job(row)
 
     # --- statements ---

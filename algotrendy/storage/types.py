@@ -137,7 +137,9 @@ class Json(sa.TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Any) -> Any:
         """Return what was put in."""
-        return None if value is None else from_plain(json.loads(value) if isinstance(value, str) else value)
+        if value is None:
+            return None
+        return from_plain(value if dialect.name == "postgresql" else json.loads(value))
 
 
 def strict_json(plain: Any) -> str:

@@ -52,7 +52,7 @@ class UnitOfWork:
         self._database = database
         self._opened: AbstractContextManager[sa.Connection] | None = None
         self._connection: sa.Connection | None = None
-        self._why_broken: BaseException | None = None
+        self._is_broken = False
 
     def __enter__(self) -> UnitOfWork:
         """Begin."""
@@ -84,16 +84,16 @@ class UnitOfWork:
             raise InputError(
                 "this unit of work has not begun, or has ended; use it inside: with UnitOfWork(...) as work"
             )
+        is_whole = False
         try:
             with self._database.translated():
                 yield self._connection
+            is_whole = True
         except RecordError as e:
-            if e.__cause__ is not None:
-                self._why_broken = e
+            is_whole = e.__cause__ is None  # a store found that it is not so; no statement failed
             raise
-        except BaseException as e:
-            self._why_broken = e
-            raise
+        finally:
+            self._is_broken = self._is_broken or not is_whole
 
     def now(self, connection: sa.Connection) -> datetime:
         """Return what time it is for everybody who uses the database."""
@@ -109,9 +109,7 @@ class UnitOfWork:
         """
         if self._connection is None:
             raise InputError("this unit of work has not begun, or has ended; it cannot be committed")
-        if self._why_broken is not None:
-            raise InputError(
-                f"a statement in this unit failed ({self._why_broken}); begin a new one"
-            ) from self._why_broken
+        if self._is_broken:
+            raise InputError("a statement in this unit failed, so nothing of it can be committed; begin a new one")
         self._database.commit(self._connection)
         self._connection = None

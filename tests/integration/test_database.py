@@ -302,16 +302,17 @@ def test_a_connection_that_breaks_before_the_commit_did_nothing_and_at_the_commi
         store = StrategyStore(database)
         store.create(name="first", asset_class="stock")
 
-        def end(connection: sa.Connection) -> None:
+        def end(connection: sa.Connection, *, then_ask: bool = False) -> None:
             pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
             with killer.transaction() as other:
                 other.execute(sa.select(sa.func.pg_terminate_backend(pid, 5_000)))
+            if then_ask:
+                connection.execute(sa.text("SELECT 1"))
 
         with pytest.raises(OutcomeUnknown, match="broke while committing"), database.transaction() as connection:
             end(connection)
         with pytest.raises(VenueUnavailable), database.transaction() as connection:
-            end(connection)
-            connection.execute(sa.text("SELECT 1"))
+            end(connection, then_ask=True)
         assert len(store.list().items) == 1, "the next call opens a new connection"
 
 
@@ -328,10 +329,10 @@ def test_what_a_commit_survives_is_set_on_the_connection(place: Place) -> None:
 
 
 def test_readers_of_sqlite_wait_for_nobody_and_keys_are_held(tmp_path: Path) -> None:
-    with opened(Place(f"sqlite:///{tmp_path}/house.db")) as database:
-        with database.transaction(writes=False) as connection:
-            assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
-            assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
+    place = Place(f"sqlite:///{tmp_path}/house.db")
+    with opened(place) as database, database.transaction(writes=False) as connection:
+        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
     with sqlite3.connect(tmp_path / "house.db") as plain:
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
