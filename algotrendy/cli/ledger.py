@@ -44,7 +44,7 @@ def ledger(
     if context.invoked_subcommand is not None:
         return
     with _opened(url) as kept:
-        rows = [_row(data_hash, records) for data_hash, records in _by_data(kept).items()]
+        rows = [_row(kept, data_hash, records[-1]) for data_hash, records in _by_data(kept).items()]
     if as_json:
         show.console.print(json.dumps(rows, indent=2), markup=False)
     elif rows:
@@ -89,14 +89,11 @@ def _by_data(kept: SqlTrialLedger) -> dict[str, list[TrialRecord]]:
     return groups
 
 
-def _row(data_hash: str, records: list[TrialRecord]) -> dict[str, Any]:
+def _row(kept: SqlTrialLedger, data_hash: str, last: TrialRecord) -> dict[str, Any]:
     """Return what is known of one set of bars, in what JSON can say: a number that is not known is null."""
     from dataclasses import asdict
 
-    from algotrendy.storage.ledger import total_of
-
-    last = records[-1]
-    total = asdict(total_of(data_hash, records))
+    total = asdict(kept.total(data_hash))
     known = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in total.items()}
     return {**known, "last_at": last.at.isoformat(), "last_kind": last.kind, "last_label": last.label}
 

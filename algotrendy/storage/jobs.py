@@ -367,6 +367,8 @@ class JobStore:
 
         t = self._table
         has_expired = (t.c.status == S.RUNNING) & (t.c.due_at <= now)
+        if not connection.execute(sa.select(sa.exists().where(has_expired))).scalar_one():
+            return
         error = "its worker fell silent, and it was taken as often as it may be: it may be what kills the worker"
         ends: builtins.list[tuple[sa.ColumnElement[bool], dict[str, Any]]] = [
             (has_expired & t.c.cancel_requested, {"status": S.CANCELLED}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from algotrendy.storage.records import checked_text, insert_new
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["SqlTrialLedger", "default_ledger_url", "total_of"]
+__all__ = ["SqlTrialLedger", "default_ledger_url"]
 
 _KINDS = ("backtest", "sweep", "walk_forward", "procedure_test", "discovery")
 _NUMBERS = ("sharpe_mean", "sharpe_variance", "best_sharpe")
@@ -100,8 +99,36 @@ class SqlTrialLedger:
             connection.execute(self._upsert, values)
 
     def total(self, data_hash: str) -> TrialTotal:
-        """Return what was tried on these data so far; zeros and NaN if nothing was."""
-        return total_of(data_hash, self.records(data_hash))
+        """Return what was tried on these data so far; zeros and NaN if nothing was.
+
+        The variance of all trials together is that inside the records plus that between their means: with n trials,
+        mean m and variance v in each record, N and M of all together, (sum of (n - 1) v + n (m - M)^2) / (N - 1).
+        Records whose mean or variance is not known are left out of it.
+        """
+        import sqlalchemy as sa
+
+        c, total = self._table.c, sa.func.sum
+        is_known = c.sharpe_mean.is_not(None) & ((c.n_trials == 1) | c.sharpe_variance.is_not(None))
+        counts = sa.select(sa.func.count(), total(c.n_trials), total(c.effective_trials), sa.func.max(c.best_sharpe))
+        means = sa.select(total(c.n_trials), total(c.n_trials * c.sharpe_mean)).where(is_known)
+        with self._database.transaction(writes=False) as connection:
+            here = c.data_hash == data_hash
+            n_records, n_trials, effective, best = connection.execute(counts.where(here)).one()
+            n_known, weighted = connection.execute(means.where(here)).one()
+            variance = None
+            if n_known is not None and n_known > 1:
+                apart = c.sharpe_mean - weighted / float(n_known)
+                inside = sa.case((c.n_trials == 1, 0.0), else_=(c.n_trials - 1) * c.sharpe_variance)
+                squares = sa.select(total(inside + c.n_trials * apart * apart)).where(is_known & here)
+                variance = connection.execute(squares).scalar_one() / float(n_known - 1)
+        return TrialTotal(
+            data_hash=data_hash,
+            n_records=n_records,
+            n_trials=int(n_trials or 0),
+            effective_trials=float(effective or 0.0),
+            sharpe_variance=math.nan if variance is None else variance,
+            best_sharpe=math.nan if best is None else best,
+        )
 
     def records(self, data_hash: str | None = None) -> list[TrialRecord]:
         """Return what is remembered of these data, or of all, the oldest first."""
@@ -131,43 +158,6 @@ class SqlTrialLedger:
         changes = {column.name: insert.excluded[column.name] for column in t.c if column.name not in keys}
         got_further = insert.excluded.n_trials > t.c.n_trials
         return insert.on_conflict_do_update(index_elements=sorted(keys), set_=changes, where=got_further)
-
-
-def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
-    """Return the total of records that are distinct.
-
-    The variance of all trials together is that inside the records plus that between their means: with n trials, mean m
-    and variance v in each record, N and M of all together, (sum of (n - 1) v + n (m - M)^2) / (N - 1). Records whose
-    mean or variance is not known are left out of it.
-
-    Examples
-    --------
-    >>> total_of("5f0c", []).n_trials
-    0
-    """
-    found = list(records)
-    best = [record.best_sharpe for record in found if not math.isnan(record.best_sharpe)]
-    return TrialTotal(
-        data_hash=data_hash,
-        n_records=len(found),
-        n_trials=sum(record.n_trials for record in found),
-        effective_trials=math.fsum(record.effective_trials for record in found),
-        sharpe_variance=_pooled_variance(found),
-        best_sharpe=max(best, default=math.nan),
-    )
-
-
-def _pooled_variance(records: Iterable[TrialRecord]) -> float:
-    known = [
-        (record.n_trials, record.sharpe_mean, 0.0 if record.n_trials == 1 else record.sharpe_variance)
-        for record in records
-        if not math.isnan(record.sharpe_mean) and (record.n_trials == 1 or not math.isnan(record.sharpe_variance))
-    ]
-    count = sum(n for n, _, _ in known)
-    if count < 2:
-        return math.nan
-    mean = math.fsum(n * m for n, m, _ in known) / count
-    return math.fsum((n - 1) * v + n * (m - mean) ** 2 for n, m, v in known) / (count - 1)
 
 
 def _row(trial: TrialRecord) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def _bring_up(database: Database) -> None:
     with database.connection(writes=True) as connection:
         if database.dialect == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number(database.schema, "tables"))))
-            if database.schema is not None:
-                connection.execute(sa.schema.CreateSchema(database.schema, if_not_exists=True))
+            if database.schema is not None and not sa.inspect(connection).has_schema(database.schema):
+                connection.execute(sa.schema.CreateSchema(database.schema))
         found = version_of(connection)
         if found is None:
             _make(connection, database.place)

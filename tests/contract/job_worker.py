@@ -14,7 +14,7 @@ from pathlib import Path
 from algotrendy.jobs import Backoff, JobContext, JobQueue, Worker
 from algotrendy.storage import Database
 
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 4.0
 
 
 def say(text: str) -> None:

@@ -23,7 +23,6 @@ from algotrendy.backtest.trials import TrialLedger, TrialRecord
 from algotrendy.cli import main, show
 from algotrendy.errors import InputError
 from algotrendy.storage import Database, SqlTrialLedger, default_ledger_url
-from algotrendy.storage.ledger import total_of
 from tests.contract.databases import KINDS, Place, opened, place_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,24 +114,45 @@ def test_a_record_that_cannot_be_is_refused(ledger: SqlTrialLedger, wrong: dict[
 # --- the variance of all trials together ---
 
 
+@pytest.fixture(scope="module")
+def shared_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlTrialLedger]:
+    ledger = SqlTrialLedger(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db")
+    yield ledger
+    ledger.close()
+
+
 @given(
     groups=st.lists(st.lists(st.floats(-3, 3), min_size=1, max_size=6), min_size=1, max_size=6),
     unknown=st.booleans(),
 )
-def test_the_pooled_variance_is_that_of_all_trials_at_once(groups: list[list[float]], unknown: bool) -> None:
-    records = [
-        record(
-            f"d{place}",
-            n=len(group),
-            sharpe_mean=float(np.mean(group)),
-            sharpe_variance=float(np.var(group, ddof=1)) if len(group) > 1 else math.nan,
-        )
-        for place, group in enumerate(groups)
-    ]
+def test_the_variance_of_a_total_is_that_of_all_trials_at_once(
+    shared_ledger: SqlTrialLedger, groups: list[list[float]], unknown: bool
+) -> None:
+    shared_ledger.forget()
+    for place, group in enumerate(groups):
+        shared_ledger.record(grouped(f"d{place}", group))
     if unknown:
-        records += [record("x", n=3, sharpe_mean=math.nan), record("y", n=3, sharpe_variance=math.nan)]
-    found = total_of("5f0c", records).sharpe_variance
-    everything = np.concatenate(groups)
+        shared_ledger.record(record("x", n=3, sharpe_mean=math.nan))
+        shared_ledger.record(record("y", n=3, sharpe_variance=math.nan))
+    assert_pooled(shared_ledger, groups)
+
+
+def test_the_variance_of_a_total_is_the_same_on_every_database(ledger: SqlTrialLedger) -> None:
+    groups = [[0.5], [0.1, 0.3, -0.2], [0.0, 0.7], [2.0]]
+    for place, group in enumerate(groups):
+        ledger.record(grouped(f"d{place}", group))
+        assert_pooled(ledger, groups[: place + 1])
+
+
+def grouped(definition: str, sharpes: list[float]) -> TrialRecord:
+    """Return the record of trials with these Sharpe ratios."""
+    variance = float(np.var(sharpes, ddof=1)) if len(sharpes) > 1 else math.nan
+    return record(definition, n=len(sharpes), sharpe_mean=float(np.mean(sharpes)), sharpe_variance=variance)
+
+
+def assert_pooled(ledger: SqlTrialLedger, groups: list[list[float]]) -> None:
+    """Check the variance of a total against NumPy's of all trials in one list."""
+    found, everything = ledger.total("5f0c").sharpe_variance, np.concatenate(groups)
     if len(everything) < 2:
         assert math.isnan(found)
     else:
