@@ -71,6 +71,15 @@ class Queue(RuleBasedStateMachine):
         self.now += seconds
 
     @rule()
+    def a_worker_comes_by(self) -> None:
+        self.take()
+
+    @precondition(lambda self: self.leases)
+    @rule()
+    def a_worker_falls_silent_and_another_comes_by(self) -> None:
+        self.now += LEASE
+        self.take()
+
     def take(self) -> None:
         due = [job for job in self.jobs.values() if job.status in ("queued", "running") and job.due <= self.now]
         for job in due:
