@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from algotrendy.errors import Conflict, InputError, OutcomeUnknown, VenueUnavailable
+from algotrendy.errors import ConfigError, Conflict, InputError, OutcomeUnknown, VenueUnavailable
 from algotrendy.home import default_home
 from algotrendy.storage.address import database_url, place_of, translation
 
@@ -261,7 +261,11 @@ class Database:
         from algotrendy.storage.schema import ensure_tables
 
         if self.dialect == "sqlite":
-            Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(str(self._url.database)).parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as e:
+                raise ConfigError(f"the folder of {self.place} cannot be made ({e}); name another file") from e
             with self.translated():
                 self._log_ahead()
         ensure_tables(self)

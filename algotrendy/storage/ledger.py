@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlTrialLedger", "default_ledger_url"]
 
 _KINDS = ("backtest", "sweep", "walk_forward", "procedure_test", "discovery")
+_LOCK_SECONDS = 10.0  # nobody waits a minute for a line in a ledger
 _NUMBERS = ("sharpe_mean", "sharpe_variance", "best_sharpe")
 
 
@@ -75,7 +76,7 @@ class SqlTrialLedger:
 
         if not isinstance(database, Database):
             url = default_ledger_url() if database is None else database
-            database = Database(url, durability="process", connections=2)
+            database = Database(url, durability="process", connections=2, lock_seconds=_LOCK_SECONDS)
         self._database, self._table = database, trials
         self._upsert: Any = None
 

@@ -259,6 +259,12 @@ def test_a_file_that_is_no_database_is_a_wrong_setting(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path}/house.db").prepare()
 
 
+def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"the folder of house\.db cannot be made .*; name another file"):
+        Database(f"sqlite:///{tmp_path}/file/house.db").prepare()
+
+
 def test_a_writer_waits_for_another_and_then_says_so(tmp_path: Path) -> None:
     place = Place(f"sqlite:///{tmp_path}/house.db")
     with opened(place, lock_seconds=0.2) as database:
