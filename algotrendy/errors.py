@@ -6,11 +6,16 @@ AlgotrendyError
 ├── ConfigError                  the setup is wrong: fix a setting or a key
 │   └── MissingExtraError        an optional dependency is not installed: the message gives the command
 ├── DataError                    no such series, or a file that cannot be read as one
+├── RecordError                  what is stored is not as the call supposes: read it again
+│   ├── NotFound                 there is no such strategy, result, job, ...
+│   └── Conflict                 it changed meanwhile, or its state does not allow this
+├── JobStopped                   a job's handler is to end: let it pass
 └── VenueError                   the outside world failed
     ├── VenueUnavailable         nothing happened: safe to retry
     │   └── RateLimited          too many requests: the message says how long to wait
     ├── AccessRefused            the key is missing, wrong, or does not cover what was asked for
-    └── BadAnswer                what came back cannot be read as what was asked for
+    ├── BadAnswer                what came back cannot be read as what was asked for
+    └── OutcomeUnknown           it may have happened: look before you repeat it
 """
 
 from __future__ import annotations
@@ -63,6 +68,33 @@ class DataError(AlgotrendyError):
     """There is no such series, or the file cannot be read as one."""
 
 
+class RecordError(AlgotrendyError):
+    """What is stored is not as the call supposes: read it again, then decide."""
+
+
+class NotFound(RecordError):  # noqa: N818 - reads as what is the case, like the others
+    """There is no such record: it was never made, or it was deleted."""
+
+
+class Conflict(RecordError):  # noqa: N818
+    """The record changed since it was read, or its state does not allow what was asked for."""
+
+
+class JobStopped(AlgotrendyError):  # noqa: N818
+    """A handler of jobs is to end now; let it pass, the worker knows what to do.
+
+    Attributes
+    ----------
+    reason : {"cancelled", "lease lost", "worker stops"}
+        Somebody cancelled the job; or another worker has it, so what this one does counts no more; or this worker was
+        told to stop, and the job goes back to the queue.
+    """
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"{job_id} is to end: {reason}")
+        self.job_id, self.reason = job_id, reason
+
+
 class VenueError(AlgotrendyError):
     """The outside world failed: a data vendor, a broker, a chain.
 
@@ -101,3 +133,7 @@ class AccessRefused(VenueError):  # noqa: N818
 
 class BadAnswer(VenueError):  # noqa: N818
     """What came back cannot be read as what was asked for; nothing of it was kept."""
+
+
+class OutcomeUnknown(VenueError):  # noqa: N818
+    """The connection broke at the decisive moment: it may have happened or not. Look before you repeat it."""

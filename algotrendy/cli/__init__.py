@@ -1,4 +1,4 @@
-"""The command line: `algotrendy demo | backtest | optimize | report | data`.
+"""The command line: `algotrendy demo | backtest | optimize | report | data | ledger`.
 
 Typer and rich are loaded when a command runs, not when this module is imported.
 """

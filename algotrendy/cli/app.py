@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import algotrendy
-from algotrendy.cli import backtest, data, demo, optimize, report
+from algotrendy.cli import backtest, data, demo, ledger, optimize, report
 
 app = typer.Typer(
     help="Research, backtest and run trading strategies.",
@@ -21,6 +21,7 @@ app.command("backtest")(backtest.backtest)
 app.command("optimize")(optimize.optimize)
 app.command("report")(report.report)
 app.add_typer(data.data_app, name="data")
+app.add_typer(ledger.ledger_app, name="ledger")
 
 
 def _show_version(wanted: bool) -> None:

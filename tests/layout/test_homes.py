@@ -1,4 +1,4 @@
-"""Third-party code has one home: a vendor's SDK in that vendor's folder, HTTP in the one door."""
+"""Third-party code has one home: a vendor's SDK in that vendor's folder, HTTP in the one door, SQL in the stores."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 HOMES = {
+    "alembic": ("algotrendy/storage/",),
     "alpaca": ("algotrendy/data/providers/alpaca/", "algotrendy/data/stream/alpaca/"),
     "ccxt": (
         "algotrendy/data/providers/ccxt/",
@@ -16,7 +17,9 @@ HOMES = {
     ),
     "curl_cffi": ("algotrendy/data/providers/yahoo/",),
     "httpx": ("algotrendy/data/providers/",),
+    "psycopg": ("algotrendy/storage/",),
     "requests": ("algotrendy/data/providers/", "algotrendy/data/stream/alpaca/"),  # alpaca-py's errors are of its kind
+    "sqlalchemy": ("algotrendy/storage/", "algotrendy/data/store/", "algotrendy/data/providers/local/"),
     "yfinance": ("algotrendy/data/providers/yahoo/",),
 }
 

@@ -8,6 +8,8 @@ from typing import Any
 
 BROAD_EXCEPTS: dict[str, str] = {
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
+    "algotrendy/jobs/worker.py::Worker._aside": "an error in a thread of the worker is raised by run",
+    "algotrendy/jobs/worker.py::Worker._outcome": "a handler that fails may not end the worker",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from algotrendy.compute.per_loop import PerLoop
 from algotrendy.data.series import SeriesKey, Span, merged
 from algotrendy.data.store.rows import Layout, assemble, part_of, storable
-from algotrendy.errors import AccessRefused, ConfigError, InputError, MissingExtraError, VenueUnavailable
+from algotrendy.errors import InputError, VenueUnavailable
+from algotrendy.storage.address import database_url, place_of, translation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ __all__ = ["SqlStore"]
 
 _DRIVERS = {"postgresql": "asyncpg", "sqlite": "aiosqlite"}
 _MODULES = {"postgresql": "sql_postgres", "sqlite": "sql_sqlite"}
-_REFUSED = ("InvalidPasswordError", "InvalidAuthorizationSpecificationError", "InsufficientPrivilegeError")
+_PACKAGES = {kind: (driver, "greenlet") for kind, driver in _DRIVERS.items()}
 _WRITES = "algotrendy_writes"
 
 
@@ -76,7 +76,7 @@ class SqlStore:
     ) -> None:
         from algotrendy.data.store.sql_tables import tables
 
-        self._url = _checked(url)
+        self._url = database_url(url, _DRIVERS, _PACKAGES)
         self._dialect = self._url.get_backend_name()
         if schema is not None and self._dialect != "postgresql":
             raise InputError(f"schema={schema!r} is for PostgreSQL; SQLite has none: leave it out")
@@ -217,7 +217,7 @@ class SqlStore:
         """Keep other writers of the series, or other makers of the tables, waiting until the transaction ends."""
         import sqlalchemy as sa
 
-        from algotrendy.data.store.sql_tables import lock_number
+        from algotrendy.storage.schema import lock_number
 
         if self._dialect == "postgresql":
             number, longest_ms = lock_number(self._schema, name), max(int(self._lock_seconds * 1_000), 1)
@@ -265,8 +265,8 @@ class SqlStore:
     async def _use_timescale(self) -> None:
         import sqlalchemy as sa
 
-        from algotrendy.data.store.sql_tables import lock_number
         from algotrendy.data.store.timescale import timescale_statements
+        from algotrendy.storage.schema import lock_number
 
         number = lock_number(self._schema, "timescale")
         async with self._engines.get().connect() as connection:
@@ -297,48 +297,14 @@ class SqlStore:
             raise self._translation(getattr(e, "orig", None) or e) from e
 
     def _translation(self, error: BaseException) -> Exception:
-        names = {cls.__name__ for cause in (error, error.__cause__) if cause for cls in type(cause).__mro__}
-        if names & set(_REFUSED):
-            return AccessRefused(self._dialect, f"{self._place} refuses: {error}")
-        if "InvalidCatalogNameError" in names:
-            return ConfigError(f"there is no database {self._place}; make it, or name another")
-        if "DatabaseError" in names and ("not a database" in str(error) or "malformed" in str(error)):
-            return ConfigError(f"{self._place} is no database of SQLite, or damaged: {error}; move it away")
-        if "LockNotAvailableError" in names:
-            message = f"another has been writing the series for {self._lock_seconds:g} s"
-            return VenueUnavailable(self._dialect, f"{self._place}: {message}; try again, or end it if it hangs")
-        return VenueUnavailable(self._dialect, f"{self._place}: {error}")
+        return translation(self._url, error, f"another has been writing the series for {self._lock_seconds:g} s")
 
     @property
     def _place(self) -> str:
-        if self._dialect == "sqlite":
-            return Path(str(self._url.database)).name
-        return f"{self._url.host or 'localhost'}:{self._url.port or 5432}/{self._url.database or ''}"
+        return place_of(self._url)
 
 
 _ATTEMPTS = 100
-
-
-def _checked(address: str) -> sa.URL:
-    """Return an address with its driver; what is wrong with it is said without repeating it, it may hold a password."""
-    import sqlalchemy as sa
-
-    try:
-        url = sa.make_url(address)
-    except sa.exc.ArgumentError:
-        raise InputError(
-            "url is not the address of a database; expected such as sqlite:///bars.db or"
-            " postgresql://user:password@host/database"
-        ) from None
-    kind = url.get_backend_name()
-    if kind not in _DRIVERS:
-        raise InputError(f"url names a database of kind {kind!r}; expected sqlite or postgresql")
-    if kind == "sqlite" and url.database in (None, "", ":memory:"):
-        raise InputError("url names a database in memory, which would vanish; expected a file: sqlite:///bars.db")
-    for package in (_DRIVERS[kind], "greenlet"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, "storage")
-    return url.set(drivername=f"{kind}+{_DRIVERS[kind]}")
 
 
 def _make_schema(connection: sa.Connection, schema: str) -> None:

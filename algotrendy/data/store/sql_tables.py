@@ -6,7 +6,6 @@ crypto volumes have fractions. DECIMAL(15,8) would refuse a price of 10,000,000;
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from typing import Any
@@ -100,12 +99,6 @@ def starts_in(table: sa.Table, span: Span, dialect: str) -> sa.ColumnElement[boo
 def db_time(count: int, dialect: str) -> int | datetime:
     """Return microseconds since 1970 as the column `time` takes them."""
     return count if dialect == "sqlite" else instant(count).to_pydatetime()
-
-
-def lock_number(schema: str | None, name: str) -> int:
-    """Return the number of an advisory lock: of a series, or of the schema itself."""
-    digest = hashlib.blake2b(f"algotrendy/{schema or ''}/{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
 
 
 def coverage_values(key: SeriesKey, spans: tuple[Span, ...], layout: Layout | None) -> dict[str, Any]:
