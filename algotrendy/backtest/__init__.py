@@ -1,6 +1,6 @@
 """Backtests: the engine and its slow reference, results, sweeps, reports. Call the room itself to run one.
 
-`at.backtest(...)` is `algotrendy.backtest.run.backtest`.
+`at.backtest(...)` is `algotrendy.backtest.run.backtest`, counted in the session's trial ledger.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ def __getattr__(name: str) -> Any:
 class _Room(ModuleType):
     """A module that can be called.
 
-    Importing any file of this folder binds the folder's name in the package, where `at.backtest` must stay a call.
+    Importing any file of this folder binds the folder's name in the package, where `at.backtest` must stay a call. It
+    is the call of a user, so it goes to the room of the user's session; nothing in this folder calls it: ADR 0025.
     """
 
     def __call__(self, *args: Any, **options: Any) -> BacktestResult:
-        result: BacktestResult = import_module("algotrendy.backtest.run").backtest(*args, **options)
+        result: BacktestResult = import_module("algotrendy.research").backtest(*args, **options)
         return result
 
 
