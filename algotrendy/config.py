@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from algotrendy.home import OFF
+
 
 class Settings(BaseSettings):
     """The settings of one process.
@@ -51,14 +53,5 @@ class Settings(BaseSettings):
         """Take on and off in words, as environment variables have them, and paths."""
         if isinstance(value, Path):
             return str(value)
-        words = {
-            "on": True,
-            "true": True,
-            "yes": True,
-            "1": True,
-            "off": False,
-            "false": False,
-            "no": False,
-            "0": False,
-        }
+        words = {**dict.fromkeys(OFF, False), **dict.fromkeys(("on", "true", "yes", "1"), True)}
         return words.get(value.strip().lower(), value) if isinstance(value, str) else value

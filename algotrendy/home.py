@@ -17,6 +17,15 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algotrendy"
 
 
+OFF = frozenset({"off", "false", "no", "0"})
+"""Words that switch a setting off."""
+
+
+def ledger_is_off() -> bool:
+    """Return whether the environment switches the trial ledger off: `ALGOTRENDY_LEDGER=off`."""
+    return os.environ.get("ALGOTRENDY_LEDGER", "").strip().lower() in OFF
+
+
 RESEARCH_FOLDER = ".algotrendy"
 """A folder of this name makes the folder that holds it a research folder, as `.git` makes a repository."""
 

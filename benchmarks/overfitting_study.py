@@ -20,13 +20,13 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.special import ndtr
 
-from algotrendy import optimize, sample, strategies
+from algotrendy import configure, optimize, sample, strategies
 from algotrendy.backtest.overfitting.resampling import default_block_length, resampled_sums, stationary_blocks
 from algotrendy.backtest.overfitting.stepdown import step_down
 from algotrendy.backtest.overfitting.superiority import long_run_deviation
 from algotrendy.risk import effective_trials, expected_maximum_sharpe, sharpe_estimate
 
-N_STRATEGIES, N_PERIODS, PER_YEAR, DAILY = 50, 2520, 252, 0.01
+N_STRATEGIES, N_PERIODS, PER_YEAR, DAILY = 50, 2520, 252, 0.001
 LEVEL = 0.05
 BATCH = 50
 FAMILIES = [(kind, rho) for kind in ("normal", "garch", "t(4)") for rho in (0.0, 0.9)]
@@ -72,25 +72,20 @@ def verdicts(returns: np.ndarray, resamples: int, seed: int) -> dict[str, float]
     found, deviation = np.sqrt(n) * means, np.sqrt(usual)
     hac = long_run_deviation(returns, default_block_length(n))
     threshold = -np.sqrt(2.0 * np.log(np.log(n))) * hac
-
-    def share(statistic: float, largest: np.ndarray) -> float:
-        return float((1.0 + np.count_nonzero(np.maximum(largest, 0.0) >= max(statistic, 0.0))) / (resamples + 1.0))
-
-    far = np.where(found < threshold, found, 0.0)
+    largest = np.maximum(((drawn + np.where(found < threshold, found, 0.0)) / hac).max(axis=1), 0.0)
+    as_large = np.count_nonzero(largest >= max((found / hac).max(), 0.0))
     p = {
-        "romano_wolf": float(step_down(found / deviation, drawn / spread).min()),
-        "romano_wolf_raw": float(step_down(found, drawn).min()),
-        "spa": share((found / deviation).max(), (drawn / spread + far / deviation).max(axis=1)),
-        "spa_fixed": share((found / deviation).max(), ((drawn + far) / deviation).max(axis=1)),
-        "spa_hansen": share((found / hac).max(), ((drawn + far) / hac).max(axis=1)),
+        "Romano-Wolf": float(step_down(found / deviation, drawn / spread).min()),
+        "reality check": float(step_down(found, drawn).min()),
+        "SPA": (1.0 + as_large) / (resamples + 1.0),
     }
     ratios = means / (deviation * np.sqrt(n / (n - 1.0)))
     best = sharpe_estimate(returns[:, int(np.argmax(ratios))])
     effective, variance = effective_trials(returns), float(np.var(ratios, ddof=1))
-    p["dsr_raw"] = 1.0 - best.probability_above(expected_maximum_sharpe(N_STRATEGIES, variance))
-    p["dsr_effective"] = 1.0 - best.probability_above(expected_maximum_sharpe(effective, variance))
-    p["psr"] = 1.0 - best.probability_above(0.0)
-    p["psr_effective"] = 1.0 - best.probability_above(0.0) ** effective
+    p["deflated, raw"] = 1.0 - best.probability_above(expected_maximum_sharpe(N_STRATEGIES, variance))
+    p["deflated, effective"] = 1.0 - best.probability_above(expected_maximum_sharpe(effective, variance))
+    p["PSR"] = 1.0 - best.probability_above(0.0)
+    p["PSR, effective"] = 1.0 - best.probability_above(0.0) ** effective
     return p
 
 
@@ -133,6 +128,7 @@ def effective_table(seed: int) -> None:
         largest = (rng.standard_normal((400_000, N_STRATEGIES)) @ root.T).max(axis=1)
         returns = DAILY * rng.standard_normal((N_PERIODS, N_STRATEGIES)) @ root.T
         print_numbers(name, largest, returns)
+    configure(ledger=False)
     bars = sample("NASDAQ")
     grid = {"fast": range(4, 288, 2), "slow": range(4, 288, 2)}
     sweep = optimize(strategies.sma_cross(), bars, grid, where="fast < slow")

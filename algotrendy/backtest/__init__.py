@@ -10,6 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.home import ledger_is_off
+
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
     from algotrendy.backtest.result import BacktestResult
@@ -37,6 +39,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _nothing_to_count() -> bool:
+    """Return whether the ledger is off and no session was begun; then settings need not be loaded."""
+    return "algotrendy.research" not in sys.modules and ledger_is_off()
+
+
 class _Room(ModuleType):
     """A module that can be called.
 
@@ -45,7 +52,8 @@ class _Room(ModuleType):
     """
 
     def __call__(self, *args: Any, **options: Any) -> BacktestResult:
-        result: BacktestResult = import_module("algotrendy.research").backtest(*args, **options)
+        session = "algotrendy.backtest.run" if _nothing_to_count() else "algotrendy.research"
+        result: BacktestResult = import_module(session).backtest(*args, **options)
         return result
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TRADES_MAX = 1000
 """So many trades are drawn on the price, those with the largest profits and losses."""
 
+SPLITS_MAX = 1500
+"""So many splits of the history are drawn, evenly chosen."""
+
 BINS = 61
 
 Figure = dict[str, Any]
@@ -97,7 +100,7 @@ def distribution_figure(result: BacktestResult) -> Figure:
 
 def overfitting_figure(pbo: PboResult, periods_per_year: float) -> Figure:
     """Return the annual Sharpe ratio of each split's best strategy in the other half, against that in its own half."""
-    step = -(-len(pbo.logits) // POINTS_MAX)
+    step = -(-len(pbo.logits) // SPLITS_MAX)
     within, without = (values[::step] * np.sqrt(periods_per_year) for values in (pbo.in_sample, pbo.out_of_sample))
     overfit = pbo.logits[::step] <= 0.0
     traces: list[Trace] = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,3 +145,20 @@ def test_choosing_by_lot_is_even_on_average() -> None:
 def test_what_cannot_be_right_is_refused(call: Callable[[Any], object], message: str, frame: pd.DataFrame) -> None:
     with pytest.raises(InputError, match=message):
         call(frame)
+
+
+def test_the_study_judges_by_the_functions_that_users_call() -> None:
+    place = Path(__file__).resolve().parents[2] / "benchmarks" / "overfitting_study.py"
+    spec = importlib.util.spec_from_file_location("overfitting_study", place)
+    assert spec is not None
+    assert spec.loader is not None
+    study: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(study)
+    rng = np.random.default_rng(5)
+    options: dict[str, Any] = {"n_resamples": 199, "seed": 7}
+    for kind in ("normal", "garch", "t(4)"):
+        returns = next(study.families(kind, 0.9, 0.8, rng, 1))
+        found = study.verdicts(returns, 199, 7)
+        assert found["Romano-Wolf"] == romano_wolf(returns, **options).p_value
+        assert found["reality check"] == reality_check(returns, **options).p_value
+        assert found["SPA"] == spa_test(returns, **options).p_value

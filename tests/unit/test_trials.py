@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -282,3 +285,13 @@ def test_a_trial_that_cannot_be_written_loses_no_result(bars: pd.DataFrame, monk
 
 def test_records_can_be_made_anew_from_their_fields() -> None:
     assert replace(record(), n_trials=200).n_trials == 200
+
+
+def test_the_first_backtest_with_the_ledger_off_loads_no_settings() -> None:
+    code = (
+        "import sys, algotrendy as at; at.backtest(at.strategies.sma_cross(5, 20), at.synthetic(n=200, seed=1));"
+        "print('pydantic' in sys.modules or 'algotrendy.research' in sys.modules)"
+    )
+    environment = {**os.environ, "ALGOTRENDY_LEDGER": "off"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

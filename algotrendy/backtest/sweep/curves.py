@@ -53,11 +53,13 @@ def returns_of(
         sweep = DeclarativeSweep(strategy, _grid(combinations), setting)
         chunks = sweep.chunks(1)
         found = map_chunks(sweep.curves, chunks, workers=workers).results
-        places = np.concatenate([chunk.places for chunk in chunks])
-        equity = np.concatenate([rows for rows in found if rows is not None])
-        returns = np.empty(equity.shape[::-1])
-        returns[:, places] = _returns(equity, setting.options.cash).T
-        return returns
+        marks = setting.options.marks
+        n_marks = len(setting.arrays.close) if marks is None else len(marks)
+        returns = np.empty((sum(len(chunk.places) for chunk in chunks), n_marks))
+        for chunk, rows in zip(chunks, found, strict=True):
+            if rows is not None:
+                returns[chunk.places] = _returns(rows, setting.options.cash)
+        return returns.T
     given = options if setting.chart is None else {**options, "chart": setting.chart}
     runs = _PythonCurves(strategy, setting.bars, given)
     chunks_of = python_chunks([dict(zip(combinations, row, strict=True)) for row in _rows(combinations)])
@@ -66,9 +68,15 @@ def returns_of(
 
 
 def _returns(equity: Float2D, cash: float) -> Float2D:
-    before = np.concatenate((np.full((len(equity), 1), cash), equity[:, :-1]), axis=1)
+    """Turn equity curves, one per row, into returns, in place; 0 once nothing is left to move."""
+    left = float(equity.min()) > 0.0
+    before = None if left else np.concatenate((np.full((len(equity), 1), cash), equity[:, :-1]), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(before > 0.0, equity / before - 1.0, 0.0)
+        for row in equity:  # a row at a time: it stays in the cache
+            row[1:] = row[1:] / row[:-1]
+        equity[:, 0] /= cash
+    equity -= 1.0
+    return equity if before is None else np.where(before > 0.0, equity, 0.0)
 
 
 def _grid(combinations: Mapping[str, npt.NDArray[Any]]) -> Grid:
