@@ -306,9 +306,10 @@ def optimize(
     ledger = trial_ledger()
     if ledger is None:
         return sweep
+    sweep = replace(sweep, ledger=ledger)
     if len(sweep.table):
         _count(ledger, sweep.trial)
-    return replace(sweep, ledger=ledger)
+    return sweep
 
 
 backtest.__doc__ = _run.backtest.__doc__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,28 @@ def test_python_functions_are_run_again_sparingly(bars: pd.DataFrame, monkeypatc
     assert sweep.trial().effective_trials == 40.0
     monkeypatch.setattr(sweep_result, "SAMPLE_OF_PYTHON", 12)
     assert sweep.overfitting(n_splits=4).n_sampled == 12
+
+
+def test_a_row_that_lost_more_than_everything_is_judged_too() -> None:
+    strategy = at.Strategy(
+        entry="close > sma(close, n)", exit="close < sma(close, n)", short_entry="close < sma(close, n)",
+        short_exit="close > sma(close, n)", n=5,
+    )  # fmt: skip
+    sweep = at.optimize(strategy, ruinous(), {"n": range(5, 30)}, risk_free_rate=0.02)
+    assert sweep.returns().to_numpy().min() < -1.0
+    assert 0.0 < sweep.overfitting().p_value <= 1.0
+    assert 1.0 <= sweep.trial().effective_trials <= 25.0
+
+
+def test_a_sweep_travels_without_its_ledger(bars: pd.DataFrame) -> None:
+    at.configure(ledger=MemoryTrialLedger())
+    try:
+        sweep = at.optimize(at.strategies.sma_cross(), bars, GRID)
+    finally:
+        at.configure(ledger=False)
+    copy = pickle.loads(pickle.dumps(sweep))
+    assert copy.ledger is None
+    assert copy.overfitting().p_value == sweep.overfitting().p_value
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ def assess(
     """
     if returns.shape[1] < 2:
         raise InputError("one combination was tried: nothing was chosen, so there is no overfitting to measure")
+    returns = returns.clip(lower=-1.0)  # a ruined row may have lost more than everything
     per_year, risk_free_rate = sweep.periods_per_year, sweep.risk_free_rate
     hurdle = (1.0 + risk_free_rate) ** (1.0 / per_year) - 1.0
     against = _benchmark(sweep, benchmark, hurdle)
@@ -249,7 +250,7 @@ def assess(
         deflated_effective=_deflated(estimate, effective, variance),
         trial_sharpe_variance=variance,
         track_record=estimate.periods_needed(0.0, CONFIDENCE),
-        pbo=probability_of_backtest_overfitting(returns - hurdle, n_splits=n_splits),
+        pbo=probability_of_backtest_overfitting((returns - hurdle).clip(lower=-1.0), n_splits=n_splits),
         spa=spa_test(returns, against, n_resamples=n_resamples, seed=seed),
         romano_wolf=stepdown,
         ledger=total,
@@ -310,7 +311,7 @@ def trial_of_sweep(sweep: SweepResult, sample: int) -> TrialRecord:
         raise InputError("no combination was done, so there is nothing to record")
     effective = float(n_trials)
     if sample and n_trials > 1:
-        effective = effective_trials(sweep.returns(sample=sample), n_trials=n_trials)
+        effective = effective_trials(sweep.returns(sample=sample).clip(lower=-1.0), n_trials=n_trials)
     ratios = table["sharpe_ratio"].to_numpy(dtype=np.float64) / math.sqrt(per_year)
     known = ratios[~np.isnan(ratios)]
     spans = [f"{name} {table[name].min():g} to {table[name].max():g}" for name in sweep.parameters]

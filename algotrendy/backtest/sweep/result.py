@@ -217,7 +217,7 @@ class SweepResult:
         self,
         *,
         benchmark: Any = "cash",
-        sample: int | None = -1,
+        sample: int | Literal["auto"] | None = "auto",
         n_splits: int = 16,
         n_resamples: int = 999,
         seed: int = 0,
@@ -232,7 +232,7 @@ class SweepResult:
         benchmark : {"cash", "hold"}, float or array-like of shape (n_marks,)
             What a row has to beat to be called better: the risk-free rate, buying and holding the same bars, or returns
             of your own. A strategy that is long in a rising market beats cash without any skill of timing.
-        sample : int, optional
+        sample : int or "auto", optional
             Rows to test, drawn at random, the best among them: 500 by default, 100 of a Python function. None: all.
         n_splits : int
             Blocks of the cross-validation, even, up to 20.
@@ -262,7 +262,7 @@ class SweepResult:
         """
         from algotrendy.backtest.sweep.assess import assess
 
-        if sample == -1:
+        if sample == "auto":
             sample = SAMPLE if self.runner.is_fast else SAMPLE_OF_PYTHON
         if not len(self.table) or pd.isna(self._ranked[self.metric].iloc[0]):
             raise InputError(f"no combination has a {self.metric}: nothing was traded; widen the grid")
@@ -352,6 +352,9 @@ class SweepResult:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ledger": None}  # a ledger belongs to its session and does not travel
 
     def __str__(self) -> str:
         state = "" if self.complete else ", stopped before its end"
