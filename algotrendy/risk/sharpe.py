@@ -256,7 +256,7 @@ def probabilistic_sharpe_ratio(
 
 
 def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
-    """Return the Sharpe ratio that the best of several trials without any skill is expected to have.
+    """Return the Sharpe ratio that the best of several trials without any skill is expected to have [1]_.
 
     Parameters
     ----------
@@ -361,7 +361,7 @@ def minimum_track_record_length(
     lags: Lags = 0,
     nan_policy: NanPolicy = "raise",
 ) -> float:
-    """Return how many periods like these it takes to trust that the Sharpe ratio is above a benchmark.
+    """Return how many periods like these it takes to trust that the Sharpe ratio is above a benchmark [1]_.
 
     Parameters
     ----------

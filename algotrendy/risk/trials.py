@@ -34,7 +34,7 @@ def effective_trials(
     Neighbours in a grid hardly differ, so a thousand of them are not a thousand tries. The number is the one for which
     the best of so many independent normal scores goes beyond the same limit with the probability `level` as the best of
     scores that are correlated as the returns are; that limit is found by drawing such scores. Formulas on the
-    eigenvalues miss it by factors of three to ten in one family or another; the page on overfitting compares them.
+    eigenvalues [1]_ miss it by factors of three to ten in one family or another; the page on overfitting compares them.
 
     Parameters
     ----------

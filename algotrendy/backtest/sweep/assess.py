@@ -42,8 +42,8 @@ class OverfittingReport:
         0.05: more than luck. That of Romano-Wolf on the sampled rows, carried on to all of them by the effective
         numbers of trials of both: 1 - (1 - p) ** (all / sampled).
     p_value_hold : float
-        The same against buying and holding the bars at the same costs: at most 0.05, and there is more in it than being
-        in the market. NaN if no row differs from holding.
+        The same against buying and holding the bars at the same costs, mean return against mean return: at most 0.05,
+        and there is more in it than being in the market. Lower risk gets no credit. NaN if no row differs from holding.
     estimate : SharpeEstimate
         Sharpe ratio of the best row, its error, skewness, kurtosis and autocorrelation.
     n_trials : int
@@ -119,7 +119,8 @@ class OverfittingReport:
             ("p-value of the best row", f"{self.p_value:.4f}",
              f"Romano-Wolf{carried}: chance that luck alone makes a row look this much {than}; skill up to 0.05"),
             ("p-value against holding", f"{self.p_value_hold:.4f}",
-             "the same against buying and holding: a long strategy beats cash in a rising market without any skill"),
+             "the same against buying and holding, return for return: in a rising market a long strategy beats cash "
+             "without skill; lower risk gets no credit"),
             ("p-value of the SPA test", f"{self.spa.p_value:.4f}",
              f"Hansen{sampled}: the same for the sweep as a whole; rows clearly worse do not count"),
             ("Sharpe ratio", f"{estimate.annual:.2f} ± {estimate.standard_error:.2f}",
