@@ -10,6 +10,7 @@ import pytest
 # Set before algotrendy is imported: compiled kernels are kept between test runs, apart from the user's own.
 os.environ.setdefault("ALGOTRENDY_HOME", str(Path(__file__).parent / "build" / "test-home"))
 os.environ.setdefault("ALGOTRENDY_PROGRESS", "false")
+os.environ.setdefault("ALGOTRENDY_LEDGER", "off")  # a test that counts trials brings its own ledger
 
 
 @pytest.fixture(autouse=True)

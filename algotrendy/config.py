@@ -6,8 +6,13 @@ kernels need it before any session begins, so `ALGOTRENDY_HOME` alone names it, 
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from algotrendy.home import OFF
 
 
 class Settings(BaseSettings):
@@ -44,3 +49,17 @@ class Settings(BaseSettings):
         default=None, description="A Redis that several processes share as a cache, redis://...; None: memory alone."
     )
     cache_bytes: int = Field(default=256 * 2**20, ge=0, description="Memory for cached bars in this process.")
+    ledger: bool | str = Field(
+        default=True,
+        description="Where trials are counted: on, off, the path of a file, or an address such as sqlite:///... or "
+        "postgresql://... On: ledger.db in the folder .algotrendy of the research folder, else beside the caches.",
+    )
+
+    @field_validator("ledger", mode="before")
+    @classmethod
+    def _ledger(cls, value: Any) -> Any:
+        """Take on and off in words, as environment variables have them, and paths."""
+        if isinstance(value, Path):
+            return str(value)
+        words = {**dict.fromkeys(OFF, False), **dict.fromkeys(("on", "true", "yes", "1"), True)}
+        return words.get(value.strip().lower(), value) if isinstance(value, str) else value

@@ -15,3 +15,29 @@ def default_home() -> Path:
     if chosen:
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algotrendy"
+
+
+OFF = frozenset({"off", "false", "no", "0"})
+"""Words that switch a setting off."""
+
+
+def ledger_is_off() -> bool:
+    """Return whether the environment switches the trial ledger off: `ALGOTRENDY_LEDGER=off`."""
+    return os.environ.get("ALGOTRENDY_LEDGER", "").strip().lower() in OFF
+
+
+RESEARCH_FOLDER = ".algotrendy"
+"""A folder of this name makes the folder that holds it a research folder, as `.git` makes a repository."""
+
+
+def research_home() -> Path:
+    """Return the folder for what belongs to one's research: that of the research folder, else that for caches.
+
+    The research folder is the working directory, or the nearest folder above it, that holds a folder `.algotrendy`. The
+    folder is named, not created.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / RESEARCH_FOLDER).is_dir():
+            return folder / RESEARCH_FOLDER
+    return default_home()

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.backtest import run as _run
 from algotrendy.backtest import sweep as _sweep
+from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result
 from algotrendy.config import Settings
-from algotrendy.errors import DataError, InputError
+from algotrendy.errors import AlgotrendyError, DataError, InputError
+from algotrendy.home import research_home
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
-__all__ = ["Workspace", "configure", "load", "optimize", "workspace"]
+__all__ = ["Workspace", "backtest", "configure", "load", "optimize", "trial_ledger", "workspace"]
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,20 @@ class Workspace:
     ----------
     settings : Settings
         Workers, progress bars, where bars come from and where they are kept.
+    ledger : TrialLedger, optional
+        Counts trials in place of the ledger that the settings name.
     """
 
     settings: Settings = field(default_factory=Settings)
+    ledger: TrialLedger | None = None
 
 
 class _Session:
-    """Holds the one workspace, and the loader of its bars; each made on first use."""
+    """Holds the one workspace, the loader of its bars and its trial ledger; each made on first use."""
 
     current: Workspace | None = None
     loader: BarLoader | None = None
+    ledger: TrialLedger | None = None
 
 
 def workspace() -> Workspace:
@@ -64,7 +74,8 @@ def configure(**settings: Any) -> Workspace:
     Parameters
     ----------
     **settings
-        Fields of `algotrendy.config.Settings`: `workers`, `progress`, `source`, `store_url`, ...
+        Fields of `algotrendy.config.Settings`: `workers`, `progress`, `source`, `store_url`, `ledger`, ...
+        `ledger=False` stops counting trials; a ledger of your own may be given instead of a place.
 
     Returns
     -------
@@ -84,17 +95,23 @@ def configure(**settings: Any) -> Workspace:
     >>> configure(workers=before).settings.workers == before
     True
     """
+    before, own = workspace(), settings.get("ledger")
+    if hasattr(own, "record"):
+        settings.pop("ledger")
+    ledger = own if hasattr(own, "record") else before.ledger if own is None else None
     known = Settings.model_fields
     for name in settings:
         if name not in known:
             raise InputError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
     try:
-        changed = Settings(**{**workspace().settings.model_dump(), **settings})
+        changed = Settings(**{**before.settings.model_dump(), **settings})
     except ValueError as error:
         raise InputError(f"a setting has a value that is not allowed: {error}") from error
-    if changed.store_url != workspace().settings.store_url:
+    if changed.store_url != before.settings.store_url:
         _Session.loader = None
-    _Session.current = Workspace(settings=changed)
+    if own is not None:
+        _Session.ledger = None
+    _Session.current = Workspace(settings=changed, ledger=ledger)
     return _Session.current
 
 
@@ -197,6 +214,75 @@ def _tell(found: Mapping[str, object], failures: Mapping[str, Exception], source
     warnings.warn(f"{len(failures)} of {len(failures) + len(found)} symbols were not loaded: {reasons}", stacklevel=3)
 
 
+def trial_ledger() -> TrialLedger | None:
+    """Return the ledger that counts this session's trials, opened on first use; None if it is switched off.
+
+    A ledger that cannot be opened never keeps a backtest from running: then trials are counted until the process ends.
+
+    Examples
+    --------
+    >>> before = configure(ledger=MemoryTrialLedger())
+    >>> trial_ledger().records()
+    []
+    >>> configure(ledger=False).settings.ledger
+    False
+    """
+    session = workspace()
+    if session.ledger is not None:
+        return session.ledger
+    if session.settings.ledger is False:
+        return None
+    if _Session.ledger is None:
+        try:
+            _Session.ledger = _stored_ledger(session.settings.ledger)
+        except (AlgotrendyError, ImportError, OSError) as error:
+            warnings.warn(
+                f"trials are counted in this session only: the ledger cannot be opened ({error})", stacklevel=3
+            )
+            _Session.ledger = MemoryTrialLedger()
+    return _Session.ledger
+
+
+def _stored_ledger(place: bool | str) -> TrialLedger:
+    """Open the ledger at a path or an address; True: in the research folder, else beside the caches."""
+    if isinstance(place, str) and "://" in place:
+        address = place
+    else:
+        path = Path(place).expanduser() if isinstance(place, str) else research_home() / "ledger.db"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = f"sqlite:///{path}"
+    ledger: TrialLedger = import_module("algotrendy.storage.ledger").SqlTrialLedger(address)
+    return ledger
+
+
+def _count(ledger: TrialLedger, trial: Callable[[], TrialRecord]) -> None:
+    """Record a trial; what was computed is not lost where that fails."""
+    try:
+        ledger.record(trial())
+    except (AlgotrendyError, OSError) as error:
+        warnings.warn(f"this trial was not counted: {error}", stacklevel=4)
+
+
+def backtest(*args: Any, **options: Any) -> BacktestResult:
+    """Run a strategy over bars and count it: `algotrendy.backtest.run.backtest` with this session's trial ledger.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> before = configure(ledger=MemoryTrialLedger())
+    >>> result = backtest(at.strategies.sma_cross(5, 20), at.synthetic(n=300, seed=1))
+    >>> len(trial_ledger().records())
+    1
+    >>> configure(ledger=False).settings.ledger
+    False
+    """
+    result = _run.backtest(*args, **options)
+    ledger = trial_ledger()
+    if ledger is not None:
+        _count(ledger, lambda: trial_of_result(result))
+    return result
+
+
 def optimize(
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
     bars: pd.DataFrame,
@@ -205,7 +291,7 @@ def optimize(
 ) -> SweepResult:
     """Backtest every combination of parameters: `algotrendy.backtest.sweep.optimize` with this session's settings.
 
-    `workers` and `progress` come from the workspace unless given.
+    `workers` and `progress` come from the workspace unless given; what was tried is counted in its trial ledger.
 
     Examples
     --------
@@ -216,7 +302,15 @@ def optimize(
     """
     settings = workspace().settings
     chosen = {"workers": settings.workers, "progress": settings.progress, **options}
-    return _sweep.optimize(strategy, bars, grid, **chosen)
+    sweep = _sweep.optimize(strategy, bars, grid, **chosen)
+    ledger = trial_ledger()
+    if ledger is None:
+        return sweep
+    sweep = replace(sweep, ledger=ledger)
+    if len(sweep.table):
+        _count(ledger, sweep.trial)
+    return sweep
 
 
-optimize.__doc__ = _sweep.optimize.__doc__  # users ask this one for help; the parameters stand there once
+backtest.__doc__ = _run.backtest.__doc__
+optimize.__doc__ = _sweep.optimize.__doc__  # users ask these for help; the parameters stand there once

@@ -1,6 +1,6 @@
 """Backtests: the engine and its slow reference, results, sweeps, reports. Call the room itself to run one.
 
-`at.backtest(...)` is `algotrendy.backtest.run.backtest`.
+`at.backtest(...)` is `algotrendy.backtest.run.backtest`, counted in the session's trial ledger.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from algotrendy.home import ledger_is_off
 
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
@@ -37,14 +39,21 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _nothing_to_count() -> bool:
+    """Return whether the ledger is off and no session was begun; then settings need not be loaded."""
+    return "algotrendy.research" not in sys.modules and ledger_is_off()
+
+
 class _Room(ModuleType):
     """A module that can be called.
 
-    Importing any file of this folder binds the folder's name in the package, where `at.backtest` must stay a call.
+    Importing any file of this folder binds the folder's name in the package, where `at.backtest` must stay a call. It
+    is the call of a user, so it goes to the room of the user's session; nothing in this folder calls it: ADR 0025.
     """
 
     def __call__(self, *args: Any, **options: Any) -> BacktestResult:
-        result: BacktestResult = import_module("algotrendy.backtest.run").backtest(*args, **options)
+        session = "algotrendy.backtest.run" if _nothing_to_count() else "algotrendy.research"
+        result: BacktestResult = import_module(session).backtest(*args, **options)
         return result
 
 

@@ -18,10 +18,14 @@ from algotrendy.reports.palette import ACCENT, GAIN, GRID, INK, LOSS, MUTED, tra
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.overfitting import PboResult
     from algotrendy.backtest.result import BacktestResult
 
 TRADES_MAX = 1000
 """So many trades are drawn on the price, those with the largest profits and losses."""
+
+SPLITS_MAX = 1500
+"""So many splits of the history are drawn, evenly chosen."""
 
 BINS = 61
 
@@ -92,6 +96,32 @@ def distribution_figure(result: BacktestResult) -> Figure:
         ]
         layout["annotations"] = [_label(f"mean {mean:+.2%}", x=mean, y=1.0, xanchor="left", xshift=5)]
     return {"data": [bars], "layout": layout}
+
+
+def overfitting_figure(pbo: PboResult, periods_per_year: float) -> Figure:
+    """Return the annual Sharpe ratio of each split's best strategy in the other half, against that in its own half."""
+    step = -(-len(pbo.logits) // SPLITS_MAX)
+    within, without = (values[::step] * np.sqrt(periods_per_year) for values in (pbo.in_sample, pbo.out_of_sample))
+    overfit = pbo.logits[::step] <= 0.0
+    traces: list[Trace] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": within[chosen].round(4).tolist(),
+            "y": without[chosen].round(4).tolist(),
+            "hovertemplate": "%{x:.2f} and then %{y:.2f}<extra></extra>",
+            "marker": {"size": 4, "color": translucent(color, 0.55), "line": {"width": 0}},
+        }
+        for name, chosen, color in (
+            ("Upper half of all rows", ~overfit, GAIN),
+            ("Lower half of all rows", overfit, LOSS),
+        )
+        if chosen.any()
+    ]
+    xaxis = _axis(title={"text": "Sharpe ratio a year, half that chose the row"})
+    yaxis = _axis(title={"text": "in the other half"}, zeroline=True, zerolinecolor=MUTED)
+    return {"data": traces, "layout": _layout(xaxis=xaxis, yaxis=yaxis)}
 
 
 def overview_figure(result: BacktestResult) -> go.Figure:

@@ -24,6 +24,7 @@ from algotrendy.backtest.wording import (
     strategy_rows,
     title_of,
 )
+from algotrendy.errors import InputError
 from algotrendy.reports import (
     Cell,
     Chart,
@@ -89,7 +90,7 @@ def compose(result: BacktestResult, *, sweep: SweepLike | None = None, title: st
         _drawdown(result),
         _trades(result),
         _calendar(result),
-        *([_sweep(sweep)] if sweep is not None else []),
+        *(_sweep_sections(sweep) if sweep is not None else []),
         _metrics(result),
         Section("Costs and assumptions", [_costs(result), _pairs("Assumptions", assumption_rows(result))]),
         _strategy(result),
@@ -272,6 +273,10 @@ def _costs(result: BacktestResult) -> Table:
     return Table(columns, rows, "Costs paid")
 
 
+def _sweep_sections(sweep: SweepLike) -> list[Section]:
+    return [_sweep(sweep), *([_overfitting(sweep)] if hasattr(sweep, "overfitting") else [])]
+
+
 def _sweep(sweep: SweepLike) -> Section:
     table = sweep.table
     chart = Chart(
@@ -286,6 +291,38 @@ def _sweep(sweep: SweepLike) -> Section:
     rows = [[_sweep_cell(str(name), value) for name, value in row.items()] for row in top.to_dict("records")]
     stopped = [] if getattr(sweep, "complete", True) else [Notice("The sweep was stopped before its end.")]
     return Section("Parameter sweep", [*stopped, chart, Table(columns, rows, "Best combinations")])
+
+
+def _overfitting(sweep: Any) -> Section:
+    """Say what the best row is worth after all that was tried, or why that cannot be said."""
+    try:
+        found = sweep.overfitting()
+    except InputError as why:
+        return Section("Skill or luck", [Notice(f"How much of it is luck cannot be said: {why}.")])
+    first: Tone = "good" if found.is_more_than_luck else "bad"
+    deflated = f"{100 * found.deflated_effective:.1f} %"
+    figures = [
+        KeyFigure("Luck, against cash", f"{100 * found.p_value:.1f} %", "p-value of the best row", first),
+        KeyFigure("Luck, against holding", f"{100 * found.p_value_hold:.1f} %", "the same against buying and holding"),
+        KeyFigure("Trials", f"{found.n_trials:,}", f"worth {found.effective_trials:,.1f} independent ones"),
+        KeyFigure("Deflated Sharpe ratio", deflated, f"{100 * found.deflated:.1f} % by the raw number of trials"),
+        KeyFigure("Probability of overfitting", f"{100 * found.pbo.probability:.1f} %", "50 % is choosing by lot"),
+    ]
+    if found.ledger is not None:
+        runs = f"{found.ledger.n_trials:,} trials in {found.ledger.n_records:,} runs on these bars"
+        figures.append(KeyFigure("After all trials", f"{100 * found.p_value_ledger:.1f} %", runs))
+    chart = Chart(
+        plots.overfitting_figure(found.pbo, found.estimate.periods_per_year),
+        title="Best in one half of the history, and then in the other",
+        description="Scatter of the chosen row's Sharpe ratio in the half that chose it against that in the other, for "
+        f"{len(found.pbo.logits):,} splits. The slope is {found.pbo.slope:.2f}.",
+        caption="Each point is one way to cut the history into halves; its row was the best of one of them. Below zero "
+        "it lost money in the other.",
+        height=380,
+    )
+    columns = [Column("Figure"), Column("Value", "right"), Column("What it says", "text")]
+    table = Table(columns, found.rows(), "What the best row is worth")
+    return Section("Skill or luck", [KeyFigures(figures), Notice(found.verdict, "info"), table, chart])
 
 
 def _sweep_cell(name: str, value: Any) -> str:

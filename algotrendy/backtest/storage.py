@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -169,26 +169,31 @@ def rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any])
 
 
 def input_hash(result: BacktestResult) -> str:
-    """Return the SHA-256 over bars, strategy, parameters and assumptions, as hexadecimal text.
+    """Return the SHA-256 over bars, strategy, parameters and assumptions, as hexadecimal text."""
+    digest = hashlib.sha256()
+    update_with_bars(digest, result.bars, sorted(result.bars.columns, key=str))
+    inputs = {name: to_plain(getattr(result, name)) for name in ("strategy", "params", "assumptions")}
+    digest.update(json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+    return digest.hexdigest()
+
+
+def update_with_bars(digest: Any, bars: pd.DataFrame, names: Sequence[Any]) -> None:
+    """Feed the stamps of bars and the named columns to a hash of `hashlib`.
 
     Stamps count in microseconds, so that it does not matter in which unit pandas keeps them.
     """
     import pandas as pd
 
-    digest = hashlib.sha256()
-    index = pd.DatetimeIndex(result.bars.index)
+    index = pd.DatetimeIndex(bars.index)
     digest.update(f"{index.tz}|{len(index)}".encode())
     digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
-    for name in sorted(result.bars.columns, key=str):
-        values = result.bars[name].to_numpy()
+    for name in names:
+        values = bars[name].to_numpy()
         digest.update(f"|{name}|".encode())
         if values.dtype.kind in "fiub":
             digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
         else:
             digest.update("\0".join(map(str, values.tolist())).encode())
-    inputs = {name: to_plain(getattr(result, name)) for name in ("strategy", "params", "assumptions")}
-    digest.update(json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
-    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)

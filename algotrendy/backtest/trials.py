@@ -1,56 +1,77 @@
-"""How many things were tried on the same data: what a ledger of trials keeps, and the port behind which it lies.
+"""The trial ledger: how many things were tried on the same data, kept so that the best of them is judged by it.
 
-The ledger itself lies on a floor above, in `algotrendy.storage`, and is handed in.
+Here are the record, the port, and a ledger in memory. A room above keeps records on disk and hands its ledger in.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
-__all__ = ["TrialLedger", "TrialRecord", "TrialTotal"]
+import numpy as np
+
+from algotrendy.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from algotrendy.backtest.result import BacktestResult
+
+__all__ = [
+    "MemoryTrialLedger",
+    "TrialLedger",
+    "TrialRecord",
+    "TrialTotal",
+    "data_hash",
+    "definition_hash",
+    "total_of",
+    "trial_of_result",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One run, sweep or walk-forward, as the ledger remembers it.
-
-    Sharpe ratios are per period, not annualised. NaN says that a number is not known.
+    """One thing that was tried on some data: a backtest, or a sweep of many.
 
     Attributes
     ----------
     kind : str
         "backtest", "sweep", "walk_forward", "procedure_test" or "discovery".
     data_hash : str
-        Content hash of the bars.
+        Hash of the content of the bars; see `data_hash`.
     definition_hash : str
-        Of the strategy's definition, the grid and the assumptions: the same thing run again adds nothing.
+        Hash of strategy definition, grid and assumptions: the same thing run again adds nothing.
     label : str
-        For people: the strategy's name and the grid in words.
+        For people: strategy name and grid in words.
     n_trials : int
-        How many things were tried, counted one by one; at least 1.
+        How many combinations were tried, at least 1.
     effective_trials : float
-        How many independent trials that amounts to: neighbours in a grid are nearly one. From 1 to `n_trials`.
-    sharpe_mean : float
-        Mean of the trials' Sharpe ratios.
-    sharpe_variance : float
-        Variance of the trials' Sharpe ratios, with n - 1 as divisor; NaN for a single trial.
+        How many independent ones they are worth, from 1 to `n_trials`.
+    sharpe_mean, sharpe_variance : float
+        Of the Sharpe ratios per period (not annualised) of all trials; NaN if unknown.
     best_sharpe : float
-        The largest Sharpe ratio among the trials.
+        The highest of them; NaN if unknown.
     at : datetime
-        When it was run, UTC.
+        When, in UTC.
+
+    Raises
+    ------
+    InputError
+        If the numbers of trials contradict each other, or `at` has no time zone.
 
     Examples
     --------
-    >>> from datetime import UTC, datetime
-    >>> record = TrialRecord(
-    ...     kind="sweep", data_hash="5f0c", definition_hash="91aa", label="sma_cross fast=5:51 slow=20:201",
-    ...     n_trials=7_000, effective_trials=38.5, sharpe_mean=0.012, sharpe_variance=0.0004, best_sharpe=0.061,
-    ...     at=datetime(2026, 1, 5, tzinfo=UTC),
-    ... )
+    >>> record = TrialRecord(kind="sweep", data_hash="d", definition_hash="s", label="cross", n_trials=100,
+    ...                      effective_trials=7.5, sharpe_mean=0.01, sharpe_variance=0.0004, best_sharpe=0.06,
+    ...                      at=datetime(2026, 1, 2, tzinfo=UTC))
     >>> record.n_trials
-    7000
+    100
     """
 
     kind: str
@@ -64,34 +85,32 @@ class TrialRecord:
     best_sharpe: float
     at: datetime
 
+    def __post_init__(self) -> None:
+        if not (self.n_trials >= 1 and 1.0 <= self.effective_trials <= self.n_trials):
+            raise InputError(
+                f"{self.n_trials} trials, {self.effective_trials:g} of them effective; expected at least one trial, "
+                "and between one and all of them effective"
+            )
+        if self.at.tzinfo is None:
+            raise InputError("the time of a trial has no zone; use datetime.now(UTC)")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialTotal:
-    """Everything that was tried on the same data.
+    """Everything that was tried on one set of bars.
 
     Attributes
     ----------
     data_hash : str
-        Content hash of the bars.
-    n_records : int
-        Distinct runs, sweeps and walk-forwards.
-    n_trials : int
-        Their trials, counted one by one.
+        Hash of the content of the bars.
+    n_records, n_trials : int
+        Different runs, and the combinations that they tried.
     effective_trials : float
-        The sum of their effective trials. An upper bound: what was tried in one run may resemble what was tried in
-        another, and nothing here knows how much.
+        Sum of those of the runs; at least 1. An upper bound, because runs may resemble each other.
     sharpe_variance : float
-        Variance of the Sharpe ratios of all trials together, from each record's mean and variance, weighted by
-        its number of trials: the differences between the records' means count. NaN if it is not known.
+        Of the Sharpe ratios per period of all trials of all runs, NaN if unknown.
     best_sharpe : float
-        The largest Sharpe ratio of all, per period; NaN if none is known.
-
-    Examples
-    --------
-    >>> TrialTotal(
-    ...     data_hash="5f0c", n_records=2, n_trials=7_001, effective_trials=39.5, sharpe_variance=4e-4, best_sharpe=0.06
-    ... ).n_trials
-    7001
+        The highest of them per period, NaN if unknown.
     """
 
     data_hash: str
@@ -103,20 +122,186 @@ class TrialTotal:
 
 
 class TrialLedger(Protocol):
-    """Remembers what was tried on which data."""
+    """Counts what was tried. Recording the same definition on the same data again adds nothing."""
 
     def record(self, trial: TrialRecord) -> None:
-        """Remember a run; the same definition on the same data again adds nothing."""
+        """Keep a record; of two with the same data and definition, the one that counts more trials."""
         ...
 
     def total(self, data_hash: str) -> TrialTotal:
-        """Return what was tried on these data so far; zeros and NaN if nothing was."""
+        """Return what was tried on these bars; `total_of` adds it up."""
         ...
 
     def records(self, data_hash: str | None = None) -> list[TrialRecord]:
-        """Return what is remembered of these data, or of all, the oldest first."""
+        """Return the records on these bars, or all of them, oldest first."""
         ...
 
     def forget(self, data_hash: str | None = None) -> int:
-        """Forget what is remembered of these data, or of all, and return how many records that were."""
+        """Remove the records on these bars, or all of them, and return how many there were."""
         ...
+
+
+class MemoryTrialLedger:
+    """A ledger that lasts as long as the process.
+
+    Examples
+    --------
+    >>> ledger = MemoryTrialLedger()
+    >>> ledger.total("nothing was tried on this").n_trials
+    0
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], TrialRecord] = {}
+        self._lock = threading.Lock()
+
+    def record(self, trial: TrialRecord) -> None:
+        """Keep a record; of two with the same data and definition, the one that counts more trials."""
+        key = (trial.data_hash, trial.definition_hash)
+        with self._lock:
+            before = self._kept.get(key)
+            if before is None or before.n_trials < trial.n_trials:
+                self._kept[key] = trial
+
+    def total(self, data_hash: str) -> TrialTotal:
+        """Return what was tried on these bars."""
+        return total_of(data_hash, self.records(data_hash))
+
+    def records(self, data_hash: str | None = None) -> list[TrialRecord]:
+        """Return the records on these bars, or all of them, oldest first."""
+        with self._lock:
+            found = [each for each in self._kept.values() if data_hash in (None, each.data_hash)]
+        return sorted(found, key=lambda each: each.at)
+
+    def forget(self, data_hash: str | None = None) -> int:
+        """Remove the records on these bars, or all of them, and return how many there were."""
+        with self._lock:
+            gone = [key for key in self._kept if data_hash in (None, key[0])]
+            for key in gone:
+                del self._kept[key]
+        return len(gone)
+
+
+def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
+    """Add up records on the same bars.
+
+    The variance is that of all trials together: within the runs and between their means, weighted by their numbers of
+    trials. Runs of which it is not known do not count for it.
+
+    Parameters
+    ----------
+    data_hash : str
+        Of the bars that all records are about.
+    records : iterable of TrialRecord
+        Each definition once.
+
+    Examples
+    --------
+    >>> total_of("d", []).effective_trials
+    1.0
+    """
+    kept = list(records)
+    n_trials = np.array([each.n_trials for each in kept], dtype=np.float64)
+    mean = np.array([each.sharpe_mean for each in kept], dtype=np.float64)
+    variance = np.array([each.sharpe_variance for each in kept], dtype=np.float64)
+    known = ~(np.isnan(mean) | np.isnan(variance))
+    best = [each.best_sharpe for each in kept if not math.isnan(each.best_sharpe)]
+    pooled = math.nan
+    if known.any():
+        weights = n_trials[known] / n_trials[known].sum()
+        centre = float(weights @ mean[known])
+        pooled = float(weights @ (variance[known] + (mean[known] - centre) ** 2))
+    return TrialTotal(
+        data_hash=data_hash,
+        n_records=len(kept),
+        n_trials=int(n_trials.sum()),
+        effective_trials=max(float(sum(each.effective_trials for each in kept)), 1.0),
+        sharpe_variance=pooled,
+        best_sharpe=max(best, default=math.nan),
+    )
+
+
+def data_hash(bars: pd.DataFrame) -> str:
+    """Return the hash of the stamps and of `open high low close volume`, as hexadecimal text.
+
+    Other columns do not go into it: bars with an indicator added are the same data. Other rows are other data.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> bars = at.synthetic(n=50, seed=1)
+    >>> data_hash(bars) == data_hash(bars.assign(mine=1.0))
+    True
+    """
+    from algotrendy.backtest.storage import update_with_bars
+    from algotrendy.domain.bars import COLUMNS
+
+    digest = hashlib.sha256()
+    update_with_bars(digest, bars, [name for name in COLUMNS if name in bars.columns])
+    return digest.hexdigest()
+
+
+def definition_hash(meaning: Mapping[str, Any], *arrays: Any) -> str:
+    """Return the hash of what was tried, as hexadecimal text.
+
+    Parameters
+    ----------
+    meaning : mapping
+        Strategy, grid and assumptions in plain values.
+    *arrays : array-like of numbers
+        What plain values do not tell: the orders that signals or a Python function led to, say.
+
+    Examples
+    --------
+    >>> definition_hash({"a": 1, "b": 2}) == definition_hash({"b": 2, "a": 1})
+    True
+    """
+    from algotrendy.backtest.plain import to_plain
+
+    plain = to_plain(dict(meaning))
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+    for array in arrays:
+        values = np.ascontiguousarray(array, dtype="<f8")
+        digest.update(f"|{values.shape}|".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def nameless(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON form of a strategy without what is for people: under another name it is the same trial.
+
+    Examples
+    --------
+    >>> nameless({"name": "mine", "entry": "close > 1"})
+    {'entry': 'close > 1'}
+    """
+    return {key: value for key, value in strategy.items() if key not in ("name", "description")}
+
+
+def trial_of_result(result: BacktestResult) -> TrialRecord:
+    """Return the record of a single backtest.
+
+    What a Python function does, and which signals were given, is told by the orders: they go into the hash.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> trial_of_result(at.backtest(at.strategies.sma_cross(), at.synthetic(n=300, seed=1))).n_trials
+    1
+    """
+    orders = () if "kind" not in result.strategy else (result.order_columns["filled_at"], result.order_columns["units"])
+    meaning = {"strategy": nameless(result.strategy), "params": result.params, "assumptions": result.assumptions}
+    sharpe = float(result.metrics["sharpe_ratio"]) / math.sqrt(float(result.metrics["periods_per_year"]))
+    values = ", ".join(f"{name}={value:g}" for name, value in result.params.items())
+    name = str(result.strategy.get("name") or "signals")
+    return TrialRecord(
+        kind="backtest",
+        data_hash=data_hash(result.bars),
+        definition_hash=definition_hash(meaning, *orders),
+        label=f"{name}({values})",
+        n_trials=1,
+        effective_trials=1.0,
+        sharpe_mean=sharpe,
+        sharpe_variance=math.nan if math.isnan(sharpe) else 0.0,
+        best_sharpe=sharpe,
+        at=datetime.now(UTC),
+    )

@@ -87,7 +87,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_report_opens_from_its_file_without_a_network(browser: Any, page: Path) -> None:
-    assert_drawn(opened(browser, page), 5)
+    assert_drawn(opened(browser, page), 6)
     assert browser.execute_script("return window.hacked") is None
     assert browser.execute_script("return document.querySelector('h1').textContent") == EVIL
     requested = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
@@ -101,13 +101,13 @@ def test_a_report_follows_the_theme_of_its_reader(browser: Any, page: Path) -> N
     in_theme(browser, "dark")
     wait_until(browser, f"return document.querySelector('.canvas').layout.font.color !== '{light[0]['ink']}'")
     dark = charts(browser)
-    assert_drawn(dark, 5)
+    assert_drawn(dark, 6)
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != ground
     assert_quiet(browser)
 
 
 def test_a_report_fits_a_narrow_screen(browser: Any, page: Path) -> None:
-    assert_drawn(opened(browser, page, width=390), 5)
+    assert_drawn(opened(browser, page, width=390), 6)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert_quiet(browser)
 

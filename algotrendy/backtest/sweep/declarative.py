@@ -19,6 +19,7 @@ from algotrendy.strategy.parameter import LEVELS
 
 if TYPE_CHECKING:
     from algotrendy.backtest.setting import Setting
+    from algotrendy.kernels.sweep import Combinations, Stage
     from algotrendy.strategy import Strategy
 
 Float2D = npt.NDArray[np.float64]
@@ -26,6 +27,8 @@ Int1D = npt.NDArray[np.int64]
 
 _WORK_PER_CHUNK = 4_000_000
 """Bars times combinations of one chunk: some ten milliseconds, so that progress moves and Ctrl-C is obeyed."""
+
+_EVERY_BAR = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,33 @@ class DeclarativeSweep:
 
     def run(self, chunk: Chunk) -> Float2D:
         """Return the metrics of the chunk's combinations, one row each."""
-        from algotrendy.kernels.orders_types import empty_orders, orders_max
-        from algotrendy.kernels.sweep import Combinations, Stage, run_combinations
+        from algotrendy.kernels.sweep import run_combinations
+
+        bound = self._shelf.bind(
+            chunk.places
+        )  # it and the numbers live until the kernel, which takes addresses, is done
+        stage, combinations, _numbers = self._prepared(chunk, bound)
+        out = np.empty((len(chunk.places), len(METRICS)))
+        run_combinations(stage, combinations, out)
+        return out
+
+    def curves(self, chunk: Chunk) -> Float2D:
+        """Return the equity at the valuation marks of the chunk's combinations, one row each."""
+        from algotrendy.kernels.sweep_curves import run_curves
 
         bound = self._shelf.bind(chunk.places)
+        stage, combinations, _numbers = self._prepared(chunk, bound)
+        marks = _EVERY_BAR if self._options.marks is None else self._options.marks
+        n_bars = len(self._arrays.close)
+        out = np.empty((len(chunk.places), len(marks) or n_bars))
+        run_curves(stage, combinations, marks, np.empty(n_bars), out)
+        return out
+
+    def _prepared(self, chunk: Chunk, bound: Bound) -> tuple[Stage, Combinations, Float2D]:
+        """Return what kernels take, and the numbers whose addresses stand in it."""
+        from algotrendy.kernels.orders_types import empty_orders, orders_max
+        from algotrendy.kernels.sweep import Combinations, Stage
+
         numbers = self._level_numbers(chunk.places)
         combinations = Combinations(
             rows=np.ascontiguousarray(bound.rows[:, : len(self._plan.leaves)]),
@@ -94,7 +120,6 @@ class DeclarativeSweep:
             costs=self._costs(chunk.places),
         )
         n_bars = len(self._arrays.close)
-        out = np.empty((len(chunk.places), len(METRICS)))
         stage = Stage(
             program=self._plan.program,
             addresses=bound.addresses,
@@ -103,8 +128,7 @@ class DeclarativeSweep:
             rules=self._options.rules(self._size_kind()),
             orders=empty_orders(orders_max(n_bars)),
         )
-        run_combinations(stage, combinations, out)
-        return out
+        return stage, combinations, numbers
 
     def _borrows(self) -> list[float]:
         return sorted(set(self._column("borrow", self._options.borrow).tolist()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from algotrendy.backtest.result import BacktestResult
+    from algotrendy.backtest.sweep.assess import OverfittingReport
+    from algotrendy.backtest.trials import TrialLedger, TrialRecord
 
 LOWER_IS_BETTER = frozenset(
     {"volatility", "max_drawdown", "turnover", "commission_paid", "slippage_paid", "borrow_paid", "costs_paid"}
@@ -31,6 +33,53 @@ SHOWN = ("total_return", "max_drawdown", "n_trades")
 Rule = Literal["min", "max"]
 
 _HEATMAP_CELLS_MAX = 400
+
+SAMPLE, SAMPLE_OF_PYTHON = 500, 100
+"""So many rows are looked at for overfitting, unless more are asked for; Python functions are slow to run again."""
+
+SAMPLE_OF_LEDGER = 64
+"""So many rows tell the ledger how alike the rows of a sweep are: a few milliseconds."""
+
+_SHARE_OF_LEDGER = 50
+"""Of the rows of a Python function one in so many is run again for the ledger, that is 2 % of the sweep's time."""
+
+_SAMPLE_OF_LEDGER_MIN = 8
+
+
+class Runner(Protocol):
+    """Runs rows of a sweep again."""
+
+    def __call__(self, combination: Mapping[str, Any]) -> BacktestResult:
+        """Return the full backtest of one combination."""
+        ...
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether many rows can be run again in compiled code."""
+        ...
+
+    @property
+    def bars(self) -> pd.DataFrame:
+        """The bars that were swept."""
+        ...
+
+    @property
+    def assumptions(self) -> Mapping[str, Any]:
+        """Conventions and costs, as in `BacktestResult.assumptions`."""
+        ...
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """The JSON form of the strategy."""
+        ...
+
+    def returns(self, combinations: Mapping[str, Any]) -> tuple[pd.Index, Any]:
+        """Return the stamps of the valuation marks, and the returns of combinations, shape (n_marks, n)."""
+        ...
+
+    def held(self) -> Any:
+        """Return the returns of buying and holding at the same costs, shape (n_marks,)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +97,16 @@ class SweepResult:
         What `top` and `best` rank by.
     complete : bool
         False if the sweep was stopped before its end.
+    ledger : TrialLedger, optional
+        Where what is tried on the same bars is counted.
     """
 
     table: pd.DataFrame
     parameters: tuple[str, ...]
     metric: str
     complete: bool
-    runner: Callable[[Mapping[str, Any]], BacktestResult] = field(repr=False)
+    runner: Runner = field(repr=False)
+    ledger: TrialLedger | None = field(default=None, repr=False)
 
     @cached_property
     def _ranked(self) -> pd.DataFrame:
@@ -127,6 +179,126 @@ class SweepResult:
         """The full backtest of the best row."""
         return self.run()
 
+    def returns(self, *, sample: int | None = None, seed: int = 0) -> pd.DataFrame:
+        """Return the returns of all rows, or of some drawn at random, between valuation marks.
+
+        Parameters
+        ----------
+        sample : int, optional
+            How many rows at most, the best among them; all by default (8 bytes per bar and row).
+        seed : int
+            Of the draw.
+
+        Returns
+        -------
+        DataFrame of shape (n_marks, n_rows)
+            Simple returns as fractions; the columns are labels of `table`.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> bars = at.synthetic(n=300, seed=1)
+        >>> sweep = at.optimize(at.strategies.sma_cross(), bars, {"fast": [5, 10], "slow": [20, 40]})
+        >>> sweep.returns().shape
+        (300, 4)
+        """
+        from algotrendy.backtest.sweep.assess import sampled_rows
+
+        if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int) or sample < 2):
+            raise InputError(f"sample is {sample!r}; use a whole number of rows, at least 2, or None for all")
+        ranked = self._ranked[self.metric]
+        best = None if not len(ranked) or pd.isna(ranked.iloc[0]) else self.table.index.get_loc(ranked.index[0])
+        rows = sampled_rows(len(self.table), sample, seed, always=best if isinstance(best, int) else None)
+        combinations = {name: self.table[name].to_numpy()[rows] for name in self.parameters}
+        index, values = self.runner.returns(combinations)
+        return pd.DataFrame(values, index=index, columns=self.table.index[rows], copy=False)
+
+    def overfitting(
+        self,
+        *,
+        benchmark: Any = "cash",
+        sample: int | Literal["auto"] | None = "auto",
+        n_splits: int = 16,
+        n_resamples: int = 999,
+        seed: int = 0,
+    ) -> OverfittingReport:
+        """Return what the best row is worth, after all that was tried to find it.
+
+        Deflated and probabilistic Sharpe ratio, probability of backtest overfitting, SPA and Romano-Wolf, minimum track
+        record, and the totals of the trial ledger. The verdict is `p_value`; the page on overfitting says why.
+
+        Parameters
+        ----------
+        benchmark : {"cash", "hold"}, float or array-like of shape (n_marks,)
+            What a row has to beat to be called better: the risk-free rate, buying and holding the same bars, or returns
+            of your own. A strategy that is long in a rising market beats cash without any skill of timing.
+        sample : int or "auto", optional
+            Rows to test, drawn at random, the best among them: 500 by default, 100 of a Python function. None: all.
+        n_splits : int
+            Blocks of the cross-validation, even, up to 20.
+        n_resamples : int
+            Resamples of the tests, at least 99.
+        seed : int
+            Of the sample and the resamples; equal seeds give equal reports.
+
+        Returns
+        -------
+        OverfittingReport
+            `print` it.
+
+        Raises
+        ------
+        InputError
+            If there is one row, nothing was traded, or the history is too short.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> bars = at.synthetic(n=300, seed=1)
+        >>> sweep = at.optimize(at.strategies.sma_cross(), bars, {"fast": [5, 10], "slow": [20, 40]})
+        >>> report = sweep.overfitting(n_splits=8)
+        >>> report.n_trials, 0.0 < report.p_value < 1.0
+        (4, True)
+        """
+        from algotrendy.backtest.sweep.assess import assess
+
+        if sample == "auto":
+            sample = SAMPLE if self.runner.is_fast else SAMPLE_OF_PYTHON
+        if not len(self.table) or pd.isna(self._ranked[self.metric].iloc[0]):
+            raise InputError(f"no combination has a {self.metric}: nothing was traded; widen the grid")
+        options = {"benchmark": benchmark, "n_splits": n_splits, "n_resamples": n_resamples, "seed": seed}
+        returns = self.returns(sample=sample, seed=seed)
+        return assess(self, returns, self._ranked.index[0], **options)
+
+    @property
+    def periods_per_year(self) -> float:
+        """What its ratios are annualised with."""
+        return float(self.runner.assumptions["periods_per_year"])
+
+    @property
+    def risk_free_rate(self) -> float:
+        """Annual, as a fraction, taken off the returns in its ratios."""
+        return float(self.runner.assumptions.get("risk_free_rate") or 0.0)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Hash of the bars that were swept, under which the trial ledger counts."""
+        from algotrendy.backtest.trials import data_hash
+
+        return data_hash(self.runner.bars)
+
+    def trial(self) -> TrialRecord:
+        """Return the record of this sweep for a trial ledger.
+
+        The effective number of trials comes from a small sample of rows; of a Python function with few rows all count.
+        """
+        from algotrendy.backtest.sweep.assess import trial_of_sweep
+
+        size = SAMPLE_OF_LEDGER
+        if not self.runner.is_fast:
+            size = min(size, len(self.table) // _SHARE_OF_LEDGER)
+        return trial_of_sweep(self, size if size >= _SAMPLE_OF_LEDGER_MIN else 0)
+
     def heatmap(self, x: str | None = None, y: str | None = None, *, metric: str | None = None) -> go.Figure:
         """Return the metric over two parameters as colours.
 
@@ -181,15 +353,23 @@ class SweepResult:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ledger": None}  # a ledger belongs to its session and does not travel
+
     def __str__(self) -> str:
         state = "" if self.complete else ", stopped before its end"
-        return f"{len(self):,} combinations of {', '.join(self.parameters)}{state}; best first:\n{self.top(10)}"
+        head = f"{len(self):,} combinations of {', '.join(self.parameters)}{state}; best first:"
+        return f"{head}\n{self.top(10)}\n{self._warning}"
 
     def _repr_html_(self) -> str:
         state = "" if self.complete else " (stopped before its end)"
         head = f"{len(self):,} combinations of {', '.join(self.parameters)}{state}, best by {self.metric} first"
         table: str = self.top(10).to_html()
-        return f"<p>{escape(head)}</p>{table}"
+        return f"<p>{escape(head)}</p>{table}<p>{escape(self._warning)}</p>"
+
+    @property
+    def _warning(self) -> str:
+        return f"The best of {len(self):,} tries looks better than it is: overfitting() says by how much."
 
 
 def check_metric(metric: str) -> str:

@@ -7,6 +7,7 @@ strategies run one by one, on processes. The numbers do not depend on the number
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from algotrendy.backtest.arguments import as_strategy
+from algotrendy.backtest.curves import buy_and_hold, returns_between
 from algotrendy.backtest.run import backtest, check_size
-from algotrendy.backtest.setting import check_cost, prepare
+from algotrendy.backtest.setting import Setting, check_cost, prepare
+from algotrendy.backtest.sweep.curves import returns_of
 from algotrendy.backtest.sweep.declarative import DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value, Where, make_grid
 from algotrendy.backtest.sweep.python import COSTS, PythonSweep, python_chunks, split_costs
@@ -144,14 +147,40 @@ def _gathered(places: Sequence[npt.NDArray[np.int64]], results: Sequence[npt.NDA
 
 
 class _Runner:
-    """Runs the full backtest of one combination."""
+    """Runs combinations again: one with its full backtest, or many for their returns."""
 
     def __init__(self, strategy: Strategy | PythonStrategy, bars: pd.DataFrame, options: Mapping[str, Any]) -> None:
-        self._strategy, self._bars, self._options = strategy, bars, options
+        self._strategy, self.bars, self._options = strategy, bars, options
 
     def __call__(self, combination: Mapping[str, Any]) -> BacktestResult:
         costs, values = split_costs(combination)
-        return backtest(self._strategy.with_params(**values), self._bars, **{**self._options, **costs})
+        return backtest(self._strategy.with_params(**values), self.bars, **{**self._options, **costs})
+
+    @property
+    def is_fast(self) -> bool:
+        return isinstance(self._strategy, Strategy) and self._options.get("chart") is None
+
+    @cached_property
+    def _setting(self) -> Setting:
+        return prepare(self.bars, **self._options)
+
+    @property
+    def assumptions(self) -> Mapping[str, Any]:
+        return self._setting.assumptions
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        return self._strategy.to_dict()
+
+    def returns(self, combinations: Mapping[str, Any]) -> tuple[pd.Index, Any]:
+        marks = self._setting.options.marks
+        index = self.bars.index if marks is None else self.bars.index.take(marks)
+        return index, returns_of(self._strategy, self._setting, self._options, combinations)
+
+    def held(self) -> Any:
+        marks = self._setting.options.marks
+        equity = buy_and_hold(self.bars, self.assumptions)
+        return returns_between(equity if marks is None else equity[marks], float(self.assumptions["cash"]))
 
 
 def _check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: float) -> None:
