@@ -54,7 +54,7 @@ class TrialRecord:
     effective_trials : float
         How many independent ones they are worth, from 1 to `n_trials`.
     sharpe_mean, sharpe_variance : float
-        Of the Sharpe ratios per period (not annualised) of all trials; NaN if unknown.
+        Of the Sharpe ratios per period (not annualised) of all trials, the variance with n - 1; NaN if unknown.
     best_sharpe : float
         The highest of them; NaN if unknown.
     at : datetime
@@ -106,7 +106,7 @@ class TrialTotal:
     n_records, n_trials : int
         Different runs, and the combinations that they tried.
     effective_trials : float
-        Sum of those of the runs; at least 1. An upper bound, because runs may resemble each other.
+        Sum of those of the runs; 0 without any. An upper bound, because runs may resemble each other.
     sharpe_variance : float
         Of the Sharpe ratios per period of all trials of all runs, NaN if unknown.
     best_sharpe : float
@@ -185,8 +185,9 @@ class MemoryTrialLedger:
 def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
     """Add up records on the same bars.
 
-    The variance is that of all trials together: within the runs and between their means, weighted by their numbers of
-    trials. Runs of which it is not known do not count for it.
+    The variance is that of all trials together, within the runs and between their means: with n trials, mean m and
+    variance v in each run, N and M of all, (sum of (n - 1) v + n (m - M)^2) / (N - 1). Runs of which it is not known do
+    not count for it.
 
     Parameters
     ----------
@@ -198,24 +199,26 @@ def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
     Examples
     --------
     >>> total_of("d", []).effective_trials
-    1.0
+    0.0
     """
     kept = list(records)
     n_trials = np.array([each.n_trials for each in kept], dtype=np.float64)
     mean = np.array([each.sharpe_mean for each in kept], dtype=np.float64)
     variance = np.array([each.sharpe_variance for each in kept], dtype=np.float64)
-    known = ~(np.isnan(mean) | np.isnan(variance))
+    alone = n_trials == 1
+    known = ~np.isnan(mean) & (alone | ~np.isnan(variance))
     best = [each.best_sharpe for each in kept if not math.isnan(each.best_sharpe)]
     pooled = math.nan
-    if known.any():
-        weights = n_trials[known] / n_trials[known].sum()
-        centre = float(weights @ mean[known])
-        pooled = float(weights @ (variance[known] + (mean[known] - centre) ** 2))
+    count = float(n_trials[known].sum())
+    if count > 1:
+        apart = mean - float(n_trials[known] @ mean[known]) / count
+        squares = np.where(alone, 0.0, (n_trials - 1) * variance) + n_trials * apart**2
+        pooled = float(squares[known].sum()) / (count - 1)
     return TrialTotal(
         data_hash=data_hash,
         n_records=len(kept),
         n_trials=int(n_trials.sum()),
-        effective_trials=max(float(sum(each.effective_trials for each in kept)), 1.0),
+        effective_trials=float(sum(each.effective_trials for each in kept)),
         sharpe_variance=pooled,
         best_sharpe=max(best, default=math.nan),
     )
