@@ -6,6 +6,7 @@ AlgotrendyError
 ├── ConfigError                  the setup is wrong: fix a setting or a key
 │   └── MissingExtraError        an optional dependency is not installed: the message gives the command
 ├── DataError                    no such series, or a file that cannot be read as one
+├── WorkerLost                   a piece of work ended the process or the machine that computed it
 └── VenueError                   the outside world failed
     ├── VenueUnavailable         nothing happened: safe to retry
     │   └── RateLimited          too many requests: the message says how long to wait
@@ -15,9 +16,15 @@ AlgotrendyError
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class AlgotrendyError(Exception):
     """The root of every error that algotrendy raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes whole, whatever the arguments an error is made of."""
+        return (_arrived, (type(self), self.args, dict(self.__dict__)))
 
 
 class InputError(AlgotrendyError, ValueError):
@@ -63,6 +70,25 @@ class DataError(AlgotrendyError):
     """There is no such series, or the file cannot be read as one."""
 
 
+class WorkerLost(AlgotrendyError):  # noqa: N818 - reads as what is the case
+    """A chunk of work took its worker down again and again.
+
+    Attributes
+    ----------
+    chunk : int
+        Its position among the chunks, from 0.
+    attempts : int
+        How often it was begun.
+    """
+
+    def __init__(self, chunk: int, n_chunks: int, attempts: int, why: str) -> None:
+        super().__init__(
+            f"chunk {chunk} of {n_chunks} (counted from 0) was begun {attempts} times and each time its worker was "
+            f"lost: {why}; give it less to do at once, more memory, or look for a crash in what it calls"
+        )
+        self.chunk, self.n_chunks, self.attempts, self.why = chunk, n_chunks, attempts, why
+
+
 class VenueError(AlgotrendyError):
     """The outside world failed: a data vendor, a broker, a chain.
 
@@ -101,3 +127,9 @@ class AccessRefused(VenueError):  # noqa: N818
 
 class BadAnswer(VenueError):  # noqa: N818
     """What came back cannot be read as what was asked for; nothing of it was kept."""
+
+
+def _arrived(kind: type[AlgotrendyError], texts: tuple[Any, ...], facts: dict[str, Any]) -> AlgotrendyError:
+    error = kind.__new__(kind, *texts)
+    error.__dict__.update(facts)
+    return error

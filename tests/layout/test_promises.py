@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 BROAD_EXCEPTS: dict[str, str] = {
+    "algotrendy/compute/processes.py::_serve": "what a chunk raises is raised by the caller's process, not by this one",
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""
