@@ -101,7 +101,7 @@ def connected(address: str | None, workers: int | None) -> Any:
                 "address out to use this machine"
             ) from error
         return ray
-    ray.init(num_cpus=workers, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
     return ray
 
 

@@ -84,8 +84,8 @@ def test_a_node_that_is_lost_in_the_middle_changes_nothing(tmp_path: Path) -> No
         from ray.cluster_utils import Cluster
         from algotrendy.compute import map_work
 
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": "127.0.0.1"})
-        second = cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        second = cluster.add_node(num_cpus=1)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         assert len([node for node in ray.nodes() if node["Alive"]]) == 2
 
