@@ -16,7 +16,10 @@ AlgotrendyError
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class AlgotrendyError(Exception):

@@ -25,7 +25,7 @@ _HOME_OF = {
     "optimize": "sweep",
 }
 
-__all__ = ["BacktestResult", "Fees", "SweepResult", "WalkForwardResult", "backtest", "optimize", "walk_forward"]
+__all__ = ["BacktestResult", "Fees", "SweepResult", "WalkForwardResult", "backtest", "optimize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.plain import to_plain
+from algotrendy.backtest.storage import library_versions
 from algotrendy.strategy import PythonStrategy, Strategy
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ def strategy_fingerprint(strategy: Strategy | PythonStrategy) -> str:
 
 def options_fingerprint(assumptions: Mapping[str, Any]) -> str:
     """Return the hash of conventions and costs, and of the version that computes with them."""
-    from algotrendy import __version__
-
-    return fingerprint({**assumptions, "version": __version__})
+    return fingerprint({**assumptions, "version": library_versions()["algotrendy"]})
 
 
 def _source(function: Any) -> str:

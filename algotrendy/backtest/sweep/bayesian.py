@@ -128,7 +128,8 @@ class BayesianSearch:
             if np.isnan(objectives).any():
                 self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
                 continue
-            trial.set_user_attr("violation", 0.0 if is_feasible else 1.0)
+            if self._search.constraints is not None:
+                trial.set_constraint("violation", 0.0 if is_feasible else 1.0)  # above zero: not met
             self._study.tell(trial, objectives)
         return self._tracker.count(rows)
 
@@ -156,15 +157,11 @@ class BayesianSearch:
 
     def _new_study(self) -> Any:
         optuna = self._optuna
-        limited = self._search.constraints is not None
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            sampler = optuna.samplers.TPESampler(
-                seed=int(np.random.SeedSequence(self._search.seed).generate_state(1)[0]),
-                constant_liar=True,
-                **({"constraints_func": lambda trial: (trial.user_attrs.get("violation", 1.0),)} if limited else {}),
-            )
+            seed = int(np.random.SeedSequence(self._search.seed).generate_state(1)[0])
+            sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
             directions = ["minimize" if name in LOWER_IS_BETTER else "maximize" for name in self._search.objectives]
             return optuna.create_study(directions=directions, sampler=sampler)
         finally:

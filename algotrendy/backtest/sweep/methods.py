@@ -86,7 +86,7 @@ def as_objectives(metric: str | Sequence[str]) -> tuple[str, ...]:
     >>> as_objectives(["sharpe_ratio", "max_drawdown"])
     ('sharpe_ratio', 'max_drawdown')
     """
-    names = (metric,) if isinstance(metric, str) else tuple(metric)
+    names = tuple(as_metric(name) for name in ((metric,) if isinstance(metric, str) else metric))
     if not names or len(set(names)) < len(names):
         raise InputError(f"metric is {metric!r}; give the name of one metric, or a list of different ones")
-    return tuple(as_metric(name) for name in names)
+    return names
