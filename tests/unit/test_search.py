@@ -24,6 +24,7 @@ from algotrendy.backtest.sweep.methods import as_method, as_metric
 from algotrendy.backtest.sweep.pareto import front
 from algotrendy.backtest.sweep.series import grid_codes
 from algotrendy.backtest.sweep.space import Span, make_space
+from algotrendy.compute import Cancel
 from algotrendy.errors import ExpressionError, InputError
 from algotrendy.kernels.statistics_names import METRICS
 
@@ -281,6 +282,42 @@ def test_a_finished_file_computes_nothing_again(
     pd.testing.assert_frame_equal(first.table, again.table, check_exact=True)
     with pytest.raises(InputError, match=r"another optimisation: .*options differs"):
         searched(bars, method, spans, checkpoint=tmp_path / "run", commission=0.1, **options)
+
+
+def momentum(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:
+    rising = bars["close"].pct_change(params["window"]) > 0
+    return {"entries": rising, "exits": ~rising}
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_a_file_of_a_python_function_goes_on(bars: pd.DataFrame, tmp_path: Path, executor: str) -> None:
+    grid, path = {"window": range(2, 90)}, tmp_path / "run"
+    given: dict[str, Any] = {"params": {"window": 2}, "checkpoint": path, "executor": executor, "workers": 2}
+    whole = at.optimize(momentum, bars, grid, params={"window": 2}).table
+    cancel = Cancel()
+    stopped = at.optimize(
+        momentum, bars, grid, **given, cancel=cancel, progress=lambda now: cancel.cancel() if now.done >= 8 else None
+    )
+    assert not stopped.complete
+    assert 0 < len(stopped) < len(whole)
+    for _ in range(2):
+        pd.testing.assert_frame_equal(at.optimize(momentum, bars, grid, **given).table, whole, check_exact=True)
+
+
+@pytest.mark.parametrize("method", ["grid", *METHODS])
+def test_a_token_stops_a_search(bars: pd.DataFrame, method: str) -> None:
+    spans = {"fast": range(2, 60), "slow": range(60, 160), "stop": [0.1, 0.2]} if method == "grid" else SPANS
+    options: dict[str, Any] = {"n_trials": None, "seed": None} if method == "grid" else {"n_trials": 2000}
+    if method == "random":
+        options["patience"] = 2000  # looks at what is done batch by batch
+    cancel = Cancel()
+    stopped = searched(
+        bars, method, spans, cancel=cancel, workers=1, **options,
+        progress=lambda now: cancel.cancel() if now.done >= 50 else None,
+    )  # fmt: skip
+    assert not stopped.complete
+    assert 0 < len(stopped) < 11_000
+    assert "stopped before its end" in str(stopped)
 
 
 def test_a_search_without_a_seed_keeps_the_one_that_was_drawn(bars: pd.DataFrame, tmp_path: Path) -> None:

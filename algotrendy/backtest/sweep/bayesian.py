@@ -66,6 +66,12 @@ class BayesianSearch:
     def run(self, evaluator: Evaluator, checkpoint: Checkpoint, bar: Progress) -> Found:
         """Return what was found after all trials, the end of patience, or Ctrl-C."""
         self._known = checkpoint.trials()
+        try:
+            return self._run(evaluator, checkpoint, bar)
+        except KeyboardInterrupt:
+            return self._found(complete=False)
+
+    def _run(self, evaluator: Evaluator, checkpoint: Checkpoint, bar: Progress) -> Found:
         n_trials, size = 0, max(1, min(_BATCH_MAX, self._search.n_trials // 8))
         fruitless = 0
         while n_trials < self._search.n_trials and fruitless < _FRUITLESS_MAX:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from algotrendy.backtest.sweep.declarative import DeclarativeSweep
+from algotrendy.backtest.sweep.declarative import Chunk, DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value
 from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
-from algotrendy.compute import Executor, Progress, map_work, worker_count
+from algotrendy.compute import Cancel, Executor, Progress, map_work, worker_count
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy import PythonStrategy, Strategy
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.setting import Setting
-    from algotrendy.compute import Mapped
 
 Float2D: TypeAlias = npt.NDArray[np.float64]
 Int1D: TypeAlias = npt.NDArray[np.int64]
@@ -50,6 +49,10 @@ class Evaluator:
         The keywords of `backtest` that the setting was made of.
     executor : Executor, optional
         Where to compute; None: text strategies on threads, Python functions on processes.
+    workers : int, optional
+        In place of the executor's.
+    cancel : Cancel, optional
+        Stops the work from another thread.
     """
 
     strategy: Strategy | PythonStrategy
@@ -58,6 +61,7 @@ class Evaluator:
     options: Mapping[str, Any]
     executor: Executor | str | None = None
     workers: int | None = None
+    cancel: Cancel | None = None
 
     @property
     def is_declarative(self) -> bool:
@@ -88,43 +92,41 @@ class Evaluator:
         if kept is not None:
             done[kept[0]] = True
             bar.advance(len(kept[0]))
-        places, mapped = self._mapped(grid, done, bar, on_rows)
+        function, pieces, places = self._planned(grid, done)
+
+        def keep(number: int, rows: Float2D) -> None:
+            if on_rows is not None:
+                on_rows(places[number], rows)
+
+        mapped = map_work(
+            function, pieces, where=self.place, progress=bar, steps=_size, cancel=self.cancel, on_result=keep
+        )  # fmt: skip
         found = list(zip(places, mapped.results, strict=True))
         return _gathered(found if kept is None else [*found, kept])
 
-    def _mapped(
-        self, grid: Grid, done: npt.NDArray[np.bool_], bar: Progress, on_rows: OnRows | None
-    ) -> tuple[list[Int1D], Mapped[Float2D]]:
-        where = self.place
-        every = not done.any()
+    def _planned(
+        self, grid: Grid, done: npt.NDArray[np.bool_]
+    ) -> tuple[Callable[[Any], Float2D], Sequence[Any], list[Int1D]]:
+        """Return what computes a piece of the grid, the pieces that are not done, and their places."""
+        where, left = self.place, np.flatnonzero(~done)
         if self.is_declarative and where.where == "threads":
             sweep = DeclarativeSweep(self.strategy, grid, self.setting)  # type: ignore[arg-type]  # it is declarative
             chunks = sweep.chunks(worker_count(where.workers))
-            if not every:
-                chunks = [type(each)(each.places[~done[each.places]], each.borrow) for each in chunks]
+            if done.any():
+                chunks = [Chunk(each.places[~done[each.places]], each.borrow) for each in chunks]
                 chunks = [each for each in chunks if len(each.places)]
-            places = [each.places for each in chunks]
-            return places, map_work(
-                sweep.run, chunks, where=where, progress=bar, steps=lambda each: len(each.places),
-                on_result=None if on_rows is None else lambda i, rows: on_rows(places[i], rows),
-            )  # fmt: skip
-        left = np.flatnonzero(~done)
-        function: Callable[[Any], Float2D]
+            return sweep.run, chunks, [each.places for each in chunks]
         if self.is_declarative:
             size = max(1, _WORK_PER_CHUNK // len(self.setting.arrays.close))
-            places = np.split(left, range(size, len(left), size))
-            function = _Remote(self.strategy, self.setting, grid.names, grid.values)  # type: ignore[arg-type]  # so is it
-            pieces: Sequence[Any] = [grid.index[each] for each in places]
-        else:
-            # The rows of a chart are made once.
-            given = self.options if self.setting.chart is None else {**self.options, "chart": self.setting.chart}
-            function = PythonSweep(self.strategy, self.bars, given)
-            pieces = python_chunks([grid.combination(row) for row in left.tolist()])
-            places = np.split(left, np.cumsum([len(each) for each in pieces])[:-1])
-        return places, map_work(
-            function, pieces, where=where, progress=bar, steps=len,
-            on_result=None if on_rows is None else lambda i, rows: on_rows(places[i], rows),
-        )  # fmt: skip
+            places = [left[i : i + size] for i in range(0, len(left), size)]
+            remote = _Remote(self.strategy, self.setting, grid.names, grid.values)  # type: ignore[arg-type]  # so is it
+            return remote, [grid.index[each] for each in places], places
+        # The rows of a chart are made once.
+        given = self.options if self.setting.chart is None else {**self.options, "chart": self.setting.chart}
+        pieces = python_chunks([grid.combination(row) for row in left.tolist()])
+        ends = np.cumsum([len(each) for each in pieces]).tolist()
+        places = [left[end - len(each) : end] for each, end in zip(pieces, ends, strict=True)]
+        return PythonSweep(self.strategy, self.bars, given), pieces, places
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,10 @@ class _Remote:
         for chunk in sweep.chunks(1):
             rows[chunk.places] = sweep.run(chunk)
         return rows
+
+
+def _size(piece: Any) -> int:
+    return len(piece.places) if isinstance(piece, Chunk) else len(piece)
 
 
 def _gathered(found: Sequence[tuple[Int1D, Float2D | None]]) -> Rows:

@@ -26,7 +26,7 @@ from algotrendy.backtest.sweep.result import SweepResult
 from algotrendy.backtest.sweep.search import Checkpoint, Found, Keep, Search, make_search, search_grid
 from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
 from algotrendy.backtest.sweep.where import keeper
-from algotrendy.compute import Executor, progress_for, worker_count
+from algotrendy.compute import Cancel, Executor, progress_for, worker_count
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
@@ -60,6 +60,7 @@ def optimize(
     executor: Executor | str | None = None,
     workers: int | None = None,
     progress: Show = None,
+    cancel: Cancel | None = None,
     **options: Any,
 ) -> SweepResult:
     """Backtest every combination of parameters, or those that a search picks.
@@ -103,6 +104,8 @@ def optimize(
         Cores to use; None: all. The numbers do not depend on it.
     progress : bool or callable, optional
         Show a progress bar; None: if the standard error stream is a terminal. A function is told an `Estimate`.
+    cancel : Cancel, optional
+        Stops the sweep from another thread, as Ctrl-C does.
     **options
         As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, `chart`, ... On a chart the
         combinations run one by one, on processes.
@@ -144,7 +147,7 @@ def optimize(
     _check_grid(chosen, _ends(space) if method != "grid" else tried, setting.options.max_leverage)  # type: ignore[arg-type]
     if workers is not None:
         worker_count(workers)
-    evaluator = Evaluator(chosen, bars, setting, options, executor, workers)
+    evaluator = Evaluator(chosen, bars, setting, options, executor, workers, cancel)
     with closing(Checkpoint(checkpoint, evaluator, search, tried, is_drawn=is_drawn)) as kept:
         found = _searched(replace(search, seed=kept.seed), tried, keep, evaluator, checkpoint=kept, show=progress)
     return SweepResult(
