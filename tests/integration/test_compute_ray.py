@@ -72,10 +72,24 @@ def test_ray_gives_what_threads_give_and_survives_a_killed_worker(tmp_path: Path
             for place in ("threads", "processes", "ray")
         ]
         found["tables"] = [tables[0].equals(table) for table in tables]
+
+        from algotrendy.backtest.walk_forward import walk_forward
+
+        def momentum(bars, params):
+            rising = bars["close"].pct_change(params["window"]) > 0
+            return {"entries": rising, "exits": ~rising}
+
+        given = {"params": {"window": 3}, "training": 200, "testing": 50, "workers": 2, "progress": False}
+        walks = [
+            walk_forward(momentum, bars, {"window": [3, 8]}, executor=place, **given) for place in ("processes", "ray")
+        ]
+        found["walks"] = walks[0].windows.equals(walks[1].windows) and walks[0].equity.equals(walks[1].equity)
         print(json.dumps(found))
     """
     found = run(script, tmp_path)
-    assert found == {"equal": True, "retried": 1, "lost": [2, 2], "raised": "1", "tables": [True, True, True]}
+    assert found == {
+        "equal": True, "retried": 1, "lost": [2, 2], "raised": "1", "tables": [True, True, True], "walks": True,
+    }  # fmt: skip
 
 
 @pytest.mark.slow
