@@ -55,7 +55,7 @@ def strategy_fingerprint(strategy: Strategy | PythonStrategy) -> str:
     """
     described: dict[str, Any] = dict(strategy.to_dict())
     if isinstance(strategy, PythonStrategy):
-        described["source"] = _source(strategy.function)
+        described["source"] = source_of(strategy.function)
     return fingerprint(described)
 
 
@@ -64,7 +64,8 @@ def options_fingerprint(assumptions: Mapping[str, Any]) -> str:
     return fingerprint({**assumptions, "version": library_versions()["algotrendy"]})
 
 
-def _source(function: Any) -> str:
+def source_of(function: Any) -> str:
+    """Return the source of a function, of what a partial wraps with its arguments, or of an object's class."""
     inner = getattr(function, "func", function)
     named = inner if inspect.isroutine(inner) else type(inner)
     bound = [repr(getattr(function, name, None)) for name in ("args", "keywords")]

@@ -284,6 +284,13 @@ def test_a_finished_file_computes_nothing_again(
         searched(bars, method, spans, checkpoint=tmp_path / "run", commission=0.1, **options)
 
 
+def test_a_file_of_another_where_is_refused(bars: pd.DataFrame, tmp_path: Path) -> None:
+    first = searched(bars, "random", checkpoint=tmp_path / "run")
+    assert searched(bars, "random", checkpoint=tmp_path / "run").table.equals(first.table)
+    with pytest.raises(InputError, match="another `where`"):
+        searched(bars, "random", checkpoint=tmp_path / "run", where="fast < slow - 5")
+
+
 def momentum(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:
     rising = bars["close"].pct_change(params["window"]) > 0
     return {"entries": rising, "exits": ~rising}

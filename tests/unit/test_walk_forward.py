@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import algotrendy as at
+from algotrendy.backtest.reference import Options
+from algotrendy.backtest.reference_metrics import Order, Trade, metrics_of
 from algotrendy.backtest.walk_forward import WalkForwardResult, cut_windows, walk_forward
 from algotrendy.compute import Cancel
 from algotrendy.errors import InputError
@@ -146,6 +148,50 @@ def test_each_window_ends_flat_and_its_costs_are_counted(bars: pd.DataFrame) -> 
     assert tested.trades["borrow"].sum() == pytest.approx(tested.metrics["borrow_paid"], rel=1e-9)
 
 
+@pytest.mark.parametrize("carry", [False, True])
+@pytest.mark.parametrize("interval", ["1d", "1h"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_metrics_are_those_of_the_slow_reference(carry: bool, interval: str, seed: int) -> None:
+    bars = at.synthetic(n=500, seed=seed, interval=interval)
+    walk = walk_forward(
+        both_ways(stop=0.05),
+        bars,
+        GRID,
+        training=150,
+        testing=45,
+        carry=carry,
+        borrow=0.04,
+        risk_free_rate=0.02,
+        **COSTS,
+    )
+    tested = walk.out_of_sample
+    assert tested is not None
+    marks = tested.valuation_marks.tolist()
+    assert marks[-1] == len(tested.bars) - 1
+    assert (interval == "1d") == (len(marks) == len(tested.bars))
+    order, trade = tested.order_columns, tested.trade_columns
+    orders = [
+        Order(*row, "")
+        for row in zip(
+            *(order[name].tolist() for name in ("decided_at", "filled_at", "units", "price", "commission", "slippage")),
+            strict=True,
+        )
+    ]
+    names = ("entry_at", "exit_at", "units", "entry_price", "exit_price", "commission", "borrow", "pnl")
+    trades = [Trade(*row, "") for row in zip(*(trade[name].tolist() for name in names), strict=True)]
+    options = Options(
+        cash=100_000.0, risk_free_rate=0.02, periods_per_year=float(walk.metrics["periods_per_year"]), marks=marks
+    )
+    expected = metrics_of(
+        tested.equity_values.tolist(), tested.units_values.tolist(), orders, trades,
+        borrow_paid=float(walk.metrics["borrow_paid"]), options=options,
+    )  # fmt: skip
+    assert walk.metrics["n_trades"] > 5
+    assert walk.metrics["borrow_paid"] > 0
+    for name in METRICS:
+        assert walk.metrics[name] == pytest.approx(expected[name], rel=1e-9, nan_ok=True), name
+
+
 def changed(bars: pd.DataFrame, begin: int, end: int) -> pd.DataFrame:
     other = bars.copy()
     scale = np.exp(np.random.default_rng(3).normal(0, 0.1, end - begin))
@@ -248,6 +294,8 @@ def test_windows_may_search_by_chance(bars: pd.DataFrame, method: str) -> None:
     one, two = (walk_forward(both_ways(), bars, spans, **CUT, **search, workers=n) for n in (1, 2))
     pd.testing.assert_frame_equal(one.windows, two.windows, check_exact=True)
     assert one.windows["fast"].between(2, 12).all()
+    few = walk_forward(both_ways(), bars, {"fast": [3, 9], "slow": iter([15, 30])}, **CUT, **search, workers=1)
+    assert set(few.windows["fast"]) <= {3, 9}  # two values stay two values on their way to a window
     with pytest.raises(InputError, match="seed=1"):
         walk_forward(both_ways(), bars, spans, **CUT, method=method)
 

@@ -172,6 +172,7 @@ def _searched(
         from algotrendy.backtest.sweep.random import drawn, search_random
 
         chance = drawn(tried, search.n_trials, keep, search.seed)
+        checkpoint.check_drawn(chance)
         with progress_for("random search", len(chance), show=show) as bar:
             return search_random(chance, search, evaluator, checkpoint, bar)
     from algotrendy.backtest.sweep.bayesian import BayesianSearch

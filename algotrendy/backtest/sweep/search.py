@@ -188,6 +188,26 @@ class Checkpoint:
         """Whether there is a file."""
         return self._journal is not None
 
+    def check_drawn(self, grid: Grid) -> None:
+        """Refuse a file whose combinations were drawn otherwise: under another `where`, say.
+
+        Raises
+        ------
+        InputError
+            If they were.
+        """
+        if self._journal is None:
+            return
+        drawn = _checksum(grid)
+        kept = [record.meta["drawn"] for record in self._records() if "drawn" in record.meta]
+        if kept and kept[0] != drawn:
+            raise InputError(
+                f"the checkpoint {self._journal.path.name} is of another optimisation: other combinations were drawn, "
+                "by another `where`; give another path, or delete the file to begin anew"
+            )
+        if not kept:
+            self._journal.append(Record({"drawn": drawn}))
+
     def rows(self) -> Rows | None:
         """Return places and metrics that the file knows."""
         found = [self._rows(record) for record in self._records() if "n" in record.meta]
@@ -233,7 +253,7 @@ class Checkpoint:
 def _search_parts(search: Search, tried: Any, *, is_drawn: bool) -> dict[str, Any]:
     """Return what a file of this search has to agree with."""
     if isinstance(tried, Grid):
-        grid: Any = [tried.names, tried.values, zlib.crc32(tried.index.tobytes())]
+        grid: Any = _checksum(tried)
     else:
         grid = {name: str(axis) for name, axis in tried.items()}
     parts = {"grid": fingerprint(grid), "method": search.method}
@@ -246,6 +266,10 @@ def _search_parts(search: Search, tried: Any, *, is_drawn: bool) -> dict[str, An
         "seed": None if is_drawn else search.seed,
         **({"metric": list(search.objectives), "constraints": limits} if search.method == "bayesian" else {}),
     }
+
+
+def _checksum(grid: Grid) -> str:
+    return fingerprint([grid.names, grid.values, zlib.crc32(grid.index.tobytes())])
 
 
 def search_grid(grid: Grid, evaluator: Evaluator, checkpoint: Checkpoint, bar: Progress) -> Found:

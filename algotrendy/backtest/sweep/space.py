@@ -96,6 +96,8 @@ def _is_bounded(spec: ParameterSpec) -> bool:
 
 
 def _axis(name: str, given: Any, *, spans: bool) -> Axis:
+    if isinstance(given, Span) and spans:
+        return given
     if isinstance(given, ParameterSpec):
         return _of_spec(name, given, spans=spans)
     if spans and isinstance(given, tuple) and _is_span(given):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from algotrendy.backtest.fingerprint import (
     bars_fingerprint,
     fingerprint,
     options_fingerprint,
+    source_of,
     strategy_fingerprint,
 )
 from algotrendy.backtest.setting import Setting, prepare
@@ -23,7 +23,7 @@ from algotrendy.backtest.sweep.grid import Where
 from algotrendy.backtest.sweep.methods import as_method, as_metric
 from algotrendy.backtest.sweep.python import COSTS
 from algotrendy.backtest.sweep.search import make_search
-from algotrendy.backtest.sweep.space import Given, Space, make_space
+from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
 from algotrendy.backtest.walk_forward.stitched import result_of
 from algotrendy.backtest.walk_forward.window import Decided, Worker
@@ -159,7 +159,8 @@ def walk_forward(
     windows = cut_windows(len(bars), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
     _refuse_holes(windows, carry=carry)
     fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
-    worker = Worker(chosen, bars, space if grid is None else grid, search, {**options, **fixed})
+    axes = {name: axis if isinstance(axis, Span) else list(axis) for name, axis in space.items()}
+    worker = Worker(chosen, bars, axes, search, {**options, **fixed})
     usual = "threads" if isinstance(chosen, Strategy) and setting.chart is None else "processes"
     place = Executor.of(executor, workers=workers, usual=usual)  # type: ignore[arg-type]  # one of both
     journal = (
@@ -198,7 +199,7 @@ def _parts(worker: Worker, setting: Setting, windows: Sequence[Window], space: S
     """Return what a file of this walk has to agree with."""
     search = dict(worker.search)
     if callable(search["where"]):
-        search["where"] = inspect.getsource(search["where"])
+        search["where"] = source_of(search["where"])
     return {
         "strategy": strategy_fingerprint(worker.strategy),
         "bars": bars_fingerprint(worker.bars),

@@ -97,8 +97,8 @@ class Worker:
         With its values.
     bars : DataFrame
         All bars, and checked.
-    grid : mapping
-        What is chosen from, as `optimize` takes it.
+    grid : mapping of str to list or Span
+        What is chosen from.
     search : mapping
         `metric`, `method`, `where`, `constraints`, `n_trials`, `seed`, `patience`.
     options : mapping
