@@ -322,6 +322,28 @@ def test_a_flat_window_closes_what_it_inherits(bars: pd.DataFrame) -> None:
         assert (walk.out_of_sample.units_values[at_bars] == 0).all()
 
 
+@pytest.mark.parametrize("carry", [False, True])
+def test_after_ruin_nothing_is_traded(carry: bool) -> None:
+    bars = at.synthetic(n=420, seed=11, volatility=0.9)
+    walk = walk_forward(both_ways(size=15.0), bars, GRID, **CUT, max_leverage=15.0, carry=carry)
+    tested = walk.out_of_sample
+    assert tested is not None
+    assert tested.ruined_at is not None
+    after = walk.equity.loc[tested.ruined_at :]
+    assert after.nunique() == 1
+    assert after.iloc[0] <= 0
+    assert (tested.orders["filled_at"] <= tested.ruined_at).all()
+    assert walk.metrics["annual_return"] == -1
+    assert walk.returns.loc[tested.ruined_at :].iloc[1:].eq(0).all()
+
+
+def test_an_intraday_walk_shows_itself() -> None:
+    walk = walk_forward(both_ways(), at.synthetic(n=500, seed=1, interval="1h"), GRID, training=150, testing=45)
+    edges = walk.plot().to_dict()["layout"]["shapes"]
+    assert len(edges) == 4
+    assert "7 windows" in walk.summary()
+
+
 def test_charts_are_read_by_a_walk(bars: pd.DataFrame) -> None:
     up = at.Strategy(entry="close > prev(close, n)", exit="close < prev(close, n)", n=1)
     walk = walk_forward(up, bars, {"n": [1, 2]}, **CUT, chart="heikin_ashi", workers=1)

@@ -122,6 +122,14 @@ class SweepResult:
         rows = self.feasible.loc[front(points), [*self.parameters, *names]]
         return rows.sort_values(names[0], ascending=names[0] in LOWER_IS_BETTER, kind="stable")
 
+    @cached_property
+    def best_row(self) -> int | None:
+        """The label of the best row, of equal ones the first; None if no row that may be the best has the metric."""
+        points = gains(self.feasible[[self.metric]].to_numpy(dtype=np.float64), [self.metric])[:, 0]
+        if np.isnan(points).all():
+            return None
+        return int(self.feasible.index[int(np.nanargmax(points))])
+
     @property
     def best_params(self) -> dict[str, Any]:
         """The parameters of the best row.
@@ -136,12 +144,13 @@ class SweepResult:
                 f"none of the {len(self.table):,} combinations meets the constraints {self.constraints.text!r}; relax "
                 "them, or widen the grid"
             )
-        if not len(self.table) or pd.isna(self._ranked[self.metric].iloc[0]):
+        row = self.best_row
+        if row is None:
             raise InputError(
                 f"no combination has a {self.metric}: nothing was traded, or nothing was done; "
                 "look at the table's n_orders, and widen the grid"
             )
-        return self.params_of(self._ranked.index[0])
+        return self.params_of(row)
 
     def params_of(self, row: int) -> dict[str, Any]:
         """Return the parameters of the row with this label.
@@ -153,8 +162,8 @@ class SweepResult:
         """
         if row not in self.table.index:
             raise InputError(f"there is no row {row!r}; the table has labels 0 to {len(self.table) - 1}")
-        chosen = self.table.loc[[row]]
-        return {name: chosen[name].to_numpy()[0].item() for name in self.parameters}
+        at = self.table.index.get_loc(row)
+        return {name: self.table[name].to_numpy()[at].item() for name in self.parameters}
 
     def run(self, row: int | None = None) -> BacktestResult:
         """Return the full backtest of one row: its curves, orders and trades. None: the best row.

@@ -139,11 +139,11 @@ class Worker:
         )
         if not sweep.complete:
             raise KeyboardInterrupt
-        best = sweep.top(1)
-        if not len(best) or np.isnan(best[sweep.metric].to_numpy()[0]):
+        row = sweep.best_row
+        if row is None:
             return None, np.full(len(METRICS), np.nan), len(sweep)
-        row = best.index[0]
-        return sweep.params_of(row), sweep.table.loc[row, list(METRICS)].to_numpy(dtype=np.float64), len(sweep)
+        metrics = np.array([float(sweep.table[name].to_numpy()[row]) for name in METRICS])
+        return sweep.params_of(row), metrics, len(sweep)
 
     def _inputs(self, strategy: Strategy | PythonStrategy, window: Window) -> RunInputs:
         """Read the strategy on all bars up to the end of the testing window: the ones before are its warm-up."""
