@@ -380,7 +380,7 @@ def test_a_search_killed_again_and_again_gives_the_identical_table(tmp_path: Pat
     assert out.startswith("True"), error
     rng, kills = random.Random(7), 0
     for _ in range(2):
-        run = script(tmp_path, 0.05, method)
+        run = script(tmp_path, 0.15, method)
         end = time.monotonic() + 60
         while not (tmp_path / "begun").exists() and time.monotonic() < end:
             time.sleep(0.01)

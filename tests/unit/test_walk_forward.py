@@ -466,7 +466,7 @@ def test_a_walk_killed_again_and_again_gives_the_identical_result(tmp_path: Path
     assert script(whole, 0.0, "end").communicate(timeout=120)[0].split() == ["True", "20"]
     rng, kills = random.Random(5), 0
     for _ in range(5):
-        run = script(tmp_path, 0.03, "end")
+        run = script(tmp_path, 0.06, "end")
         end = time.monotonic() + 60
         while not (tmp_path / "begun").exists() and time.monotonic() < end:
             time.sleep(0.01)
