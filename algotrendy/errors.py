@@ -10,6 +10,7 @@ AlgotrendyError
 │   ├── NotFound                 there is no such strategy, result, job, ...
 │   └── Conflict                 it changed meanwhile, or its state does not allow this
 ├── JobStopped                   a job's handler is to end: let it pass
+├── WorkerLost                   a piece of work ended the process or the machine that computed it
 └── VenueError                   the outside world failed
     ├── VenueUnavailable         nothing happened: safe to retry
     │   └── RateLimited          too many requests: the message says how long to wait
@@ -20,9 +21,18 @@ AlgotrendyError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class AlgotrendyError(Exception):
     """The root of every error that algotrendy raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes whole, whatever the arguments an error is made of."""
+        return (_arrived, (type(self), self.args, dict(self.__dict__)))
 
 
 class InputError(AlgotrendyError, ValueError):
@@ -93,6 +103,23 @@ class JobStopped(AlgotrendyError):  # noqa: N818
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(f"{job_id} is to end: {reason}")
         self.job_id, self.reason = job_id, reason
+class WorkerLost(AlgotrendyError):  # noqa: N818 - reads as what is the case
+    """A chunk of work took its worker down again and again.
+
+    Attributes
+    ----------
+    chunk : int
+        Its position among the chunks, from 0.
+    attempts : int
+        How often it was begun.
+    """
+
+    def __init__(self, chunk: int, n_chunks: int, attempts: int, why: str) -> None:
+        super().__init__(
+            f"chunk {chunk} of {n_chunks} (counted from 0) was begun {attempts} times and each time its worker was "
+            f"lost: {why}; give it less to do at once, more memory, or look for a crash in what it calls"
+        )
+        self.chunk, self.n_chunks, self.attempts, self.why = chunk, n_chunks, attempts, why
 
 
 class VenueError(AlgotrendyError):
@@ -137,3 +164,7 @@ class BadAnswer(VenueError):  # noqa: N818
 
 class OutcomeUnknown(VenueError):  # noqa: N818
     """The connection broke at the decisive moment: it may have happened or not. Look before you repeat it."""
+def _arrived(kind: type[AlgotrendyError], texts: tuple[Any, ...], facts: dict[str, Any]) -> AlgotrendyError:
+    error = kind.__new__(kind, *texts)
+    error.__dict__.update(facts)
+    return error

@@ -6,7 +6,7 @@ One `Workspace` holds the settings of the session; `configure` replaces it. Noth
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.sweep import SweepResult
+    from algotrendy.backtest.sweep.space import Given
+    from algotrendy.backtest.walk_forward import WalkForwardResult
     from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
-__all__ = ["Workspace", "backtest", "configure", "load", "optimize", "trial_ledger", "workspace"]
+__all__ = ["Workspace", "backtest", "configure", "load", "optimize", "trial_ledger", "walk_forward", "workspace"]
 
 
 @dataclass(frozen=True)
@@ -286,10 +288,10 @@ def backtest(*args: Any, **options: Any) -> BacktestResult:
 def optimize(
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
     bars: pd.DataFrame,
-    grid: Mapping[str, Iterable[int | float]],
+    grid: Given = None,
     **options: Any,
 ) -> SweepResult:
-    """Backtest every combination of parameters: `algotrendy.backtest.sweep.optimize` with this session's settings.
+    """Backtest combinations of parameters: `algotrendy.backtest.sweep.optimize` with this session's settings.
 
     `workers` and `progress` come from the workspace unless given; what was tried is counted in its trial ledger.
 
@@ -300,9 +302,7 @@ def optimize(
     >>> len(sweep.table)
     4
     """
-    settings = workspace().settings
-    chosen = {"workers": settings.workers, "progress": settings.progress, **options}
-    sweep = _sweep.optimize(strategy, bars, grid, **chosen)
+    sweep = _sweep.optimize(strategy, bars, grid, **_with_settings(options))
     ledger = trial_ledger()
     if ledger is None:
         return sweep
@@ -314,3 +314,30 @@ def optimize(
 
 backtest.__doc__ = _run.backtest.__doc__
 optimize.__doc__ = _sweep.optimize.__doc__  # users ask these for help; the parameters stand there once
+
+
+def walk_forward(
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    bars: pd.DataFrame,
+    grid: Given = None,
+    **options: Any,
+) -> WalkForwardResult:
+    """Optimise and test window after window: `backtest.walk_forward.walk_forward` with this session's settings.
+
+    `workers` and `progress` come from the workspace unless given.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> bars, grid = at.synthetic(n=400, seed=1), {"fast": [5, 10], "slow": [20, 40]}
+    >>> len(walk_forward(at.strategies.sma_cross(), bars, grid, training=200, testing=50))
+    4
+    """
+    from algotrendy.backtest import walk_forward as _walk
+
+    return _walk.walk_forward(strategy, bars, grid, **_with_settings(options))
+
+
+def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    settings = workspace().settings
+    return {"workers": settings.workers, "progress": settings.progress, **options}

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.run import backtest
     from algotrendy.backtest.sweep import SweepResult, optimize
+    from algotrendy.backtest.walk_forward import WalkForwardResult
 
 _HOME_OF = {
     "BacktestResult": "result",
     "Fees": "costs",
     "SweepResult": "sweep",
+    "WalkForwardResult": "walk_forward",
     "optimize": "sweep",
 }
 
-__all__ = ["BacktestResult", "Fees", "SweepResult", "backtest", "optimize"]
+__all__ = ["BacktestResult", "Fees", "SweepResult", "WalkForwardResult", "backtest", "optimize"]
 
 
 def __getattr__(name: str) -> Any:

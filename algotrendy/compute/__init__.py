@@ -1,7 +1,21 @@
-"""Work over many cores: progress, cancelling, equal results for any number of workers."""
+"""Work over many cores or a cluster: progress, cancelling, retries, equal results wherever and on however many."""
 
 from algotrendy.compute.background import wait_for
-from algotrendy.compute.pool import Mapped, map_chunks, worker_count
-from algotrendy.compute.progress import Progress, progress_for
+from algotrendy.compute.journal import Journal, Record
+from algotrendy.compute.pool import Cancel, Executor, Mapped, map_chunks, map_work, worker_count
+from algotrendy.compute.progress import Estimate, Progress, progress_for
 
-__all__ = ["Mapped", "Progress", "map_chunks", "progress_for", "wait_for", "worker_count"]
+__all__ = [
+    "Cancel",
+    "Estimate",
+    "Executor",
+    "Journal",
+    "Mapped",
+    "Progress",
+    "Record",
+    "map_chunks",
+    "map_work",
+    "progress_for",
+    "wait_for",
+    "worker_count",
+]

@@ -77,7 +77,7 @@ def make_grid(grid: Mapping[str, Iterable[Value]], keep: Callable[[Grid], npt.ND
     """
     if not isinstance(grid, Mapping) or not grid:
         raise InputError(f'the grid is {grid!r}; expected at least one name with values, like {{"fast": range(5, 51)}}')
-    values = tuple(_values(name, given) for name, given in grid.items())
+    values = tuple(checked_values(name, given) for name, given in grid.items())
     total = int(np.prod([len(v) for v in values], dtype=object))
     if total > _COMBINATIONS_MAX:
         raise InputError(
@@ -93,7 +93,14 @@ def make_grid(grid: Mapping[str, Iterable[Value]], keep: Callable[[Grid], npt.ND
     return kept
 
 
-def _values(name: str, given: Any) -> tuple[Value, ...]:
+def checked_values(name: str, given: Any) -> tuple[Value, ...]:
+    """Return the values of one name as plain numbers.
+
+    Raises
+    ------
+    InputError
+        If they are not several finite numbers, each once.
+    """
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InputError(f"grid[{name!r}] is {given!r}; expected several numbers, like range(5, 51) or [0.02, 0.05]")
     values = tuple(value.item() if isinstance(value, np.generic) else value for value in given)

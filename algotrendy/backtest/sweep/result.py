@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from algotrendy.backtest.definitions import METRIC_INFO
+from algotrendy.backtest.sweep.pareto import LOWER_IS_BETTER, front, gains
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
 
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
 
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.sweep.assess import OverfittingReport
+    from algotrendy.backtest.sweep.constraints import Constraints
     from algotrendy.backtest.trials import TrialLedger, TrialRecord
-
-LOWER_IS_BETTER = frozenset(
-    {"volatility", "max_drawdown", "turnover", "commission_paid", "slippage_paid", "borrow_paid", "costs_paid"}
-)
-"""Metrics of which less is better, so that the best row is the lowest."""
 
 SHOWN = ("total_return", "max_drawdown", "n_trades")
 """Metrics that `top` shows beside the parameters and the metric that was asked for."""
@@ -97,6 +94,12 @@ class SweepResult:
         What `top` and `best` rank by.
     complete : bool
         False if the sweep was stopped before its end.
+    objectives : tuple of str
+        All metrics that were asked for; the first is `metric`.
+    constraints : Constraints, optional
+        What a combination has to meet to be ranked. All combinations are in the table.
+    note : str
+        How a search ended, where it is worth a word.
     ledger : TrialLedger, optional
         Where what is tried on the same bars is counted.
     """
@@ -106,13 +109,21 @@ class SweepResult:
     metric: str
     complete: bool
     runner: Runner = field(repr=False)
+    objectives: tuple[str, ...] = ()
+    constraints: Constraints | None = None
+    note: str = ""
     ledger: TrialLedger | None = field(default=None, repr=False)
+
+    @cached_property
+    def feasible(self) -> pd.DataFrame:
+        """The rows of the table that meet the constraints."""
+        return self.table if self.constraints is None else self.table[self.constraints.met(self.table)]
 
     @cached_property
     def _ranked(self) -> pd.DataFrame:
         """The rows from best to worst; ties stay in the order of the grid, rows without the metric come last."""
         rising = self.metric in LOWER_IS_BETTER
-        return self.table.sort_values(self.metric, ascending=rising, kind="stable", na_position="last")
+        return self.feasible.sort_values(self.metric, ascending=rising, kind="stable", na_position="last")
 
     def top(self, n: int = 10) -> pd.DataFrame:
         """Return the `n` best rows, best first: parameters, the metric, and a few more metrics.
@@ -129,6 +140,48 @@ class SweepResult:
         metrics = [self.metric, *(name for name in SHOWN if name != self.metric)]
         return self._ranked.loc[:, [*self.parameters, *metrics]].head(n)
 
+    def pareto(self, *metrics: str) -> pd.DataFrame:
+        """Return the rows that no other row beats in all of several metrics, the best by the first of them on top.
+
+        A row is beaten by one that is at least as good in every metric and better in one. Rows that miss a constraint
+        or lack a metric are left out.
+
+        Parameters
+        ----------
+        *metrics : str
+            Names of metrics; those that were asked for by default.
+
+        Returns
+        -------
+        DataFrame
+            Parameters and these metrics, under the labels of `table`.
+
+        Raises
+        ------
+        InputError
+            If a name is no metric.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> bars, grid = at.synthetic(n=300, seed=1), {"fast": [5, 10], "slow": [20, 40]}
+        >>> sweep = at.optimize(at.strategies.sma_cross(), bars, grid, metric=["sharpe_ratio", "max_drawdown"])
+        >>> sweep.pareto().index[0] == sweep.top(1).index[0]
+        True
+        """
+        names = [check_metric(name) for name in metrics or self.objectives or (self.metric,)]
+        points = gains(self.feasible[names].to_numpy(dtype=np.float64), names)
+        rows = self.feasible.loc[front(points), [*self.parameters, *names]]
+        return rows.sort_values(names[0], ascending=names[0] in LOWER_IS_BETTER, kind="stable")
+
+    @cached_property
+    def best_row(self) -> int | None:
+        """The label of the best row, of equal ones the first; None if no row that may be the best has the metric."""
+        points = gains(self.feasible[[self.metric]].to_numpy(dtype=np.float64), [self.metric])[:, 0]
+        if np.isnan(points).all():
+            return None
+        return int(self.feasible.index[int(np.nanargmax(points))])
+
     @property
     def best_params(self) -> dict[str, Any]:
         """The parameters of the best row.
@@ -138,12 +191,18 @@ class SweepResult:
         InputError
             If the metric is defined for no row (nothing ever traded, say).
         """
-        if not len(self.table) or pd.isna(self._ranked[self.metric].iloc[0]):
+        if len(self.table) and not len(self.feasible) and self.constraints is not None:
+            raise InputError(
+                f"none of the {len(self.table):,} combinations meets the constraints {self.constraints.text!r}; relax "
+                "them, or widen the grid"
+            )
+        row = self.best_row
+        if row is None:
             raise InputError(
                 f"no combination has a {self.metric}: nothing was traded, or nothing was done; "
                 "look at the table's n_orders, and widen the grid"
             )
-        return self.params_of(self._ranked.index[0])
+        return self.params_of(row)
 
     def params_of(self, row: int) -> dict[str, Any]:
         """Return the parameters of the row with this label.
@@ -155,8 +214,8 @@ class SweepResult:
         """
         if row not in self.table.index:
             raise InputError(f"there is no row {row!r}; the table has labels 0 to {len(self.table) - 1}")
-        chosen = self.table.loc[[row]]
-        return {name: chosen[name].to_numpy()[0].item() for name in self.parameters}
+        at = self.table.index.get_loc(row)
+        return {name: self.table[name].to_numpy()[at].item() for name in self.parameters}
 
     def run(self, row: int | None = None) -> BacktestResult:
         """Return the full backtest of one row: its curves, orders and trades. None: the best row.
@@ -356,14 +415,21 @@ class SweepResult:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "ledger": None}  # a ledger belongs to its session and does not travel
 
+    @property
+    def _state(self) -> str:
+        """How it ended, and how many rows may be the best, if there is something to say."""
+        parts = [] if self.complete else ["stopped before its end"]
+        parts += [self.note] if self.note else []
+        if self.constraints is not None:
+            parts.append(f"{len(self.feasible):,} of them meet {self.constraints.text!r}")
+        return "".join(f", {part}" for part in parts)
+
     def __str__(self) -> str:
-        state = "" if self.complete else ", stopped before its end"
-        head = f"{len(self):,} combinations of {', '.join(self.parameters)}{state}; best first:"
+        head = f"{len(self):,} combinations of {', '.join(self.parameters)}{self._state}; best first:"
         return f"{head}\n{self.top(10)}\n{self._warning}"
 
     def _repr_html_(self) -> str:
-        state = "" if self.complete else " (stopped before its end)"
-        head = f"{len(self):,} combinations of {', '.join(self.parameters)}{state}, best by {self.metric} first"
+        head = f"{len(self):,} combinations of {', '.join(self.parameters)}{self._state}; best by {self.metric} first"
         table: str = self.top(10).to_html()
         return f"<p>{escape(head)}</p>{table}<p>{escape(self._warning)}</p>"
 

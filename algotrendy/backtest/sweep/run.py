@@ -1,17 +1,19 @@
 """Backtest every combination of parameters in one call.
 
 Text strategies run through the same kernels as a single backtest, many combinations per call, on threads; Python
-strategies run one by one, on processes. The numbers do not depend on the number of workers.
+strategies run one by one, on processes. The numbers do not depend on where they are computed, nor on how many workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from algotrendy.backtest.arguments import as_strategy
@@ -19,12 +21,16 @@ from algotrendy.backtest.curves import buy_and_hold, returns_between
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import Setting, check_cost, prepare
 from algotrendy.backtest.sweep.curves import returns_of
-from algotrendy.backtest.sweep.declarative import DeclarativeSweep
-from algotrendy.backtest.sweep.grid import Grid, Value, Where, make_grid
-from algotrendy.backtest.sweep.python import COSTS, PythonSweep, python_chunks, split_costs
-from algotrendy.backtest.sweep.result import SweepResult, check_metric
+from algotrendy.backtest.sweep.evaluate import Evaluator
+from algotrendy.backtest.sweep.grid import Grid, Where, make_grid
+from algotrendy.backtest.sweep.methods import as_method, as_objectives
+from algotrendy.backtest.sweep.python import COSTS, split_costs
+from algotrendy.backtest.sweep.result import SweepResult
+from algotrendy.backtest.sweep.search import Checkpoint, Found, Keep, Search, make_search, search_grid
+from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
 from algotrendy.backtest.sweep.where import keeper
-from algotrendy.compute import Progress, map_chunks, progress_for, worker_count
+from algotrendy.compute import Cancel, Executor, progress_for, worker_count
+from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy import PythonStrategy, Strategy
@@ -43,16 +49,24 @@ COUNTS = ("n_orders", "n_trades")
 def optimize(
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
     bars: pd.DataFrame,
-    grid: Mapping[str, Iterable[Value]],
+    grid: Given = None,
     *,
-    metric: str = "sharpe_ratio",
+    metric: str | Sequence[str] = "sharpe_ratio",
+    method: str = "grid",
     where: Where = None,
+    constraints: str | None = None,
+    n_trials: int | None = None,
+    seed: int | None = None,
+    patience: int | None = None,
     params: Mapping[str, Any] | None = None,
+    checkpoint: str | Path | None = None,
+    executor: Executor | str | None = None,
     workers: int | None = None,
-    progress: bool | None = None,
+    progress: Show = None,
+    cancel: Cancel | None = None,
     **options: Any,
 ) -> SweepResult:
-    """Backtest every combination of parameters.
+    """Backtest every combination of parameters, or those that a search picks.
 
     Parameters
     ----------
@@ -60,20 +74,41 @@ def optimize(
         What is swept. A text strategy sweeps in compiled code on threads; a Python function on processes.
     bars : DataFrame
         Bars of one instrument.
-    grid : mapping of str to iterable of numbers
+    grid : mapping of str to iterable of numbers, sequence of str, optional
         Values to try for each name: parameters of the strategy, `stop`, `target`, `trail`, `size`, and the costs
-        `commission`, `slippage`, `borrow`. `{"fast": range(5, 51), "stop": [0.02, 0.05]}`.
-    metric : str
+        `commission`, `slippage`, `borrow`. `{"fast": range(5, 51), "stop": [0.02, 0.05]}`. A `ParameterSpec` stands for
+        all that it allows. In random and Bayesian search a tuple is a span, both ends included: `(2, 50)` whole
+        numbers, `(0.01, 0.1)` any, `(0.001, 0.1, "log")` evenly in the logarithm. Names alone, or nothing: by the specs
+        of the strategy's parameters.
+    metric : str or list of str
         What to rank by: any metric of `BacktestResult.metrics` that is a number. Of `max_drawdown`, `volatility`,
-        `turnover` and costs less is better.
+        `turnover` and costs less is better. Of several the first ranks, and `pareto()` gives the front of all.
+    method : {"grid", "random", "bayesian"}
+        All combinations; some drawn by chance; some proposed by Optuna (extra `tune`) from what was found so far.
     where : str or callable, optional
         Which combinations to try: a condition such as `"fast < slow"`, or a function of the columns.
+    constraints : str, optional
+        Which combinations may be the best: a condition on metrics, such as `"max_drawdown < 0.3 and n_trades >= 30"`.
+        The others stay in the table.
+    n_trials : int, optional
+        Random and Bayesian search: how many combinations at most; 100 by default.
+    seed : int, optional
+        Random and Bayesian search: what chance comes from. The same seed gives the same table.
+    patience : int, optional
+        Random and Bayesian search: stop after so many trials in a row without an improvement.
     params : mapping, optional
         Values of parameters that are not varied.
+    checkpoint : str or Path, optional
+        A file that keeps what is done: the same call goes on where a killed one was. It refuses another strategy, other
+        bars, another grid.
+    executor : Executor, or {"threads", "processes", "ray"}, optional
+        Where to compute; by default text strategies on threads and Python functions on processes.
     workers : int, optional
         Cores to use; None: all. The numbers do not depend on it.
-    progress : bool, optional
-        Show a progress bar; None: if the standard error stream is a terminal.
+    progress : bool or callable, optional
+        Show a progress bar; None: if the standard error stream is a terminal. A function is told an `Estimate`.
+    cancel : Cancel, optional
+        Stops the sweep from another thread, as Ctrl-C does.
     **options
         As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, `chart`, ... On a chart the
         combinations run one by one, on processes.
@@ -87,6 +122,8 @@ def optimize(
     ------
     InputError
         If a name in the grid is not a parameter, a value is not allowed, or anything that `backtest` refuses.
+    MissingExtraError
+        If Optuna or Ray is asked for and not installed.
 
     Examples
     --------
@@ -96,54 +133,62 @@ def optimize(
     >>> sweep = at.optimize(at.strategies.sma_cross(), bars, grid, where="fast < slow")
     >>> len(sweep.table), sweep.complete
     (5, True)
+    >>> spans = {"fast": (2, 50), "slow": (20, 200)}
+    >>> sweep = at.optimize(at.strategies.sma_cross(), bars, spans, method="random", n_trials=30, seed=1)
+    >>> len(sweep.table)
+    30
     """
-    check_metric(metric)
+    objectives, method = as_objectives(metric), as_method(method)
+    limits = {"n_trials": n_trials, "seed": seed, "patience": patience}
+    search, is_drawn = make_search(method, objectives, constraints, **limits)
     chosen = as_strategy(strategy, params)
     fixed = {name: value for name, value in chosen.parameters.items() if isinstance(value, int | float)}
-    combinations = make_grid(grid, keeper(where, fixed))
+    keep = keeper(where, fixed)
+    space = make_space(grid, chosen, spans=method != "grid")
+    tried = make_grid(space, keep) if method == "grid" else space  # type: ignore[arg-type]  # a grid has no spans
     setting = prepare(bars, **options)
-    _check_grid(chosen, combinations, setting.options.max_leverage)
-    workers = worker_count(workers)
-    with progress_for("sweep", len(combinations), show=progress) as bar:
-        if isinstance(chosen, Strategy) and setting.chart is None:
-            done, rows = _declarative(DeclarativeSweep(chosen, combinations, setting), workers, bar)
-        else:
-            given = options if setting.chart is None else {**options, "chart": setting.chart}  # its rows are made once
-            done, rows = _python(PythonSweep(chosen, bars, given), combinations, workers, bar)
+    _check_grid(chosen, _ends(space) if method != "grid" else tried, setting.options.max_leverage)  # type: ignore[arg-type]
+    if workers is not None:
+        worker_count(workers)
+    evaluator = Evaluator(chosen, bars, setting, options, executor, workers, cancel)
+    with closing(Checkpoint(checkpoint, evaluator, search, tried, is_drawn=is_drawn)) as kept:
+        found = _searched(replace(search, seed=kept.seed), tried, keep, evaluator, checkpoint=kept, show=progress)
     return SweepResult(
-        table=_table(combinations, done, rows),
-        parameters=combinations.names,
-        metric=metric,
-        complete=len(done) == len(combinations),
+        table=_table(found),
+        parameters=found.grid.names,
+        metric=objectives[0],
+        complete=found.complete,
         runner=_Runner(chosen, bars, options),
+        objectives=objectives,
+        constraints=search.constraints,
+        note=found.note,
     )
 
 
-Rows = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
-"""Places in the grid of the combinations that are done, and their metrics."""
+def _searched(
+    search: Search, tried: Grid | Space, keep: Keep, evaluator: Evaluator, *, checkpoint: Checkpoint, show: Show
+) -> Found:
+    if isinstance(tried, Grid):
+        with progress_for("sweep", len(tried), show=show) as bar:
+            return search_grid(tried, evaluator, checkpoint, bar)
+    if search.method == "random":
+        from algotrendy.backtest.sweep.random import drawn, search_random
+
+        chance = drawn(tried, search.n_trials, keep, search.seed)
+        checkpoint.check_drawn(chance)
+        with progress_for("random search", len(chance), show=show) as bar:
+            return search_random(chance, search, evaluator, checkpoint, bar)
+    from algotrendy.backtest.sweep.bayesian import BayesianSearch
+
+    bayesian = BayesianSearch(tried, search, keep)
+    with progress_for("Bayesian search", search.n_trials, show=show) as bar:
+        return bayesian.run(evaluator, checkpoint, bar)
 
 
-def _declarative(sweep: DeclarativeSweep, workers: int, progress: Progress) -> Rows:
-    chunks = sweep.chunks(workers)
-    mapped = map_chunks(sweep.run, chunks, workers=workers, progress=progress, steps=lambda chunk: len(chunk.places))
-    return _gathered([chunk.places for chunk in chunks], mapped.results)
-
-
-def _python(sweep: PythonSweep, grid: Grid, workers: int, progress: Progress) -> Rows:
-    chunks = python_chunks([grid.combination(row) for row in range(len(grid))])
-    mapped = map_chunks(sweep, chunks, workers=workers, where="processes", progress=progress, steps=len)
-    ends = np.cumsum([len(chunk) for chunk in chunks])
-    return _gathered(np.split(np.arange(len(grid)), ends[:-1]), mapped.results)
-
-
-def _gathered(places: Sequence[npt.NDArray[np.int64]], results: Sequence[npt.NDArray[np.float64] | None]) -> Rows:
-    """Join the chunks that are done, in the order of the grid."""
-    done = [(at, rows) for at, rows in zip(places, results, strict=True) if rows is not None]
-    if not done:
-        return np.empty(0, np.int64), np.empty((0, len(METRICS)))
-    at, rows = np.concatenate([each[0] for each in done]), np.concatenate([each[1] for each in done])
-    order = np.argsort(at, kind="stable")
-    return at[order], rows[order]
+def _ends(space: Space) -> Grid:
+    """Return a grid of all values, and of the ends of spans: if these are allowed, what lies between is too."""
+    values = [(axis.low, axis.high) if isinstance(axis, Span) else axis for axis in space.values()]
+    return Grid(tuple(space), tuple(values), np.empty((0, len(values)), dtype=np.int32))
 
 
 class _Runner:
@@ -214,9 +259,10 @@ def _check_of(name: str, strategy: Strategy | PythonStrategy) -> Callable[[Any],
     return strategy.specs[name].check if name in strategy.specs else lambda value: value
 
 
-def _table(grid: Grid, done: npt.NDArray[np.int64], rows: npt.NDArray[np.float64]) -> pd.DataFrame:
-    """Return parameters and metrics of the combinations that are done, in the order of the grid."""
-    columns: dict[str, Any] = {name: grid.column(name)[done] for name in grid.names}
+def _table(found: Found) -> pd.DataFrame:
+    """Return parameters and metrics of the combinations that are done, in the order in which they were to be tried."""
+    columns: dict[str, Any] = {name: found.grid.column(name)[found.done] for name in found.grid.names}
     for k, name in enumerate(METRICS):
-        columns[name] = rows[:, k].astype(np.int64) if name in COUNTS else rows[:, k].copy()
+        rows = found.rows[:, k]
+        columns[name] = rows.astype(np.int64) if name in COUNTS else rows.copy()
     return pd.DataFrame(columns)

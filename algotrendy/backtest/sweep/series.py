@@ -30,6 +30,7 @@ Int1D = npt.NDArray[np.int64]
 BYTES_MAX = 48 * 2**20
 """So much memory the shared series may take; a chunk's own series take at most half of it per worker."""
 
+_CODES_MAX = 2**62
 
 _NUMBERS_MIN = 1_000_000
 """So many numbers have to be computed before kernels for many sets of parameters save more time than loading takes."""
@@ -44,9 +45,13 @@ def grid_codes(grid: Grid, names: Collection[str]) -> Int1D:
     >>> grid_codes(make_grid({"a": [1, 2], "b": [5, 6, 7]}), ["b"]).tolist()
     [0, 1, 2, 0, 1, 2]
     """
-    code = np.zeros(len(grid), dtype=np.int64)
+    code, bound = np.zeros(len(grid), dtype=np.int64), 1
     for k, name in enumerate(grid.names):
         if name in names:
+            if bound * len(grid.values[k]) > _CODES_MAX:  # many names of many values, as a search has
+                code = np.unique(code, return_inverse=True)[1].astype(np.int64)
+                bound = len(grid)
+            bound *= len(grid.values[k])
             code *= len(grid.values[k])
             code += grid.index[:, k]
     return code

@@ -1,0 +1,233 @@
+"""`walk_forward`: one strategy, re-optimised again and again, traded on bars that no choice had seen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from algotrendy.backtest.arguments import as_strategy
+from algotrendy.backtest.fingerprint import (
+    bars_fingerprint,
+    fingerprint,
+    options_fingerprint,
+    source_of,
+    strategy_fingerprint,
+)
+from algotrendy.backtest.setting import Setting, prepare
+from algotrendy.backtest.sweep.grid import Where
+from algotrendy.backtest.sweep.methods import as_method, as_metric
+from algotrendy.backtest.sweep.python import COSTS
+from algotrendy.backtest.sweep.search import make_search
+from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
+from algotrendy.backtest.walk_forward.result import WalkForwardResult
+from algotrendy.backtest.walk_forward.stitched import result_of
+from algotrendy.backtest.walk_forward.window import Decided, Worker
+from algotrendy.backtest.walk_forward.windows import Window, cut_windows
+from algotrendy.compute import Cancel, Executor, Journal, map_work, progress_for
+from algotrendy.compute.progress import Show
+from algotrendy.errors import InputError
+from algotrendy.strategy import PythonStrategy, Strategy
+
+if TYPE_CHECKING:
+    from algotrendy.strategy import StrategyTemplate
+
+__all__ = ["walk_forward"]
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where the windows are computed, and what is told and kept meanwhile."""
+
+    executor: Executor
+    progress: Show
+    cancel: Cancel | None
+
+
+def walk_forward(
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    bars: pd.DataFrame,
+    grid: Given = None,
+    *,
+    training: int = 252,
+    testing: int = 21,
+    step: int | None = None,
+    anchored: bool = False,
+    gap: int = 0,
+    carry: bool = False,
+    metric: str = "sharpe_ratio",
+    method: str = "grid",
+    where: Where = None,
+    constraints: str | None = None,
+    n_trials: int | None = None,
+    seed: int | None = None,
+    patience: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    checkpoint: str | Path | None = None,
+    executor: Executor | str | None = None,
+    workers: int | None = None,
+    progress: Show = None,
+    cancel: Cancel | None = None,
+    **options: Any,
+) -> WalkForwardResult:
+    """Choose parameters on a window of bars, trade them on the bars after it, move on; join what was traded.
+
+    The training of a window sees its own bars and nothing else. Its testing reads the strategy on all bars up to the
+    end of the testing window, so that indicators are warm, and trades only there. What carries over, to the bar, stands
+    on the page about walk-forward.
+
+    Parameters
+    ----------
+    strategy : Strategy, StrategyTemplate, PythonStrategy or callable
+        What is optimised.
+    bars : DataFrame
+        Bars of one instrument.
+    grid : mapping, sequence of str, optional
+        What is chosen from, as `optimize` takes it; costs cannot be chosen.
+    training, testing : int
+        Bars of each training and testing window: 252 and 21 trading days are a year and a month.
+    step : int, optional
+        Bars from one testing window to the next; `testing` by default. Where testing windows overlap, a later one takes
+        over as soon as it begins.
+    anchored : bool
+        Whether each training window begins at the first bar, and so grows.
+    gap : int
+        Bars between training and testing that neither sees.
+    carry : bool
+        False: each testing window begins flat, with the initial cash, and is closed at its last close, at cost; the
+        returns are joined. True: one account throughout; new parameters take over the position as it is.
+    metric : str
+        What the best of a training window is chosen by.
+    method, where, constraints, n_trials, seed, patience
+        As in `optimize`, for each training window. With a seed each window has luck of its own.
+    params : mapping, optional
+        Values of parameters that are not varied.
+    checkpoint : str or Path, optional
+        A file that keeps the finished windows: the same call goes on where a killed one was.
+    executor : Executor, or {"threads", "processes", "ray"}, optional
+        Where windows are computed; by default text strategies on threads and Python functions on processes.
+    workers : int, optional
+        So many windows at a time; None: one per core. The numbers do not depend on it.
+    progress : bool or callable, optional
+        Show a progress bar; None: if the standard error stream is a terminal. A function is told an `Estimate`.
+    cancel : Cancel, optional
+        Stops the walk from another thread, as Ctrl-C does.
+    **options
+        As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, ...
+
+    Returns
+    -------
+    WalkForwardResult
+        The windows, the joined out-of-sample equity with its metrics, and how stable the parameters were. Ctrl-C
+        returns the finished windows, up to the first that is not, with `complete=False`.
+
+    Raises
+    ------
+    InputError
+        If not one window fits, an argument is not allowed, or anything that `optimize` refuses.
+
+    References
+    ----------
+    Pardo, R. (2008). The Evaluation and Optimization of Trading Strategies, 2nd ed. Wiley. Chapter 11.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> from algotrendy.backtest.walk_forward import walk_forward
+    >>> bars, grid = at.synthetic(n=600, seed=1), {"fast": [3, 5, 10], "slow": [20, 40]}
+    >>> walk = walk_forward(at.strategies.sma_cross(), bars, grid, training=200, testing=50, commission=0.0005)
+    >>> len(walk.windows), len(walk.equity), walk.complete
+    (8, 400, True)
+    """
+    chosen = as_strategy(strategy, params)
+    metric, method = as_metric(metric), as_method(method)
+    search = {
+        "metric": metric, "method": method, "where": where, "constraints": constraints,
+        "n_trials": n_trials, "seed": seed, "patience": patience,
+    }  # fmt: skip
+    make_search(method, (metric,), constraints, n_trials=n_trials, seed=seed, patience=patience)
+    if method != "grid" and seed is None:
+        raise InputError(f"method={method!r} needs a seed here, so that a walk can be repeated; give seed=1")
+    space = make_space(grid, chosen, spans=method != "grid")
+    _refuse_costs(space)
+    _refuse_rows(options.get("chart"))
+    setting = prepare(bars, **options)
+    windows = cut_windows(len(bars), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
+    _refuse_holes(windows, carry=carry)
+    fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
+    axes = {name: axis if isinstance(axis, Span) else list(axis) for name, axis in space.items()}
+    worker = Worker(chosen, bars, axes, search, {**options, **fixed})
+    usual = "threads" if isinstance(chosen, Strategy) and setting.chart is None else "processes"
+    place = Executor.of(executor, workers=workers, usual=usual)  # type: ignore[arg-type]  # one of both
+    journal = (
+        None if checkpoint is None else Journal(checkpoint, _parts(worker, setting, windows, space), "walk-forward")
+    )
+    decided = _decided(worker, windows, journal, _Where(place, progress, cancel))
+    return result_of(decided, windows, worker, setting, carry=carry)
+
+
+def _decided(worker: Worker, windows: list[Window], journal: Journal | None, where: _Where) -> list[Decided]:
+    """Compute the windows that the file does not know, and return those that are done, up to the first that is not."""
+    found: dict[int, Decided] = {}
+    if journal is not None:
+        found = {each.window.number: each for each in (Decided.of(record, windows) for record in journal.records)}
+    left = [window for window in windows if window.number not in found]
+
+    def keep(_: int, decided: Decided) -> None:
+        found[decided.window.number] = decided
+        if journal is not None:
+            journal.append(decided.record())
+
+    try:
+        with progress_for("walk-forward", len(windows), show=where.progress) as bar:
+            bar.advance(len(found))
+            map_work(worker, left, where=where.executor, progress=bar, cancel=where.cancel, on_result=keep)
+    finally:
+        if journal is not None:
+            journal.close()
+    done: list[Decided] = []
+    while len(done) in found:
+        done.append(found[len(done)])
+    return done
+
+
+def _parts(worker: Worker, setting: Setting, windows: Sequence[Window], space: Space) -> dict[str, Any]:
+    """Return what a file of this walk has to agree with."""
+    search = dict(worker.search)
+    if callable(search["where"]):
+        search["where"] = source_of(search["where"])
+    return {
+        "strategy": strategy_fingerprint(worker.strategy),
+        "bars": bars_fingerprint(worker.bars),
+        "grid": fingerprint({name: str(axis) for name, axis in space.items()}),
+        "windows": fingerprint([[w.train_begin, w.train_end, w.test_begin, w.test_end] for w in windows]),
+        "search": fingerprint(search),
+        "options": options_fingerprint(setting.assumptions),
+    }
+
+
+def _refuse_costs(space: Space) -> None:
+    for name in COSTS:
+        if name in space:
+            raise InputError(
+                f"the grid varies {name!r}: a cost is not chosen; give it as {name}=..., one walk for each"
+            )
+
+
+def _refuse_rows(chart: Any) -> None:
+    if isinstance(chart, pd.DataFrame):
+        raise InputError(
+            "chart is a frame of ready-made rows, which cannot be cut into windows without looking ahead; give a style "
+            "that is made of the bars, such as charts.Chart('renko', size=1.0)"
+        )
+
+
+def _refuse_holes(windows: Sequence[Window], *, carry: bool) -> None:
+    if carry and any(after.test_begin > before.test_end for before, after in itertools.pairwise(windows)):
+        raise InputError(
+            "carry=True needs testing windows without bars between them; make step at most testing, or use carry=False"
+        )

@@ -1,0 +1,128 @@
+"""From what the windows decided to the result: accounts, the table of windows, and the joined backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from algotrendy.backtest.engine_metrics import order_columns, trade_columns, units_held
+from algotrendy.backtest.result import BacktestResult
+from algotrendy.backtest.walk_forward.account import Account, carried, joined, measured, part, traded
+from algotrendy.backtest.walk_forward.result import WalkForwardResult
+from algotrendy.backtest.walk_forward.window import Decided, Worker
+from algotrendy.backtest.walk_forward.windows import Window
+from algotrendy.kernels.statistics_names import METRICS
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.setting import Setting
+
+SHOWN = ("total_return", "annual_return", "max_drawdown", "n_trades")
+"""Out-of-sample metrics of each window that stand in the table besides the one that was asked for."""
+
+
+def result_of(
+    decided: Sequence[Decided], windows: Sequence[Window], worker: Worker, setting: Setting, *, carry: bool
+) -> WalkForwardResult:
+    """Return the result of the windows that are done."""
+    metric, names = worker.search["metric"], _names(decided, worker)
+    whole, parts = _accounts(decided, setting, carry=carry)
+    measures = [_measures(account, setting) for account in parts]
+    assumptions = {**setting.assumptions, "carry": carry}
+    return WalkForwardResult(
+        windows=_table(decided, measures, worker, names),
+        out_of_sample=None if whole is None else _backtest(whole, worker, setting, assumptions),
+        parameters=names,
+        metric=metric,
+        in_sample=np.array([each.in_sample for each in decided]).reshape(len(decided), len(METRICS)),
+        bars_unused=len(worker.bars) - windows[-1].test_end,
+        n_windows=len(windows),
+        complete=len(decided) == len(windows),
+    )
+
+
+def _names(decided: Sequence[Decided], worker: Worker) -> tuple[str, ...]:
+    chosen = next((each.params for each in decided if each.params is not None), None)
+    given = chosen if chosen is not None else worker.grid
+    return tuple(given)
+
+
+def _accounts(decided: Sequence[Decided], setting: Setting, *, carry: bool) -> tuple[Account | None, list[Account]]:
+    """Return the joined account, and one for each window."""
+    if not decided:
+        return None, []
+    begins = [each.window.test_begin for each in decided]
+    ends = [
+        min(each.window.test_end, begin) for each, begin in zip(decided, [*begins[1:], len(setting.bars)], strict=True)
+    ]
+    if carry:
+        whole = carried(decided, setting, ends)
+        return whole, [part(whole, a - begins[0], b - begins[0]) for a, b in zip(begins, ends, strict=True)]
+    parts = [traded(each, setting) for each in decided]
+    cut = [
+        account if end == each.window.test_end else traded(each, setting, end=end)
+        for each, account, end in zip(decided, parts, ends, strict=True)
+    ]
+    return joined(cut, setting.options.cash), parts
+
+
+def _measures(account: Account, setting: Setting) -> Mapping[str, float]:
+    if account.cash <= 0.0:  # ruined before: there is nothing to measure
+        return dict.fromkeys(METRICS, np.nan)
+    return measured(account, setting)[0]
+
+
+def _table(
+    decided: Sequence[Decided], measures: Sequence[Mapping[str, float]], worker: Worker, names: Sequence[str]
+) -> pd.DataFrame:
+    index, metric = worker.bars.index, worker.search["metric"]
+    at = METRICS.index(metric)
+    columns: dict[str, Any] = {
+        "train_start": index[[each.window.train_begin for each in decided]],
+        "train_end": index[[each.window.train_end - 1 for each in decided]],
+        "test_start": index[[each.window.test_begin for each in decided]],
+        "test_end": index[[each.window.test_end - 1 for each in decided]],
+        "n_tried": [each.n_tried for each in decided],
+    }
+    columns |= {name: _values(decided, name) for name in names}
+    columns["in_sample"] = [float(each.in_sample[at]) for each in decided]
+    columns["out_of_sample"] = [float(each[metric]) for each in measures]
+    columns |= {name: [each[name] for each in measures] for name in SHOWN}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(decided), name="window"))
+
+
+def _values(decided: Sequence[Decided], name: str) -> list[Any]:
+    """Return what each window chose; NaN where it chose nothing."""
+    return [np.nan if each.params is None else each.params[name] for each in decided]
+
+
+def _backtest(account: Account, worker: Worker, setting: Setting, assumptions: dict[str, Any]) -> BacktestResult:
+    """Return the joined account in the form of a backtest on the tested bars."""
+    metrics, drawdown_at, marks = measured(account, setting)
+    bars = worker.bars.iloc[account.positions]
+    moments: list[Any] = [pd.NaT if at is None else bars.index[max(at, 0)] for at in drawdown_at]
+    orders, n_bars = account.orders, len(bars)
+    return BacktestResult(
+        bars=bars,
+        equity_values=account.equity,
+        units_values=units_held(orders, n_bars),
+        order_columns=order_columns(orders),
+        trade_columns=trade_columns(orders),
+        metrics={
+            **metrics,
+            **dict(zip(("max_drawdown_start", "max_drawdown_valley", "max_drawdown_end"), moments, strict=True)),
+            "start": bars.index[0],
+            "end": bars.index[-1],
+            "n_bars": n_bars,
+            "periods_per_year": setting.options.periods_per_year,
+        },
+        strategy=worker.strategy.to_dict(),
+        params={},
+        assumptions=assumptions,
+        pending=account.pending,
+        ruined_at=None if account.ruined_at is None else bars.index[account.ruined_at],
+        warnings=setting.warnings,
+        marks=marks,
+    )

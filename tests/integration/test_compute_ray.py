@@ -1,0 +1,135 @@
+"""Work on a Ray cluster: the same results as anywhere, and the same when a worker or a whole node is killed amid it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ray", reason="extra: ray is not installed")
+
+HEAD = """
+import json, os, pathlib, signal, sys, threading, time
+import ray
+
+folder = pathlib.Path(sys.argv[1])
+"""
+
+
+def run(script: str, folder: Path) -> Any:
+    """Run a script in a process of its own, whose Ray ends with it, and return what it prints."""
+    answer = subprocess.run(
+        [sys.executable, "-c", HEAD + textwrap.dedent(script), str(folder)],
+        capture_output=True, text=True, timeout=170, check=False,
+        env={**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"},
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_ray_gives_what_threads_give_and_survives_a_killed_worker(tmp_path: Path) -> None:
+    script = """
+        from algotrendy.compute import Executor, map_work
+        from algotrendy.errors import AlgotrendyError, WorkerLost
+
+        def work(n):
+            if n == 7 and not (folder / "killed").exists():
+                (folder / "killed").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return n * n
+
+        def always(n):
+            if n == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return n
+
+        def raises(n):
+            raise ValueError(n)
+
+        on_ray = map_work(work, list(range(40)), where="ray", workers=2)  # starts a cluster of its own
+        found = {"equal": on_ray.results == [n * n for n in range(40)], "retried": on_ray.retried}
+        try:
+            map_work(always, list(range(4)), where=Executor(where="ray", workers=2, retries=1))
+        except WorkerLost as error:
+            found["lost"] = [error.chunk, error.attempts]
+        try:
+            map_work(raises, [1], where="ray")
+        except ValueError as error:
+            found["raised"] = str(error)
+
+        import algotrendy as at
+        from algotrendy.backtest.sweep.run import optimize
+        bars, grid = at.synthetic(n=600, seed=1), {"fast": range(3, 12), "slow": range(12, 30), "borrow": [0.0, 0.1]}
+        tables = [
+            optimize(at.strategies.sma_cross(), bars, grid, executor=place, workers=2, progress=False).table
+            for place in ("threads", "processes", "ray")
+        ]
+        found["tables"] = [tables[0].equals(table) for table in tables]
+
+        from algotrendy.backtest.walk_forward import walk_forward
+
+        def momentum(bars, params):
+            rising = bars["close"].pct_change(params["window"]) > 0
+            return {"entries": rising, "exits": ~rising}
+
+        given = {"params": {"window": 3}, "training": 200, "testing": 50, "workers": 2, "progress": False}
+        walks = [
+            walk_forward(momentum, bars, {"window": [3, 8]}, executor=place, **given) for place in ("processes", "ray")
+        ]
+        found["walks"] = walks[0].windows.equals(walks[1].windows) and walks[0].equity.equals(walks[1].equity)
+        print(json.dumps(found))
+    """
+    found = run(script, tmp_path)
+    assert found == {
+        "equal": True, "retried": 1, "lost": [2, 2], "raised": "1", "tables": [True, True, True], "walks": True,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_node_that_is_lost_in_the_middle_changes_nothing(tmp_path: Path) -> None:
+    script = """
+        from ray.cluster_utils import Cluster
+        from algotrendy.compute import map_work
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        second = cluster.add_node(num_cpus=1)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        assert len([node for node in ray.nodes() if node["Alive"]]) == 2
+
+        def work(n):
+            time.sleep(0.1)
+            return n * n, ray.get_runtime_context().get_node_id()
+
+        def lose(place, _):
+            if place == 10:
+                threading.Thread(target=cluster.remove_node, args=(second, False)).start()
+
+        mapped = map_work(work, list(range(60)), where="ray", on_result=lose)
+        results = [result[0] for result in mapped.results]
+        nodes = len({result[1] for result in mapped.results})
+        alive = len([node for node in ray.nodes() if node["Alive"]])
+        print(json.dumps({"equal": results == [n * n for n in range(60)], "nodes": nodes, "alive": alive}))
+        ray.shutdown()
+        cluster.shutdown()
+    """
+    assert run(script, tmp_path) == {"equal": True, "nodes": 2, "alive": 1}
+
+
+def test_an_address_where_nobody_is_says_what_to_do(tmp_path: Path) -> None:
+    script = """
+        from algotrendy.compute import Executor, map_work
+        from algotrendy.errors import ConfigError
+
+        try:
+            map_work(abs, [1, 2], where=Executor(where="ray", address="127.0.0.1:9"))
+        except ConfigError as error:
+            print(json.dumps(str(error)))
+    """
+    assert "ray start --head" in run(script, tmp_path)
