@@ -99,7 +99,7 @@ def optimize(
     fixed = {name: value for name, value in chosen.parameters.items() if isinstance(value, int | float)}
     combinations = make_grid(grid, keeper(where, fixed))
     setting = prepare(bars, **options)
-    _check_grid(chosen, combinations, setting.options.max_leverage)
+    check_grid(chosen, combinations, setting.options.max_leverage)
     workers = worker_count(workers)
     with progress_for("sweep", len(combinations), show=progress) as bar:
         if isinstance(chosen, Strategy) and setting.chart is None:
@@ -154,8 +154,14 @@ class _Runner:
         return backtest(self._strategy.with_params(**values), self._bars, **{**self._options, **costs})
 
 
-def _check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: float) -> None:
-    """Refuse names that nothing knows and values that their place does not allow."""
+def check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: float) -> None:
+    """Refuse names that nothing knows and values that their place does not allow.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
     if "size" not in grid.names:
         check_size(strategy, max_leverage)
     for name, values in zip(grid.names, grid.values, strict=True):
