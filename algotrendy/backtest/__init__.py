@@ -1,6 +1,6 @@
 """Backtests: the engine and its slow reference, results, sweeps, reports. Call the room itself to run one.
 
-`at.backtest(...)` is `algotrendy.backtest.run.backtest`.
+`at.backtest(...)` is `algotrendy.backtest.run.backtest`; Monte Carlo is `algotrendy.backtest.monte_carlo.monte_carlo`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
+    from algotrendy.backtest.monte_carlo.result import MonteCarloResult
+    from algotrendy.backtest.procedure import ProcedureTest, procedure_test
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.run import backtest
     from algotrendy.backtest.sweep import SweepResult, optimize
@@ -19,11 +21,23 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "BacktestResult": "result",
     "Fees": "costs",
+    "MonteCarloResult": "monte_carlo.result",
+    "ProcedureTest": "procedure",
     "SweepResult": "sweep",
     "optimize": "sweep",
+    "procedure_test": "procedure",
 }
 
-__all__ = ["BacktestResult", "Fees", "SweepResult", "backtest", "optimize"]
+__all__ = [
+    "BacktestResult",
+    "Fees",
+    "MonteCarloResult",
+    "ProcedureTest",
+    "SweepResult",
+    "backtest",
+    "optimize",
+    "procedure_test",
+]
 
 
 def __getattr__(name: str) -> Any:

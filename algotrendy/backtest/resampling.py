@@ -114,7 +114,7 @@ def fit_garch(values: Float1D) -> GarchFit:
     Examples
     --------
     >>> fit = fit_garch(np.random.default_rng(1).normal(0.001, 0.01, 500))
-    >>> bool(abs(fit.shocks.mean()) < 1e-12), round(fit.shocks.std(), 6)
+    >>> bool(abs(fit.shocks.mean()) < 1e-12), round(float(fit.shocks.std()), 6)
     (True, 1.0)
     """
     if values.size < _GARCH_VALUES_MIN:
