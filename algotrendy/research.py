@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.backtest import monte_carlo as _monte_carlo
+from algotrendy.backtest import procedure as _procedure
 from algotrendy.backtest import sweep as _sweep
 from algotrendy.config import Settings
 from algotrendy.errors import DataError, InputError
@@ -17,12 +19,14 @@ from algotrendy.errors import DataError, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.monte_carlo import MonteCarloResult
+    from algotrendy.backtest.procedure import ProcedureTest
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
-__all__ = ["Workspace", "configure", "load", "optimize", "workspace"]
+__all__ = ["Workspace", "configure", "load", "monte_carlo", "optimize", "procedure_test", "workspace"]
 
 
 @dataclass(frozen=True)
@@ -214,9 +218,30 @@ def optimize(
     >>> len(sweep.table)
     4
     """
+    return _sweep.optimize(strategy, bars, grid, **_with_settings(options))
+
+
+def procedure_test(
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    bars: pd.DataFrame,
+    grid: Mapping[str, Iterable[int | float]],
+    **options: Any,
+) -> ProcedureTest:
+    """Test a whole optimisation: `algotrendy.backtest.procedure.procedure_test` with this session's settings."""
+    return _procedure.procedure_test(strategy, bars, grid, **_with_settings(options))
+
+
+def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
+    """Draw paths: `algotrendy.backtest.monte_carlo.monte_carlo` with this session's settings."""
+    return _monte_carlo.monte_carlo(source, **_with_settings(options))
+
+
+def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = workspace().settings
-    chosen = {"workers": settings.workers, "progress": settings.progress, **options}
-    return _sweep.optimize(strategy, bars, grid, **chosen)
+    return {"workers": settings.workers, "progress": settings.progress, **options}
 
 
-optimize.__doc__ = _sweep.optimize.__doc__  # users ask this one for help; the parameters stand there once
+# Users ask these for help; the parameters stand in one place.
+optimize.__doc__ = _sweep.optimize.__doc__
+procedure_test.__doc__ = _procedure.procedure_test.__doc__
+monte_carlo.__doc__ = _monte_carlo.monte_carlo.__doc__

@@ -115,15 +115,18 @@ def test_a_fit_finds_the_rule_that_the_data_was_made_by() -> None:
 
 
 @pytest.mark.parametrize("method", ["trade_shuffle", *SERIES])
-def test_one_worker_finds_what_three_find(result: Any, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = monte_carlo(result, method=method, paths=900, seed=6, workers=1)
+def test_one_worker_finds_what_three_find(
+    result: Any, returns: Float1D, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = returns if method == "garch" else result
+    one = monte_carlo(given, method=method, paths=900, seed=6, workers=1)
     monkeypatch.setattr("algotrendy.backtest.monte_carlo.paths._STEPS_PER_CHUNK", 4_000)
-    three = monte_carlo(result, method=method, paths=900, seed=6, workers=3)
+    three = monte_carlo(given, method=method, paths=900, seed=6, workers=3)
     for name in ("terminal_wealth", "max_drawdown", "ruined"):
         assert np.array_equal(getattr(one, name), getattr(three, name))
     pd.testing.assert_frame_equal(one.fan, three.fan)
-    assert np.array_equal(monte_carlo(result, method=method, paths=50, seed=6).max_drawdown, one.max_drawdown[:50])
-    assert not np.array_equal(monte_carlo(result, method=method, paths=50, seed=7).max_drawdown, one.max_drawdown[:50])
+    assert np.array_equal(monte_carlo(given, method=method, paths=50, seed=6).max_drawdown, one.max_drawdown[:50])
+    assert not np.array_equal(monte_carlo(given, method=method, paths=50, seed=7).max_drawdown, one.max_drawdown[:50])
 
 
 def test_the_fan_ends_with_the_terminal_wealth(result: Any) -> None:
@@ -288,7 +291,8 @@ def test_the_default_block_length_covers_spells_of_volatility(returns: Float1D) 
         ([0.01, 0.02], {"method": "circular", "block": 1.5}, "a whole number of steps from 1 to the 2"),
         ([0.01, 0.02], {"method": "stationary"}, "too few to choose a block length"),
         ([0.01, 0.02], {"method": "garch"}, "too few to fit"),
-        ([0.0] * 200, {"method": "garch"}, "never move"),
+        ([0.001] * 200, {"method": "garch"}, "never move"),
+        ([0.01, 0.0, -0.02] * 50, {"method": "garch"}, "33% of the returns are exactly zero"),
         ([0.01, 0.02], {"method": "trade_shuffle", "horizon": 3}, "only 2 trades"),
         ([0.01, 0.02], {"spread": 0.1}, "spread= means nothing"),
         ([0.01, 0.02], {"cash": 100.0}, "cash is given beside returns"),

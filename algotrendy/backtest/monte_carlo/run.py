@@ -28,6 +28,7 @@ __all__ = ["monte_carlo"]
 JITTER = "parameter_jitter"
 _BLOCKS = ("stationary", "circular")
 _HORIZON = 252
+_IDLE_MAX = 0.25
 _PATHS_MAX, _HORIZON_MAX = 50_000_000, 100_000_000
 
 
@@ -66,7 +67,7 @@ def monte_carlo(
         - "stationary": blocks of neighbouring steps of random length, mean `block` [1]_.
         - "circular": blocks of `block` steps [2]_.
         - "garch": volatility moves by a GARCH(1,1) fitted to the returns, from where it stood at their end; the shocks
-          are drawn from those that were seen [3]_.
+          are drawn from those that were seen [3]_. Only for accounts that are nearly always in the market.
         - "parameter_jitter": the strategy is run again with parameters drawn near the chosen ones; needs a result.
     paths : int
         Number of paths.
@@ -174,13 +175,24 @@ def _maker(
             raise InputError(f"horizon is {steps}, but there are only {n} trades to put into another order")
         return PathMaker(method, found.growth, seed, steps), {}
     if method == "garch":
-        fit = fit_garch(found.growth - 1.0)
+        fit = fit_garch(_moving(found.growth - 1.0))
         names = {"constant": fit.constant, "news": fit.news, "memory": fit.memory}
         return PathMaker(method, fit.shocks, seed, steps, garch=fit), names
     if method not in _BLOCKS:
         return PathMaker(method, found.growth, seed, steps), {}
     length = block_length(found.growth - 1.0, method) if block is None else _block(block, method, n)
     return PathMaker(method, found.growth, seed, steps, block=length), {"block": length}
+
+
+def _moving(returns: Float1D) -> Float1D:
+    """Refuse returns that are often exactly zero: a volatility that switches on and off is no GARCH."""
+    idle = float(np.mean(returns == 0.0))
+    if idle > _IDLE_MAX:
+        raise InputError(
+            f"{idle:.0%} of the returns are exactly zero, because the account is often out of the market; a GARCH "
+            "cannot be fitted to that: use method='stationary', whose blocks keep such spells together"
+        )
+    return returns
 
 
 def _joined(pieces: Sequence[Figures]) -> Figures:
