@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.backtest import monte_carlo as _monte_carlo
+from algotrendy.backtest import procedure as _procedure
 from algotrendy.backtest import run as _run
 from algotrendy.backtest import sweep as _sweep
 from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result
@@ -22,6 +24,8 @@ from algotrendy.home import research_home
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.monte_carlo import MonteCarloResult
+    from algotrendy.backtest.procedure import ProcedureTest
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.backtest.sweep.space import Given
@@ -30,7 +34,18 @@ if TYPE_CHECKING:
     from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
-__all__ = ["Workspace", "backtest", "configure", "load", "optimize", "trial_ledger", "walk_forward", "workspace"]
+__all__ = [
+    "Workspace",
+    "backtest",
+    "configure",
+    "load",
+    "monte_carlo",
+    "optimize",
+    "procedure_test",
+    "trial_ledger",
+    "walk_forward",
+    "workspace",
+]
 
 
 @dataclass(frozen=True)
@@ -312,10 +327,6 @@ def optimize(
     return sweep
 
 
-backtest.__doc__ = _run.backtest.__doc__
-optimize.__doc__ = _sweep.optimize.__doc__  # users ask these for help; the parameters stand there once
-
-
 def walk_forward(
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
     bars: pd.DataFrame,
@@ -338,6 +349,28 @@ def walk_forward(
     return _walk.walk_forward(strategy, bars, grid, **_with_settings(options))
 
 
+def procedure_test(
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    bars: pd.DataFrame,
+    grid: Given,
+    **options: Any,
+) -> ProcedureTest:
+    """Test a whole optimisation: `algotrendy.backtest.procedure.procedure_test` with this session's settings."""
+    return _procedure.procedure_test(strategy, bars, grid, **_with_settings(options))
+
+
+def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
+    """Draw paths: `algotrendy.backtest.monte_carlo.monte_carlo` with this session's settings."""
+    return _monte_carlo.monte_carlo(source, **_with_settings(options))
+
+
 def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = workspace().settings
     return {"workers": settings.workers, "progress": settings.progress, **options}
+
+
+# Users ask these for help; the parameters stand in one place.
+backtest.__doc__ = _run.backtest.__doc__
+optimize.__doc__ = _sweep.optimize.__doc__
+procedure_test.__doc__ = _procedure.procedure_test.__doc__
+monte_carlo.__doc__ = _monte_carlo.monte_carlo.__doc__

@@ -260,6 +260,17 @@ def store_rows(core: int) -> list[Row]:
     return rows
 
 
+def monte_carlo_rows(core: int) -> list[Row]:
+    """Monte Carlo against NumPy, and the procedure test: `bench_monte_carlo.py` measures, this reads."""
+    rows = []
+    for measured in json.loads(fresh.run_file(HERE / "bench_monte_carlo.py", core, "--json")):
+        peer = None if math.isnan(measured["peer"]) else measured["peer"]
+        row = Row(measured["title"], measured["unit"], measured["ours"], measured["budget"], {"numpy": peer})
+        row.note = measured["note"]
+        rows.append(row)
+    return rows
+
+
 def chart_rows(core: int) -> list[Row]:
     """A million trades through each chart style: `bench_charts.py` measures ours, `peer_charts.py` the peers."""
     from bench_charts import BUDGET_NS, FAST
@@ -336,6 +347,7 @@ def main() -> int:
         *fresh_rows(chosen.core),
         *indicator_rows(chosen.core),
         *store_rows(chosen.core),
+        *monte_carlo_rows(chosen.core),
         *chart_rows(chosen.core),
         *stream_rows(chosen.core),
     ]

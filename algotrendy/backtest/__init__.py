@@ -1,6 +1,7 @@
 """Backtests: the engine and its slow reference, results, sweeps, reports. Call the room itself to run one.
 
-`at.backtest(...)` is `algotrendy.backtest.run.backtest`, counted in the session's trial ledger.
+`at.backtest(...)` is `algotrendy.backtest.run.backtest`, counted in the session's trial ledger; Monte Carlo is
+`algotrendy.backtest.monte_carlo.monte_carlo`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from algotrendy.home import ledger_is_off
 
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
+    from algotrendy.backtest.monte_carlo.result import MonteCarloResult
+    from algotrendy.backtest.procedure import ProcedureTest, procedure_test
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.run import backtest
     from algotrendy.backtest.sweep import SweepResult, optimize
@@ -22,12 +25,25 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "BacktestResult": "result",
     "Fees": "costs",
+    "MonteCarloResult": "monte_carlo.result",
+    "ProcedureTest": "procedure",
     "SweepResult": "sweep",
     "WalkForwardResult": "walk_forward",
     "optimize": "sweep",
+    "procedure_test": "procedure",
 }
 
-__all__ = ["BacktestResult", "Fees", "SweepResult", "WalkForwardResult", "backtest", "optimize"]
+__all__ = [
+    "BacktestResult",
+    "Fees",
+    "MonteCarloResult",
+    "ProcedureTest",
+    "SweepResult",
+    "WalkForwardResult",
+    "backtest",
+    "optimize",
+    "procedure_test",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.monte_carlo import MonteCarloResult
     from algotrendy.backtest.report import SweepLike
 
 REASONS = ("entry", "exit", "stop", "trail", "target", "ruin")
@@ -225,6 +226,20 @@ class BacktestResult:
         from algotrendy.backtest.report import write_report
 
         return write_report(self, path, sweep=sweep, title=title)
+
+    def monte_carlo(self, **options: Any) -> MonteCarloResult:
+        """Draw paths that this strategy could have taken; options as in `algotrendy.backtest.monte_carlo.monte_carlo`.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> result = at.backtest(at.strategies.sma_cross(5, 20), at.synthetic(n=500, seed=1))
+        >>> len(result.monte_carlo(method="trade_shuffle", paths=200))
+        200
+        """
+        from algotrendy.backtest.monte_carlo import monte_carlo
+
+        return monte_carlo(self, **options)
 
     def save(self, path: str | Path) -> Path:
         """Write the result to a `.json` or `.parquet` file, and return its path. `load` reads it back, equal.

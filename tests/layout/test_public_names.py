@@ -62,7 +62,11 @@ FOR_USERS = {_place(module, name) for module in (algotrendy, indicators) for nam
 }
 """Where the names are defined that users call; the other rooms' names are for those who change the package."""
 
-DOCUMENTED_ELSEWHERE = {"algotrendy.research.optimize": "algotrendy.backtest.sweep.optimize"}
+DOCUMENTED_ELSEWHERE = {
+    "algotrendy.research.monte_carlo": "algotrendy.backtest.monte_carlo.monte_carlo",
+    "algotrendy.research.optimize": "algotrendy.backtest.sweep.optimize",
+    "algotrendy.research.procedure_test": "algotrendy.backtest.procedure.procedure_test",
+}
 """A function that passes its options on, and the function whose docstring it shares."""
 
 CLASSES = [place for place, value in PUBLIC.items() if inspect.isclass(value)]

@@ -147,7 +147,7 @@ def optimize(
     space = make_space(grid, chosen, spans=method != "grid")
     tried = make_grid(space, keep) if method == "grid" else space  # type: ignore[arg-type]  # a grid has no spans
     setting = prepare(bars, **options)
-    _check_grid(chosen, _ends(space) if method != "grid" else tried, setting.options.max_leverage)  # type: ignore[arg-type]
+    check_grid(chosen, _ends(space) if method != "grid" else tried, setting.options.max_leverage)  # type: ignore[arg-type]
     if workers is not None:
         worker_count(workers)
     evaluator = Evaluator(chosen, bars, setting, options, executor, workers, cancel)
@@ -228,8 +228,14 @@ class _Runner:
         return returns_between(equity if marks is None else equity[marks], float(self.assumptions["cash"]))
 
 
-def _check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: float) -> None:
-    """Refuse names that nothing knows and values that their place does not allow."""
+def check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: float) -> None:
+    """Refuse names that nothing knows and values that their place does not allow.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
     if "size" not in grid.names:
         check_size(strategy, max_leverage)
     for name, values in zip(grid.names, grid.values, strict=True):

@@ -8,6 +8,7 @@ so that memory does not grow with the number of combinations.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,8 +103,18 @@ class SeriesShelf:
         self._counts = sorted(len(np.unique(source.codes)) for source in sources)
         n_numbers = sum(self._counts) * self.n_bars
         self._in_lanes = n_numbers >= _NUMBERS_MIN
+        self._picks: list[tuple[Int1D, Int1D]] = []
         if 8 * n_numbers <= BYTES_MAX:
-            self._shared = self._bound(np.arange(len(grid)))
+            self._picks = self._distinct(np.arange(len(grid)))
+            self._shared = self._bound(np.arange(len(grid)), self._picks)
+
+    def over(self, setting: Setting) -> SeriesShelf:
+        """Return the same series of other bars, as many of them: what does not depend on the bars is kept."""
+        other = copy(self)
+        other._setting = setting
+        if self.is_shared:
+            other._shared = other._bound(np.arange(len(self._grid)), self._picks)
+        return other
 
     @property
     def is_shared(self) -> bool:
@@ -123,11 +134,17 @@ class SeriesShelf:
     def bind(self, places: Int1D) -> Bound:
         """Return the series that these combinations of the grid use, computed here unless they are shared."""
         if self._shared is None:
-            return self._bound(places)
+            return self._bound(places, self._distinct(places))
         return Bound(self._shared.series, self._shared.addresses, self._shared.rows[places])
 
-    def _bound(self, places: Int1D) -> Bound:
-        from algotrendy.expressions.bulk import Bulk, distinct
+    def _distinct(self, places: Int1D) -> list[tuple[Int1D, Int1D]]:
+        """Return of each source where each of its series is first needed, and which series each combination takes."""
+        from algotrendy.expressions.bulk import distinct
+
+        return [distinct([source.codes[places]]) for source in self.sources]
+
+    def _bound(self, places: Int1D, picks: Sequence[tuple[Int1D, Int1D]]) -> Bound:
+        from algotrendy.expressions.bulk import Bulk
         from algotrendy.expressions.series import Evaluator
 
         series: list[npt.NDArray[np.float64]] = []
@@ -136,8 +153,7 @@ class SeriesShelf:
         cache: dict[Any, Any] = {}
         evaluator = Evaluator(self._setting.arrays, self._fixed, self._setting.context, cache=cache)
         n_series = 0
-        for k, source in enumerate(self.sources):
-            first, inverse = distinct([source.codes[places]])
+        for k, (source, (first, inverse)) in enumerate(zip(self.sources, picks, strict=True)):
             rows[:, k] = inverse + n_series
             n_series += len(first)
             chosen = places[first]
