@@ -44,8 +44,13 @@ class Book(NamedTuple):
     waiting: NDArray[np.float64]
     """The weight that waits for the next bar, NaN for none."""
     decided_at: NDArray[np.int64]
+    closing: NDArray[np.float64]
     opening: NDArray[np.float64]
-    """Units that the current moment opens."""
+    """Units that the current moment closes and opens, in the places of the two lists."""
+    lists: NDArray[np.int64]
+    """Shape (2, n): the instruments of which the current moment closes something, and opens something."""
+    costs: NDArray[np.float64]
+    """Shape (2, n): notional of each opening leg, and what of its commission grows with it."""
 
 
 @part
@@ -58,9 +63,7 @@ def whole(units: float, lot: float) -> float:
 
 
 @jit(error_model="numpy")
-def affordable_share(
-    opening: NDArray[np.float64], prices: NDArray[np.float64], terms: PanelTerms, room: float
-) -> float:
+def affordable_share(state: Book, count: int, prices: NDArray[np.float64], terms: PanelTerms, room: float) -> float:
     """Return the factor, at most 1, by which all opening legs are scaled so that their cost fits into the room.
 
     The cost is convex and rises with the factor, so Newton's steps from 1 downwards end at the factor itself.
@@ -68,23 +71,19 @@ def affordable_share(
     share = 1.0
     if not room > 0.0:
         return 0.0
+    instruments, (notionals, owns) = state.lists[1, :count], (state.costs[0, :count], state.costs[1, :count])
+    for k in range(count):
+        j, units = instruments[k], state.opening[k]
+        slippage = terms.slippage[j]
+        size = abs(units)
+        notional = size * (prices[j] * (1.0 + (slippage if units > 0.0 else -slippage)))
+        notionals[k], owns[k] = notional, terms.rate[j] * notional + terms.per_unit[j] * size
     for _ in range(100):
         cost, slope = 0.0, 0.0
-        for j in range(opening.size):
-            units = opening[j]
-            if units == 0.0:
-                continue
-            slippage = terms.slippage[j] if units > 0.0 else -terms.slippage[j]
-            size, price = abs(units), prices[j] * (1.0 + slippage)
-            notional = size * price
-            own = terms.rate[j] * notional + terms.per_unit[j] * size
-            paid = share * own + terms.fixed[j]
-            slope += notional
-            if paid < terms.minimum[j]:
-                paid = terms.minimum[j]
-            else:
-                slope += own
-            cost += share * notional + paid
+        for k in range(count):
+            paid, least = share * owns[k] + terms.fixed[instruments[k]], terms.minimum[instruments[k]]
+            slope += notionals[k] + (owns[k] if paid >= least else 0.0)
+            cost += share * notionals[k] + max(paid, least)
         if cost <= room or not slope > 0.0:
             return share
         lower = share - (cost - room) / slope
@@ -125,41 +124,38 @@ def fill_targets(
     valid, terms, fills, leverage = venue.market.valid[bar], venue.terms, venue.fills, venue.rules.max_leverage
     units, waiting, opening = state.units, state.waiting, state.opening
     equity = cash + worth(units, prices)[0]
-    least, opens, waits = ROUNDING * abs(equity), False, False
+    least, waits, n_closing, n_opening = ROUNDING * abs(equity), False, 0, 0
+    closing, (closes, opens) = state.closing, (state.lists[0], state.lists[1])
     for j in range(units.size):
-        weight = waiting[j]
-        opening[j] = 0.0
-        if np.isnan(weight):
-            continue
-        if not valid[j]:
-            waits = True
+        weight, price, held = waiting[j], prices[j], units[j]
+        if np.isnan(weight) or not valid[j]:
+            waits |= not np.isnan(weight)
             continue
         waiting[j] = np.nan
-        held, price = units[j], prices[j]
         target = whole(weight * equity / price, terms.lot_size[j])
-        if (weight == 0.0 and held == 0.0) or (weight != 0.0 and abs(target - held) * price <= least):
-            continue
+        moves = held != 0.0 if weight == 0.0 else abs(target - held) * price > least
         same_side = held * target > 0.0
-        if held != 0.0 and (not same_side or abs(target) < abs(held)):
-            traded = (target if same_side else 0.0) - held
-            cash = book(fills, row, (state.decided_at[j], bar, j, REBALANCE), (traded, price, cash), terms)
-            units[j] += traded
-            row += 1
+        # Whether a leg is taken is a matter of chance; written down anyway, and counted, it costs no guess.
+        closes[n_closing], closing[n_closing] = j, (target if same_side else 0.0) - held
+        n_closing += moves & (held != 0.0) & ((not same_side) | (abs(target) < abs(held)))
         left = target - (held if same_side else 0.0)
-        if left * target > 0.0:
-            opening[j] = left
-            opens = True
-    if opens:
+        opens[n_opening], opening[n_opening] = j, left
+        n_opening += moves & (left * target > 0.0)
+    for k in range(n_closing):
+        j = closes[k]
+        cash = book(fills, row, (state.decided_at[j], bar, j, REBALANCE), (closing[k], prices[j], cash), terms)
+        units[j] += closing[k]
+        row += 1
+    if n_opening > 0:
         value, gross = worth(units, prices)
-        share = affordable_share(opening, prices, terms, leverage * (cash + value) - gross)
-        for j in range(units.size):
-            if opening[j] != 0.0 and share > 0.0:
-                wanted = whole(share * opening[j], terms.lot_size[j])
-                if wanted != 0.0:
-                    place = (state.decided_at[j], bar, j, REBALANCE)
-                    cash = book(fills, row, place, (wanted, prices[j], cash), terms)
-                    units[j] += wanted
-                    row += 1
+        share = affordable_share(state, n_opening, prices, terms, leverage * (cash + value) - gross)
+        for k in range(n_opening if share > 0.0 else 0):
+            j = opens[k]
+            wanted = whole(share * opening[k], terms.lot_size[j])
+            if wanted != 0.0:
+                cash = book(fills, row, (state.decided_at[j], bar, j, REBALANCE), (wanted, prices[j], cash), terms)
+                units[j] += wanted
+                row += 1
     return cash, row, waits
 
 
@@ -217,7 +213,16 @@ def walk_weights(venue: Venue, targets: Targets, curve: NDArray[np.float64]) -> 
     """
     market, rules = venue.market, venue.rules
     n_bars, n = market.mark.shape
-    state = Book(np.zeros(n), np.full(n, np.nan), np.zeros(n, np.int64), np.zeros(n))
+    numbers = np.zeros((5, n + 1))
+    state = Book(
+        numbers[0, :n],
+        np.full(n, np.nan),
+        np.zeros(n, np.int64),
+        numbers[1],
+        numbers[2],
+        np.zeros((2, n + 1), np.int64),
+        numbers[3:],
+    )
     units, cash, row, end, waits = state.units, rules.cash, 0, 0, False
     borrows, ruined_at, value, gross = venue.terms.borrow.max() > 0.0, -1, 0.0, 0.0
     for t in range(n_bars):
