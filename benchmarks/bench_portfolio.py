@@ -58,7 +58,7 @@ def weights_table(panel: Panel, rounds: int) -> None:
     for name, schedule in (("every month", "1mo"), ("every bar", 1)):
         row_at = decisions(account, first, schedule)
         fills = empty_fills(2 * len(panel.symbols) * (1 + int((row_at >= 0).sum())))
-        venue, targets = account.venue(fills), Targets(values, row_at)
+        venue, targets = account.venue(fills, account.market), Targets(values, row_at)
         n_fills = walk_weights(venue, targets, curve)[0]
         kernel = best_of(lambda: walk_weights(venue, targets, curve), rounds)
         api = best_of(
@@ -71,7 +71,9 @@ def peer_table(panel: Panel, n: int) -> None:
     """The same weights in bt, on `n` instruments, at the close of the first bar of each month."""
     import bt
 
-    prices = pd.DataFrame({symbol: panel.fields["close"][:, j] for j, symbol in enumerate(panel.symbols[:n])}, panel.index)
+    prices = pd.DataFrame(
+        {symbol: panel.fields["close"][:, j] for j, symbol in enumerate(panel.symbols[:n])}, panel.index
+    )
     some = as_panel({symbol: frame_of(panel, j) for j, symbol in enumerate(panel.symbols[:n])})
     algos = [bt.algos.RunMonthly(), bt.algos.SelectAll(), bt.algos.WeighEqually(), bt.algos.Rebalance()]
     test = bt.Backtest(bt.Strategy("equal", algos), prices, integer_positions=False, progress_bar=False)
@@ -95,8 +97,12 @@ def sweep_table(panel: Panel) -> None:
     sweep = at.optimize(at.strategies.sma_cross(), panel, grid, **options, workers=1, progress=False)
     taken = time.process_time() - start
     each = 1e9 * taken / (len(sweep.table) * len(panel) * len(panel.symbols))
-    print(f"optimize, {len(panel.symbols)} instruments x {len(panel):,} bars x {len(sweep.table)} sets, 10 places by rank")
-    print(f"  {taken:.2f} s on one core: {each:.2f} ns per bar, instrument and set; {sweep.table['n_trades'].sum():,} trades")
+    print(
+        f"optimize, {len(panel.symbols)} instruments x {len(panel):,} bars x {len(sweep.table)} sets, 10 places by rank"
+    )
+    print(
+        f"  {taken:.2f} s on one core: {each:.2f} ns per bar, instrument and set; {sweep.table['n_trades'].sum():,} trades"
+    )
 
 
 def main() -> None:

@@ -89,18 +89,18 @@ def close_trades(
         As in `Fills`.
     paid : float64 array of shape (n_fills, 3)
         Units, price after slippage, commission.
-    carry : float64 array of shape (n_bars, n_instruments), or (1, n_instruments) where nothing is paid
+    carry : float64 array of shape (n_instruments, n_bars), or (n_instruments, 1) where nothing is paid
         Borrow per unit up to and including each bar.
     """
-    n = carry.shape[1]
+    n = carry.shape[0]
     units, price, cost, owed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     opened, since = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    pays = carry.shape[0] > 1
+    pays = carry.shape[1] > 1
     for k in range(places.shape[0]):
         bar, j = places[k, 1], places[k, 2]
         traded, at, commission = paid[k, 0], paid[k, 1], paid[k, 2]
         if pays and units[j] < 0.0:
-            owed[j] += units[j] * (carry[since[j], j] - carry[bar, j])
+            owed[j] += units[j] * (carry[j, since[j]] - carry[j, bar])
         since[j] = bar
         closed.units[k], closed.borrow[k], closed.profit[k] = 0.0, 0.0, 0.0
         if units[j] * traded < 0.0:
@@ -121,5 +121,5 @@ def close_trades(
     for j in range(n):
         left += owed[j]
         if pays and units[j] < 0.0:
-            left += units[j] * (carry[since[j], j] - carry[carry.shape[0] - 1, j])
+            left += units[j] * (carry[j, since[j]] - carry[j, carry.shape[1] - 1])
     return left

@@ -1,7 +1,8 @@
 """Signals of many instruments that compete for places in one account: bits decide, and only what is held is looked at.
 
 The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_signals.py` says the same
-plainly. At each bar 64 instruments are decided by a few instructions; prices are read of positions alone.
+plainly. At each bar 64 instruments are decided by a few instructions; prices are read of positions alone. They come
+with instruments in rows, `market.mark[j, bar]`: bar after bar of what is held lies side by side.
 """
 
 from __future__ import annotations
@@ -81,6 +82,12 @@ def at_place(values: NDArray[np.float64], bar: int, j: int) -> float:
 
 
 @part
+def none_set(values: NDArray[np.float64]) -> bool:
+    """Return whether a level is none everywhere, as far as one look can tell."""
+    return values.size == 1 and not values[0, 0] > 0.0
+
+
+@part
 def better(state: Positions, left: int, right: int) -> bool:
     """Return whether one instrument comes before another: by score, then by order."""
     a, b = state.score[left], state.score[right]
@@ -103,12 +110,20 @@ def sift(state: Positions, at: int, size: int) -> None:
         at = child
 
 
-@jit(error_model="numpy")
-def decided_bar(valid: NDArray[np.bool_], j: int, before: int) -> int:
+@part
+def decided_bar(valid: NDArray[np.uint64], j: int, before: int) -> int:
     """Return the last bar of an instrument up to `before`."""
-    while not valid[before, j]:
+    w, bit = j >> 6, ONE << np.uint64(j & 63)
+    while valid[before, w] & bit == NONE:
         before -= 1
     return before
+
+
+@part
+def price_of(venue: Venue, bar: int, j: int, is_open: bool) -> float:
+    """Return the price of the moment."""
+    price: float = venue.market.at_open[j, bar] if is_open else venue.market.mark[j, bar]
+    return price
 
 
 @jit(error_model="numpy")
@@ -125,7 +140,7 @@ def leave(
     units, borrow = state.units[j], 0.0
     if units < 0.0:
         since = state.since[j]
-        borrow = units * (market.held[since, j] - market.mark[since, j] - (market.held[bar, j] - market.mark[bar, j]))
+        borrow = units * (market.held[j, since] - market.mark[j, since] - (market.held[j, bar] - market.mark[j, bar]))
     cash = book(venue.fills, row, (decided_at, bar, j, reason), (-units, price, cash - borrow), venue.terms)
     state.units[j] = 0.0
     bit = ONE << np.uint64(j & 63)
@@ -187,7 +202,7 @@ def enter(
     if trail > 0.0:
         state.keep[j] = 1.0 - sign * trail
     state.price[j], state.best[j], state.since[j] = sign * price, price, bar
-    state.adjusted[j] = units * (market.held[bar, j] - market.mark[bar, j]) if units < 0.0 else 0.0
+    state.adjusted[j] = units * (market.held[j, bar] - market.mark[j, bar]) if units < 0.0 else 0.0
     state.sets[side, j >> 6] |= ONE << np.uint64(j & 63)
     k = count
     while k > 0 and state.held[k - 1] > j:
@@ -198,22 +213,24 @@ def enter(
 
 
 @part
-def value_of(state: Positions, count: int, base: float, marks: NDArray[np.float64], held: NDArray[np.float64]) -> float:
+def value_of(state: Positions, count: int, bar: int, cash: float, venue: Venue) -> float:
     """Return the equity at closes: short positions are valued with the borrow they have cost."""
+    market, base = venue.market, cash
+    for k in range(count):
+        base -= state.adjusted[state.held[k]]
     for k in range(count):
         j = state.held[k]
-        base -= state.adjusted[j]
-    for k in range(count):
-        j = state.held[k]
-        base += state.units[j] * (held[j] if state.units[j] < 0.0 else marks[j])
+        base += state.units[j] * (market.held[j, bar] if state.units[j] < 0.0 else market.mark[j, bar])
     return base
 
 
 @part
-def gross_of(state: Positions, count: int, prices: NDArray[np.float64]) -> float:
+def gross_of(state: Positions, count: int, bar: int, is_open: bool, venue: Venue) -> float:
+    """Return the sum of the magnitudes of all positions at the prices of the moment."""
     gross = 0.0
     for k in range(count):
-        gross += abs(state.units[state.held[k]]) * prices[state.held[k]]
+        j = state.held[k]
+        gross += abs(state.units[j]) * price_of(venue, bar, j, is_open)
     return gross
 
 
@@ -225,15 +242,15 @@ def owed(state: Positions, count: int, bar: int, venue: Venue) -> float:
         j = state.held[k]
         if state.units[j] < 0.0:
             total += state.units[j] * (
-                market.held[state.since[j], j]
-                - market.mark[state.since[j], j]
-                - (market.held[bar, j] - market.mark[bar, j])
+                market.held[j, state.since[j]]
+                - market.mark[j, state.since[j]]
+                - (market.held[j, bar] - market.mark[j, bar])
             )
     return total
 
 
 @jit(error_model="numpy")
-def gather(state: Positions, bar: int, last: int, wishes: Wishes, valid: NDArray[np.bool_]) -> int:
+def gather(state: Positions, bar: int, last: int, wishes: Wishes) -> int:
     """Put the wishes for an entry that can be filled now on the heap; return how many there are."""
     size, ranked, sets = 0, wishes.rank.shape[1] > 1 or wishes.rank.shape[0] > 1, state.sets
     for w in range(sets.shape[1]):
@@ -243,7 +260,7 @@ def gather(state: Positions, bar: int, last: int, wishes: Wishes, valid: NDArray
             j = (w << 6) + trailing_zeros(found)
             score = 0.0
             if ranked:
-                score = wishes.rank[decided_bar(valid, j, last), j]
+                score = wishes.rank[decided_bar(wishes.valid, j, last), j]
                 if short & (found & (~found + ONE)) != NONE:
                     score = -score
             if score == score:
@@ -270,12 +287,11 @@ def open_by_rank(
     bar, last, is_open = now
     cash, row, count = account
     wishes, levels = given
-    market, terms, leverage = venue.market, venue.terms, venue.rules.max_leverage
-    prices = market.at_open[bar] if is_open else market.mark[bar]
-    size = gather(state, bar, last, wishes, market.valid)
-    equity, gross = cash - owed(state, count, bar, venue), gross_of(state, count, prices)
+    terms, leverage = venue.terms, venue.rules.max_leverage
+    size = gather(state, bar, last, wishes)
+    equity, gross = cash - owed(state, count, bar, venue), gross_of(state, count, bar, is_open, venue)
     for k in range(count):
-        equity += state.units[state.held[k]] * prices[state.held[k]]
+        equity += state.units[state.held[k]] * price_of(venue, bar, state.held[k], is_open)
     room = leverage * equity - gross
     while size > 0 and count < venue.rules.max_positions and equity > 0.0 and room > NO_ROOM * equity:
         j = state.heap[0]
@@ -285,12 +301,12 @@ def open_by_rank(
         sign = 1.0
         if state.sets[GO_SHORT, j >> 6] & (ONE << np.uint64(j & 63)) != NONE:
             sign = -1.0
-        decided_at = decided_bar(market.valid, j, last)
-        price = prices[j] * (1.0 + sign * terms.slippage[j])
+        decided_at, base = decided_bar(wishes.valid, j, last), price_of(venue, bar, j, is_open)
+        price = base * (1.0 + sign * terms.slippage[j])
         units = entry_units(j, price, at_place(levels.size, decided_at, j), (equity, room), venue)
         if 0.0 < units < np.inf:
             state.units[j] = sign * units
-            cash = enter(state, (decided_at, bar, j, prices[j]), (cash, row, count), levels, venue)
+            cash = enter(state, (decided_at, bar, j, base), (cash, row, count), levels, venue)
             room -= units * price + commission_of(terms, j, units, price)
             row += 1
             count += 1
@@ -308,8 +324,7 @@ def fill_wishes(
     """Fill what waits for this moment: what closes, then what opens; return cash, rows and positions held."""
     bar, last, is_open = now
     cash, row, count = account
-    sets, market, valid = state.sets, venue.market, given[0].valid[bar]
-    prices = market.at_open[bar] if is_open else market.mark[bar]
+    sets, valid = state.sets, given[0].valid[bar]
     closes = opens = NONE
     for w in range(valid.size):
         go_long, go_short = sets[GO_LONG, w] & valid[w], sets[GO_SHORT, w] & valid[w]
@@ -325,8 +340,8 @@ def fill_wishes(
         if wish & valid[w] & bit == NONE:
             k += 1
             continue
-        decided_at = decided_bar(market.valid, j, last)
-        cash = leave(state, k, (decided_at, bar, EXIT, prices[j]), (cash, row), venue)
+        decided_at = decided_bar(given[0].valid, j, last)
+        cash = leave(state, k, (decided_at, bar, EXIT, price_of(venue, bar, j, is_open)), (cash, row), venue)
         forget(state, k, count)
         row += 1
         count -= 1
@@ -345,16 +360,16 @@ def test_exits(state: Positions, bar: int, account: tuple[float, int, int], venu
     market, k = venue.market, 0
     while k < count:
         j = state.held[k]
-        if not market.valid[bar, j]:
+        if not market.valid[j, bar]:
             k += 1
             continue
-        sign, low, high = 1.0, market.low[bar, j], market.high[bar, j]
+        sign, low, high = 1.0, market.low[j, bar], market.high[j, bar]
         if state.units[j] < 0.0:
             sign, low, high = -1.0, -high, -low
         level = max(state.stop_level[j], state.best[j] * state.keep[j])
         fall = level + TOLERANCE * abs(level)
         rise = state.target_level[j] - TOLERANCE * abs(state.target_level[j])
-        opening: Any = sign * market.at_open[bar, j]
+        opening: Any = sign * market.at_open[j, bar]
         reason: Any = np.int64(TRAIL)
         if level == state.stop_level[j]:
             reason = np.int64(STOP)
@@ -407,7 +422,7 @@ def close_ended(
             state.sets[kind, j >> 6] &= ~bit
         for k in range(count):
             if state.held[k] == j:
-                price = market.mark[bar - 1, j] * (1.0 + venue.terms.delisting_return[j])
+                price = market.mark[j, bar - 1] * (1.0 + venue.terms.delisting_return[j])
                 cash = leave(state, k, (bar, bar, DELISTING, price), (cash, row), venue)
                 forget(state, k, count)
                 row += 1
@@ -447,28 +462,29 @@ def walk_signals(wishes: Wishes, levels: Levels, venue: Venue, curve: NDArray[np
         Rows written, or -1 if there was no room for all of them; the bar of ruin, or -1.
     """
     market, rules = venue.market, venue.rules
-    n_bars, n = market.mark.shape
+    n, n_bars = market.mark.shape
     state, given, fill = empty_positions(n), (wishes, levels), rules.fill
+    tested = not (none_set(levels.stop) and none_set(levels.target) and none_set(levels.trail))
     cash, row, count, end, ruined_at = rules.cash, 0, 0, 0, -1
     for t in range(n_bars):
-        marks = market.mark[t]
         if row + ROOM_PER_BAR * min(n, count + rules.max_positions + 1) > venue.fills.places.shape[0]:
             return -1, -1
         if ruined_at < 0:
             cash, row, count, end = close_ended(state, t, end, (cash, row, count), venue)
             if fill == NEXT_OPEN:
                 cash, row, count = fill_wishes(state, (t, t - 1, True), (cash, row, count), given, venue)
-            cash, row, count = test_exits(state, t, (cash, row, count), venue)
+            if tested:
+                cash, row, count = test_exits(state, t, (cash, row, count), venue)
             if fill == SAME_CLOSE:
                 decide(state, t, wishes)
             if fill != NEXT_OPEN:
                 last = t if fill == SAME_CLOSE else t - 1
                 cash, row, count = fill_wishes(state, (t, last, False), (cash, row, count), given, venue)
-            gross = gross_of(state, count, marks)
-            equity = value_of(state, count, cash, marks, market.held[t])
+            gross = gross_of(state, count, t, False, venue)
+            equity = value_of(state, count, t, cash, venue)
             if equity <= ROUNDING * gross:
                 while count > 0:
-                    cash = leave(state, 0, (t, t, RUIN, marks[state.held[0]]), (cash, row), venue)
+                    cash = leave(state, 0, (t, t, RUIN, market.mark[state.held[0], t]), (cash, row), venue)
                     forget(state, 0, count)
                     row += 1
                     count -= 1

@@ -17,7 +17,7 @@ from algotrendy.backtest.portfolio import reference, reference_orders, reference
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, account_of
 from algotrendy.backtest.portfolio.orders import run_orders
-from algotrendy.backtest.portfolio.signals import Decided, run_signals, wishes_of
+from algotrendy.backtest.portfolio.signals import Decided, on_union, run_signals, wishes_of
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.domain.panel import Panel
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, REASONS, Levels
@@ -259,7 +259,8 @@ def run_both_signals(
     rank = said.rank if ranked else np.zeros((1, 1))
     if rank.size == 1:
         rank = np.zeros((1, 1))
-    words = [signal_words([side[rows, j] for side in said.conditions]) for j, rows in enumerate(account.rows)]
+    own = [signal_words([side[rows, j] for side in said.conditions]) for j, rows in enumerate(account.rows)]
+    words = on_union(account, own)
     levels = Levels(**said.levels)
     decided = Decided(words, levels, int(said.fixed_units))
     found = run_signals(account, decided, wishes_of(account, words, rank, None), places)

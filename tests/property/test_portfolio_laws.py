@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from algotrendy.backtest import engine
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import account_of
-from algotrendy.backtest.portfolio.signals import Decided, run_signals, wishes_of
+from algotrendy.backtest.portfolio.signals import Decided, on_union, run_signals, wishes_of
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.domain.panel import Panel
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS, Levels
@@ -54,15 +54,15 @@ def test_one_instrument_is_the_single_engine_bit_for_bit(case: Any) -> None:
         borrow=np.array([case.borrow / options.bars_per_year]),
     )
     plain = options.plain_market(bars)
-    held = account.market.mark if plain.held is plain.close else plain.held.reshape(-1, 1)
-    market = account.market._replace(held=held)
+    held = account.columns.mark if plain.held is plain.close else plain.held.reshape(1, -1)
     object.__setattr__(account, "terms", terms)
-    object.__setattr__(account, "market", market)
+    account.__dict__["columns"] = account.columns._replace(held=held)
     object.__setattr__(account, "options", options)
     inputs = both.inputs
     levels = Levels(*(getattr(inputs, name).reshape(-1, 1) for name in ("stop", "target", "trail", "size")))
-    decided = Decided([inputs.words], levels, inputs.size_kind)
-    found = run_signals(account, decided, wishes_of(account, [inputs.words], np.zeros((1, 1)), None), 1)
+    words = on_union(account, [inputs.words])
+    decided = Decided(words, levels, inputs.size_kind)
+    found = run_signals(account, decided, wishes_of(account, words, np.zeros((1, 1)), None), 1)
     expected = both.engine()
     orders = found.order_columns
     for name in ("decided_at", "filled_at", "units", "price", "commission", "slippage", "reason"):
@@ -134,7 +134,8 @@ def test_later_bars_never_change_what_was_done_before(case: Any, route: str, sha
         part = run_weights(account, weights)
     else:
         said = many.said_of(case, np.random.default_rng(case.seed + 2), 0.3, frozenset({"stop", "target"}))
-        words = [many.signal_words([side[rows, j] for side in said.conditions]) for j, rows in enumerate(account.rows)]
+        own = [many.signal_words([side[rows, j] for side in said.conditions]) for j, rows in enumerate(account.rows)]
+        words = on_union(account, own)
         cut = Levels(**{name: values[:n] for name, values in said.levels.items()})
         rank = said.rank[:n] if said.rank.size > 1 else np.zeros((1, 1))
         wishes = wishes_of(account, words, rank, None)
@@ -182,7 +183,8 @@ def test_an_account_of_fractional_units_scales_with_its_cash(case: Any, route: s
     else:
         said = many.said_of(case, np.random.default_rng(case.seed + 2), 0.3, frozenset({"stop", "target"}))
         assume(not said.fixed_units)
-        words = [many.signal_words([side[rows, j] for side in said.conditions]) for j, rows in enumerate(account.rows)]
+        own = [many.signal_words([side[rows, j] for side in said.conditions]) for j, rows in enumerate(account.rows)]
+        words = on_union(account, own)
         rank = said.rank if said.rank.size > 1 else np.zeros((1, 1))
         wishes = wishes_of(account, words, rank, None)
         large = run_signals(account, Decided(words, Levels(**said.levels), 0), wishes, min(3, case.n))

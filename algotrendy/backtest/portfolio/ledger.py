@@ -77,8 +77,8 @@ class Ledger:
         n = len(self.fills.places)
         numbers = np.zeros((5, n))
         closed = Closed(np.zeros(n, np.int64), *numbers)
-        market = self.account.market
-        carry = market.held - market.mark if market.held is not market.mark else np.zeros((1, market.mark.shape[1]))
+        own = self.account.columns
+        carry = own.held - own.mark if own.held is not own.mark else np.zeros((len(own.mark), 1))
         paid = np.ascontiguousarray(self.money[:, [UNITS, PRICE, COMMISSION]])
         left = close_trades(self.fills.places, paid, carry, closed)
         return {**closed._asdict(), "left": np.array([left])}

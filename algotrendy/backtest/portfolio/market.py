@@ -8,16 +8,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.setting import LEAST_BARS, Setting, prepare
+from algotrendy.domain.bars import BarArrays
 from algotrendy.domain.calendar import as_calendar, infer_calendar, valuation_marks
 from algotrendy.domain.calendar import periods_per_year as marks_per_year
 from algotrendy.domain.instrument import Instrument
 from algotrendy.domain.interval import Interval, infer_interval
 from algotrendy.domain.panel import Panel
-from algotrendy.domain.types import AnyArray, Float1D, Float2D, Int1D
+from algotrendy.domain.types import AnyArray, Bool2D, Float1D, Float2D, Int1D, Int2D
 from algotrendy.errors import InputError
+from algotrendy.expressions import Context
 from algotrendy.kernels.orders_types import FILLS
 from algotrendy.kernels.portfolio_types import AccountRules, Fills, PanelMarket, PanelTerms, Venue
 
@@ -26,10 +29,47 @@ if TYPE_CHECKING:
 
     from algotrendy.backtest.engine import Options
 
-__all__ = ["BY_SYMBOL", "Account", "account_of", "as_panel"]
+__all__ = ["BY_SYMBOL", "Account", "account_of", "as_panel", "instruments_in_words"]
 
 BY_SYMBOL = ("commission", "slippage", "borrow", "lot_size", "calendar")
 """Options that may be a mapping from symbol to value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """One instrument of an account: its own bars, what expressions may ask of them, and its costs.
+
+    Attributes
+    ----------
+    panel : Panel
+    column : int
+        Its place in the panel.
+    rows : int64 array
+        The places of its bars in the index.
+    context : Context
+        Times, interval, calendar and constants.
+    options : Options
+        Conventions and its own costs.
+    """
+
+    panel: Panel
+    column: int
+    rows: Int1D
+    context: Context
+    options: Options
+
+    @cached_property
+    def arrays(self) -> BarArrays:
+        """Its own bars as arrays of shape (n_own_bars,)."""
+        whole = self.panel.column(self.column)
+        if len(self.rows) == len(self.panel.index):
+            return whole
+        return BarArrays(*(values[self.rows] for values in whole))
+
+    @cached_property
+    def bars(self) -> pd.DataFrame:
+        """Its own bars as a frame."""
+        return frame_of_column(self.panel, self.column, self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +82,10 @@ class Account:
         The instruments; `index` is the union of their stamps.
     rows : tuple of int64 array
         For each instrument the places of its own bars in the index.
-    settings : tuple of Setting
+    settings : tuple of Own
         Bars, context and costs of each instrument.
     options : Options
         Conventions of the account, with the marks and periods of the union.
-    market : PanelMarket
-        Prices in the layout of the kernels.
     terms : PanelTerms
         Costs per instrument.
     multipliers : float64 array of shape (n_instruments,)
@@ -60,9 +98,8 @@ class Account:
 
     panel: Panel
     rows: tuple[Int1D, ...]
-    settings: tuple[Setting, ...]
+    settings: tuple[Own, ...]
     options: Options
-    market: PanelMarket
     terms: PanelTerms
     multipliers: Float1D
     assumptions: dict[str, Any]
@@ -79,6 +116,21 @@ class Account:
         return len(self.panel.index)
 
     @cached_property
+    def columns(self) -> PanelMarket:
+        """Prices with instruments in rows, shape (n_instruments, n_bars): for who follows a few positions."""
+        return columns_of(self.panel, self.rows, self.settings, self.multipliers)
+
+    @cached_property
+    def market(self) -> PanelMarket:
+        """Prices with bars in rows, shape (n_bars, n_instruments): for who looks at all instruments of a bar."""
+        own = self.columns
+        high, low, at_open, mark, valid = (
+            np.ascontiguousarray(each.T) for each in (own.high, own.low, own.at_open, own.mark, own.valid)
+        )
+        held = mark if own.held is own.mark else np.ascontiguousarray(own.held.T)
+        return PanelMarket(high, low, at_open, mark, held, valid, own.ends)
+
+    @cached_property
     def sessions(self) -> Int1D:
         """The number of the session of each stamp: its date."""
         from algotrendy.domain.calendar import utc_stamps
@@ -86,7 +138,14 @@ class Account:
         dates: AnyArray = utc_stamps(self.panel.index).astype("datetime64[D]")
         return dates.astype(np.int64)
 
-    def venue(self, fills: Fills, *, tolerance: float = 0.0, size_kind: int = 0, max_positions: int = 1) -> Venue:
+    @cached_property
+    def valid_words(self) -> NDArray[np.uint64]:
+        """Which instruments have a bar at each stamp, 64 to a word."""
+        return instruments_in_words(self.panel.valid)
+
+    def venue(
+        self, fills: Fills, market: PanelMarket, *, tolerance: float = 0.0, size_kind: int = 0, max_positions: int = 1
+    ) -> Venue:
         """Return what kernels need besides what decides."""
         options = self.options
         rules = AccountRules(
@@ -97,7 +156,22 @@ class Account:
             size_kind=int(size_kind),
             max_positions=int(max_positions),
         )
-        return Venue(self.market, self.terms, rules, fills)
+        return Venue(market, self.terms, rules, fills)
+
+
+def instruments_in_words(flags: Bool2D) -> NDArray[np.uint64]:
+    """Return flags of shape (n_bars, n_instruments) as bits, 64 instruments to a word.
+
+    Examples
+    --------
+    >>> instruments_in_words(np.array([[True, False, True]])).tolist()
+    [[5]]
+    """
+    n_bars, n = flags.shape
+    octets = np.zeros((n_bars, 8 * -(-n // 64)), np.uint8)
+    packed = np.packbits(flags, axis=1, bitorder="little")
+    octets[:, : packed.shape[1]] = packed
+    return octets.view("<u8").astype(np.uint64, copy=False)
 
 
 def as_panel(bars: Any) -> Panel:
@@ -135,29 +209,42 @@ def account_of(panel: Panel, *, delisting_return: Any = 0.0, **options: Any) -> 
     options["interval"] = infer_interval(panel.index) if given is None else Interval.parse(given)
     by_symbol = {name: _by_symbol(name, value, symbols) for name, value in options.items()}
     rows = tuple(np.flatnonzero(panel.valid[:, j]) for j in range(len(symbols)))
-    settings = []
-    for j, symbol in enumerate(symbols):
-        own = {name: values[symbol] for name, values in by_symbol.items() if symbol in values}
-        settings.append(_setting(panel, j, rows[j], own))
+    own = [{name: values[symbol] for name, values in by_symbol.items() if symbol in values} for symbol in symbols]
+    settings, first = _settings(panel, rows, own)
     conventions = _conventions(panel, settings, options)
-    terms = _terms(settings, _returns(delisting_return, symbols))
-    multipliers = _multipliers(panel)
-    market = _market(panel, rows, settings, multipliers)
-    assumptions = dict(settings[0].assumptions) | _shown(options, conventions, panel)
+    assumptions = dict(first.assumptions) | _shown(options, conventions, panel)
     if delisting_return:
         assumptions["delisting_return"] = delisting_return
-    found = tuple(dict.fromkeys(text for setting in settings for text in setting.warnings))
     return Account(
         panel,
         rows,
-        tuple(settings),
+        settings,
         conventions,
-        market,
-        terms,
-        multipliers,
+        _terms(settings, _returns(delisting_return, symbols)),
+        _multipliers(panel),
         assumptions,
-        (*found, *_endings(panel, market)),
+        (*first.warnings, *_endings(panel, rows)),
     )
+
+
+def _settings(panel: Panel, rows: tuple[Int1D, ...], own: list[dict[str, Any]]) -> tuple[tuple[Own, ...], Setting]:
+    """Return the instruments, and the setting of the first one; what has the same options and stamps shares them."""
+    known: dict[tuple[Any, ...], Setting] = {}
+    found = []
+    for j, options in enumerate(own):
+        chosen, instrument = dict(options), panel.instruments[j]
+        if isinstance(instrument, Instrument) and chosen.get("units") == "whole" and "lot_size" not in chosen:
+            chosen["lot_size"] = float(instrument.lot_size)
+        if len(rows[j]) < LEAST_BARS:
+            raise InputError(
+                f"{panel.symbols[j]} has {len(rows[j])} bars; at least {LEAST_BARS} are needed, or leave it out"
+            )
+        stamps = -1 if len(rows[j]) == len(panel.index) else j
+        key = (stamps, *sorted((name, repr(value)) for name, value in chosen.items()))
+        if key not in known:
+            known[key] = prepare(frame_of_column(panel, j, rows[j]), **chosen)
+        found.append(Own(panel, j, rows[j], known[key].context, known[key].options))
+    return tuple(found), next(iter(known.values()))
 
 
 def _by_symbol(name: str, value: Any, symbols: tuple[str, ...]) -> dict[str, Any]:
@@ -172,16 +259,6 @@ def _by_symbol(name: str, value: Any, symbols: tuple[str, ...]) -> dict[str, Any
     return dict(value)
 
 
-def _setting(panel: Panel, j: int, rows: Int1D, options: dict[str, Any]) -> Setting:
-    instrument = panel.instruments[j]
-    chosen = dict(options)
-    if isinstance(instrument, Instrument) and chosen.get("units") == "whole" and "lot_size" not in chosen:
-        chosen["lot_size"] = float(instrument.lot_size)
-    if len(rows) < LEAST_BARS:
-        raise InputError(f"{panel.symbols[j]} has {len(rows)} bars; at least {LEAST_BARS} are needed, or leave it out")
-    return prepare(frame_of_column(panel, j, rows), **chosen)
-
-
 def frame_of_column(panel: Panel, j: int, rows: Int1D) -> pd.DataFrame:
     """Return the own bars of one instrument."""
     import pandas as pd
@@ -191,7 +268,7 @@ def frame_of_column(panel: Panel, j: int, rows: Int1D) -> pd.DataFrame:
     return pd.DataFrame(columns, index=panel.index if whole else panel.index[rows], copy=False)
 
 
-def _conventions(panel: Panel, settings: list[Setting], options: Mapping[str, Any]) -> Options:
+def _conventions(panel: Panel, settings: tuple[Own, ...], options: Mapping[str, Any]) -> Options:
     """Return the options of the account: those of an instrument, with marks and periods of the union."""
     first = settings[0].options
     if len(settings) == 1:
@@ -219,7 +296,7 @@ def _shown(options: Mapping[str, Any], conventions: Options, panel: Panel) -> di
     return shown
 
 
-def _terms(settings: list[Setting], delisting: Float1D) -> PanelTerms:
+def _terms(settings: tuple[Own, ...], delisting: Float1D) -> PanelTerms:
     fees = [setting.options.fees for setting in settings]
 
     def column(values: list[float]) -> Float1D:
@@ -258,42 +335,44 @@ def _multipliers(panel: Panel) -> Float1D:
     return np.array([float(one.multiplier) if isinstance(one, Instrument) else 1.0 for one in panel.instruments])
 
 
-def _market(panel: Panel, rows: tuple[Int1D, ...], settings: list[Setting], multipliers: Float1D) -> PanelMarket:
-    """Lay the prices out by time, and fill gaps with last closes."""
-    whole = bool(panel.valid.all())
-    opens, high, low, close = (_by_time(panel.fields[name], multipliers) for name in ("open", "high", "low", "close"))
-    valid = np.ascontiguousarray(panel.valid)
-    mark, at_open = (close, opens) if whole else _filled(close, opens, valid)
+def columns_of(panel: Panel, rows: tuple[Int1D, ...], settings: tuple[Own, ...], multipliers: Float1D) -> PanelMarket:
+    """Lay the prices out by instrument, and fill gaps with last closes."""
+    opens, high, low, close = (_times(panel.fields[name].T, multipliers) for name in ("open", "high", "low", "close"))
+    valid = np.ascontiguousarray(panel.valid.T)
+    mark, at_open = (close, opens) if valid.all() else _filled(close, opens, valid)
     held = mark
     if any(setting.options.borrow > 0.0 for setting in settings):
         held = mark.copy()
         for j, (places, setting) in enumerate(zip(rows, settings, strict=True)):
-            held[:, j] = _with_borrow(mark[:, j], places, setting)
-    last = np.array([places[-1] for places in rows])
+            held[j] = _with_borrow(mark[j], places, setting.options)
+    return PanelMarket(high, low, at_open, mark, held, valid, _ends(panel, rows))
+
+
+def _ends(panel: Panel, rows: tuple[Int1D, ...]) -> Int2D:
+    """Return last bar and number of the instruments that end before the panel, by last bar."""
+    last = np.array([places[-1] for places in rows], dtype=np.int64)
     ending = np.flatnonzero(last < len(panel.index) - 1)
     order = ending[np.argsort(last[ending], kind="stable")]
-    return PanelMarket(high, low, at_open, mark, held, valid, np.column_stack([last[order], order]).astype(np.int64))
+    return np.column_stack([last[order], order]).astype(np.int64)
 
 
-def _by_time(field: Float2D, multipliers: Float1D) -> Float2D:
+def _times(field: Float2D, multipliers: Float1D) -> Float2D:
     if (multipliers == 1.0).all():
         return np.ascontiguousarray(field)
-    return np.ascontiguousarray(field * multipliers)
+    return np.ascontiguousarray(field * multipliers[:, None])
 
 
-def _filled(close: Float2D, opens: Float2D, valid: AnyArray) -> tuple[Float2D, Float2D]:
+def _filled(close: Float2D, opens: Float2D, valid: Bool2D) -> tuple[Float2D, Float2D]:
     """Return closes and opens in which each gap holds the last close, and 0.0 before the first bar."""
-    n = len(close)
-    latest = np.where(valid, np.arange(n)[:, None], -1)
-    np.maximum.accumulate(latest, axis=0, out=latest)
-    mark = np.where(latest >= 0, np.take_along_axis(close, np.maximum(latest, 0), axis=0), 0.0)
-    before = np.vstack([np.zeros((1, close.shape[1])), mark[:-1]])
+    latest = np.where(valid, np.arange(close.shape[1]), -1)
+    np.maximum.accumulate(latest, axis=1, out=latest)
+    mark = np.where(latest >= 0, np.take_along_axis(close, np.maximum(latest, 0), axis=1), 0.0)
+    before = np.hstack([np.zeros((len(close), 1)), mark[:, :-1]])
     return mark, np.where(valid, opens, before)
 
 
-def _with_borrow(mark: Float1D, rows: Int1D, setting: Setting) -> Float1D:
+def _with_borrow(mark: Float1D, rows: Int1D, options: Options) -> Float1D:
     """Return the marks of an instrument plus all borrow per unit so far; it is paid at its own bars."""
-    options = setting.options
     close = mark[rows]
     own = close.copy()
     own[1:] += np.cumsum(close[:-1] * (options.borrow / options.bars_per_year))
@@ -303,10 +382,11 @@ def _with_borrow(mark: Float1D, rows: Int1D, setting: Setting) -> Float1D:
     return np.where(latest >= 0, mark + (own - close)[np.maximum(latest, 0)], 0.0)
 
 
-def _endings(panel: Panel, market: PanelMarket) -> tuple[str, ...]:
-    if not len(market.ends):
+def _endings(panel: Panel, rows: tuple[Int1D, ...]) -> tuple[str, ...]:
+    ends = _ends(panel, rows)
+    if not len(ends):
         return ()
-    named = [panel.symbols[j] for j in market.ends[:, 1]]
+    named = [panel.symbols[j] for j in ends[:, 1]]
     what = "instrument ends" if len(named) == 1 else "instruments end"
     return (
         f"{len(named)} {what} before the panel does ({_listed(named)}): positions in them are closed at the last close,"

@@ -53,8 +53,8 @@ def members_of(account: Account, members: Any) -> Bool2D | None:
     if isinstance(members, Mapping):
         return _from_spans(account, members)
     raise InputError(
-        f"members is a {type(members).__name__}; give a frame of booleans by time and symbol, a frame with symbol, start"
-        " and end, or a mapping from symbol to (start, end)"
+        f"members is a {type(members).__name__}; give a frame of booleans by time and symbol, a frame with symbol,"
+        " start and end, or a mapping from symbol to (start, end)"
     )
 
 
@@ -110,7 +110,7 @@ def survivorship_warning(account: Account) -> tuple[str, ...]:
     n = account.n_instruments
     if n < _ASKED_FROM:
         return ()
-    living = "" if len(account.market.ends) else f" and all {n} instruments live to the last bar"
+    living = "" if len(account.columns.ends) else f" and all {n} instruments live to the last bar"
     return (
         f"survivorship: members= was not given{living}; if they were chosen by what is known today, the result is too"
         " good. Give the dated membership of the universe",

@@ -54,7 +54,7 @@ def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     n_orders = len(frame)
     fills = empty_fills(2 * n_orders + 2 * account.n_instruments)
     curve, status = np.empty((3, account.n_bars)), np.zeros(n_orders, np.int64)
-    n_fills, ruined_at = walk_orders(account.venue(fills), requests, curve, status)
+    n_fills, ruined_at = walk_orders(account.venue(fills, account.market), requests, curve, status)
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
     ledger = Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at))
     return ledger, frame.assign(status=[STATUS[k] for k in status])
@@ -96,7 +96,7 @@ def _as_frame(orders: Any, account: Account) -> pd.DataFrame:
         orders = pd.DataFrame(orders) if isinstance(orders, list) else orders
     if not isinstance(orders, pd.DataFrame):
         raise InputError(
-            f"orders is a {type(orders).__name__}; give a frame or a list of rows with the columns time, symbol, quantity"
+            f"orders is a {type(orders).__name__}; give a frame or a list of rows with time, symbol, quantity"
         )
     if not len(orders):
         raise InputError("orders has no row; give at least one order")
@@ -166,7 +166,7 @@ def _prices(frame: pd.DataFrame, kinds: Sequence[str]) -> Float1D:
         given = {"limit_price": limit[row], "stop_price": stop[row]}
         wanted = _PRICE_OF.get(kind)
         for name, value in given.items():
-            if name != wanted and value == value:
+            if name != wanted and not np.isnan(value):
                 raise InputError(f"the {kind} order in row {row} has a {name}; leave it out, or change its type")
         if wanted is not None:
             prices[row] = float(given[wanted])

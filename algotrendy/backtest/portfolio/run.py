@@ -106,7 +106,7 @@ def _result(
     return PortfolioResult(
         index=index,
         symbols=account.panel.symbols,
-        last_prices=account.market.mark,
+        last_prices=account.columns.mark.T,
         equity_values=ledger.curve[EQUITY],
         cash_values=ledger.curve[CASH],
         gross_values=ledger.curve[GROSS],

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from algotrendy.backtest.arguments import Runnable
 from algotrendy.backtest.portfolio.ledger import Ledger
-from algotrendy.backtest.portfolio.market import Account
+from algotrendy.backtest.portfolio.market import Account, Own, instruments_in_words
 from algotrendy.domain.types import Bool2D, Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import Fills, Levels, empty_fills
-from algotrendy.strategy import Signals
+from algotrendy.strategy import Signals, Strategy
 from algotrendy.strategy.inputs import RunInputs, level_values, resolve
 from algotrendy.strategy.parameter import LEVELS, is_number
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from algotrendy.expressions import Expression
     from algotrendy.kernels.portfolio_signals import Wishes
 
-__all__ = ["Decided", "decided_by", "places_of", "rank_of", "run_signals", "wishes_of"]
+__all__ = ["Decided", "decided_by", "level_table", "on_union", "places_of", "rank_of", "run_signals", "wishes_of"]
 
 _PLAIN_BARS_MAX = 100_000
 """As in the engine of one instrument: up to here sums are taken in order where only signals move a long account."""
@@ -36,15 +36,15 @@ class Decided:
 
     Attributes
     ----------
-    words : list of uint64 array of shape (4, n_words)
-        Conditions of each instrument on its own bars.
+    words : uint64 array of shape (4, n_instruments, n_words), or (2, ...) without short sides
+        Conditions as bits by bar of the union: bit i % 64 of word i // 64 is bar i.
     levels : Levels
         Stop, target, trail and size, by bar of the union and instrument.
     size_kind : int
         0 for fractions, 1 for units.
     """
 
-    words: Sequence[NDArray[np.uint64]]
+    words: NDArray[np.uint64]
     levels: Levels
     size_kind: int
 
@@ -54,7 +54,7 @@ class Decided:
         for level in self.levels[:3]:
             if level.size > 1 or level[0, 0] > 0.0:
                 return False
-        return not any(words[2].any() for words in self.words)
+        return len(self.words) == 2 or not self.words[2].any()
 
 
 def places_of(max_positions: Any, n_instruments: int) -> int:
@@ -86,12 +86,17 @@ def decided_by(account: Account, strategy: Runnable, places: int) -> Decided:
             for j, setting in enumerate(account.settings)
         ]
     else:
-        inputs = [resolve(strategy, each.bars, each.arrays, None, each.context) for each in account.settings]
+        inputs = [_resolved(strategy, each) for each in account.settings]
     is_default = strategy.size is None and not any(each.size.size > 1 for each in inputs)
-    levels = {name: _level(account, inputs, name) for name in LEVELS}
+    levels = {name: level_table(account, [getattr(each, name) for each in inputs]) for name in LEVELS}
     if is_default and all(each.size[0] == 1.0 for each in inputs):
         levels["size"] = np.array([[1.0 / places]])
-    return Decided([each.words for each in inputs], Levels(**levels), inputs[0].size_kind)
+    return Decided(on_union(account, [each.words for each in inputs]), Levels(**levels), inputs[0].size_kind)
+
+
+def _resolved(strategy: Runnable, own: Own) -> RunInputs:
+    bars: Any = None if isinstance(strategy, Strategy) else own.bars  # a text asks for arrays alone
+    return resolve(strategy, bars, own.arrays, None, own.context)
 
 
 def _own_signals(signals: Signals, account: Account, j: int) -> Signals:
@@ -103,22 +108,17 @@ def _own_signals(signals: Signals, account: Account, j: int) -> Signals:
     for name, value in vars(signals).items():
         if not isinstance(value, pd.DataFrame):
             if value is not None and np.ndim(value) > 0:
-                raise InputError(
-                    f"{name} is one array for {account.n_instruments} instruments; give a frame with one column per symbol"
-                )
+                raise InputError(f"{name} is one array for {account.n_instruments} instruments; give a frame by symbol")
             own[name] = value
             continue
         if symbol not in value.columns:
-            raise InputError(
-                f"{name} has no column {symbol!r}; give one for each of the {account.n_instruments} symbols"
-            )
+            raise InputError(f"{name} has no column {symbol!r}; give one for each symbol")
         own[name] = value[symbol].reindex(index)
     return Signals(**own)
 
 
-def _level(account: Account, inputs: Sequence[RunInputs], name: str) -> Float2D:
+def level_table(account: Account, columns: Sequence[Float1D]) -> Float2D:
     """Return a level by bar of the union and instrument; an axis has the length 1 where all are the same."""
-    columns: list[Float1D] = [getattr(each, name) for each in inputs]
     if all(column.size == 1 for column in columns):
         row = np.array([[column[0] for column in columns]])
         return row[:, :1] if (row == row[0, 0]).all() or np.isnan(row).all() else row
@@ -163,47 +163,37 @@ def _rank_expression(text: str, params: dict[str, Any]) -> Expression:
     return parse_text("rank", text, "number", [name for name, value in params.items() if is_number(value)])
 
 
-def wishes_of(account: Account, words: Sequence[NDArray[np.uint64]], rank: Float2D, members: Bool2D | None) -> Wishes:
-    """Turn the conditions of instruments on their own bars into those of bars on all instruments."""
-    from algotrendy.kernels.portfolio_bits import place_bits, turn_bits
+def on_union(account: Account, words: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Return the conditions of instruments on their own bars as conditions on the bars of the union."""
+    from algotrendy.kernels.portfolio_bits import place_bits
+
+    placed = np.zeros((4, account.n_instruments, -(-account.n_bars // 64)), np.uint64)
+    for j, (rows, own) in enumerate(zip(account.rows, words, strict=True)):
+        if len(rows) == account.n_bars:
+            placed[:, j] = own
+        else:
+            for side in range(4):
+                place_bits(own[side], rows, placed[side, j])
+    return placed
+
+
+def wishes_of(account: Account, words: NDArray[np.uint64], rank: Float2D, members: Bool2D | None) -> Wishes:
+    """Turn conditions with 64 bars to a word into conditions with 64 instruments to a word."""
+    from algotrendy.kernels.portfolio_bits import turn_bits
     from algotrendy.kernels.portfolio_signals import Wishes
 
-    n_bars, n = account.n_bars, account.n_instruments
-    n_words, n_own = -(-n // 64), -(-n_bars // 64)
-    square, own = np.zeros(64, np.uint64), np.zeros((n, n_own), np.uint64)
-    turned = np.zeros((4, n_bars, n_words), np.uint64)
-    for side in range(4):
-        some = False
-        for j, (rows, each) in enumerate(zip(account.rows, words, strict=True)):
-            if len(rows) == n_bars:
-                own[j] = each[side]
-            else:
-                place_bits(each[side], rows, own[j])
-            some = some or bool(each[side].any())
-        if some:
-            turn_bits(own, turned[side], square)
-    wishes = Wishes(turned, instruments_in_words(account.market.valid), rank)
+    turned = np.zeros((4, account.n_bars, -(-account.n_instruments // 64)), np.uint64)
+    square = np.zeros(64, np.uint64)
+    for side in range(len(words)):
+        if words[side].any():
+            turn_bits(words[side], turned[side], square)
+    wishes = Wishes(turned, account.valid_words, rank)
     if members is not None:
         inside = instruments_in_words(members)
         for side in (0, 2):
             turned[side] &= inside
             turned[side + 1] |= ~inside
     return wishes
-
-
-def instruments_in_words(flags: Bool2D) -> NDArray[np.uint64]:
-    """Return flags of shape (n_bars, n_instruments) as bits, 64 instruments to a word.
-
-    Examples
-    --------
-    >>> instruments_in_words(np.array([[True, False, True]])).tolist()
-    [[5]]
-    """
-    n_bars, n = flags.shape
-    octets = np.zeros((n_bars, 8 * -(-n // 64)), np.uint8)
-    packed = np.packbits(flags, axis=1, bitorder="little")
-    octets[:, : packed.shape[1]] = packed
-    return octets.view("<u8").astype(np.uint64, copy=False)
 
 
 def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:
@@ -214,7 +204,7 @@ def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int)
     capacity = _FIRST_FILLS + 8 * account.n_instruments
     while True:
         fills = empty_fills(capacity)
-        venue = account.venue(fills, size_kind=decided.size_kind, max_positions=places)
+        venue = account.venue(fills, account.columns, size_kind=decided.size_kind, max_positions=places)
         n_fills, ruined_at = walk_signals(wishes, decided.levels, venue, curve)
         if n_fills >= 0:
             break

@@ -52,7 +52,7 @@ def run_weights(
     targets = Targets(values, row_at)
     fills = empty_fills(_capacity(targets, account.n_instruments))
     curve = np.empty((3, account.n_bars))
-    n_fills, ruined_at = walk_weights(account.venue(fills, tolerance=tolerance), targets, curve)
+    n_fills, ruined_at = walk_weights(account.venue(fills, account.market, tolerance=tolerance), targets, curve)
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
     return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at))
 

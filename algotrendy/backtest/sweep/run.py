@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from algotrendy.backtest.arguments import as_strategy
+from algotrendy.backtest.arguments import are_several, as_strategy
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import check_cost, prepare
 from algotrendy.backtest.sweep.declarative import DeclarativeSweep
@@ -55,8 +55,8 @@ def optimize(
     ----------
     strategy : Strategy, StrategyTemplate, PythonStrategy or callable
         What is swept. A text strategy sweeps in compiled code on threads; a Python function on processes.
-    bars : DataFrame
-        Bars of one instrument.
+    bars : DataFrame, mapping or Panel
+        Bars of one instrument, or of several: then each combination is one account, as in `backtest`.
     grid : mapping of str to iterable of numbers
         Values to try for each name: parameters of the strategy, `stop`, `target`, `trail`, `size`, and the costs
         `commission`, `slippage`, `borrow`. `{"fast": range(5, 51), "stop": [0.02, 0.05]}`.
@@ -98,26 +98,63 @@ def optimize(
     chosen = as_strategy(strategy, params)
     fixed = {name: value for name, value in chosen.parameters.items() if isinstance(value, int | float)}
     combinations = make_grid(grid, keeper(where, fixed))
+    workers = worker_count(workers)
+    if are_several(bars):
+        done, rows = _several(chosen, bars, combinations, options, (workers, progress))
+        return _result(combinations, done, rows, metric, _Runner(chosen, bars, options))
     setting = prepare(bars, **options)
     _check_grid(chosen, combinations, setting.options.max_leverage)
-    workers = worker_count(workers)
     with progress_for("sweep", len(combinations), show=progress) as bar:
         if isinstance(chosen, Strategy) and setting.chart is None:
             done, rows = _declarative(DeclarativeSweep(chosen, combinations, setting), workers, bar)
         else:
             given = options if setting.chart is None else {**options, "chart": setting.chart}  # its rows are made once
             done, rows = _python(PythonSweep(chosen, bars, given), combinations, workers, bar)
-    return SweepResult(
-        table=_table(combinations, done, rows),
-        parameters=combinations.names,
-        metric=metric,
-        complete=len(done) == len(combinations),
-        runner=_Runner(chosen, bars, options),
-    )
+    return _result(combinations, done, rows, metric, _Runner(chosen, bars, options))
 
 
 Rows = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 """Places in the grid of the combinations that are done, and their metrics."""
+
+
+def _several(
+    strategy: Strategy | PythonStrategy, bars: Any, grid: Grid, options: Mapping[str, Any], how: tuple[int, bool | None]
+) -> Rows:
+    """Run the combinations on several instruments; those of a Python function one by one."""
+    from algotrendy.backtest.portfolio.sweep import PanelSweep
+
+    workers, show = how
+    _check_grid(strategy, grid, float(options.get("max_leverage", 1.0)))
+    if isinstance(strategy, Strategy):
+        sweep = PanelSweep(strategy, grid, bars, options)
+        pieces, function = sweep.chunks(), sweep.run
+    else:
+        runner = _Runner(strategy, bars, options)
+        pieces = [np.array([row]) for row in range(len(grid))]
+
+        def function(places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+            metrics = runner(grid.combination(int(places[0]))).metrics
+            return np.array([[metrics[name] for name in METRICS]], dtype=np.float64)
+
+    with progress_for("sweep", len(grid), show=show) as bar:
+        mapped = map_chunks(function, pieces, workers=workers, progress=bar, steps=len)
+    return _gathered(pieces, mapped.results)
+
+
+def _result(
+    grid: Grid,
+    done: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.float64],
+    metric: str,
+    runner: Callable[[Mapping[str, Any]], Any],
+) -> SweepResult:
+    return SweepResult(
+        table=_table(grid, done, rows),
+        parameters=grid.names,
+        metric=metric,
+        complete=len(done) == len(grid),
+        runner=runner,
+    )
 
 
 def _declarative(sweep: DeclarativeSweep, workers: int, progress: Progress) -> Rows:
