@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,9 @@ def weights_table(panel: Panel, rounds: int) -> None:
         fills = empty_fills(2 * len(panel.symbols) * (1 + int((row_at >= 0).sum())))
         venue, targets = account.venue(fills, account.market), Targets(values, row_at)
         n_fills = walk_weights(venue, targets, curve)[0]
-        kernel = best_of(lambda: walk_weights(venue, targets, curve), rounds)
-        api = best_of(
-            lambda: at.backtest(panel, weights=equal, rebalance=schedule, commission=0.0005, slippage=0.0002), 1
-        )
+        kernel = best_of(partial(walk_weights, venue, targets, curve), rounds)
+        costs = {"commission": 0.0005, "slippage": 0.0002}
+        api = best_of(partial(at.backtest, panel, weights=equal, rebalance=schedule, **costs), 1)
         print(f"  {name:12} {n_fills:>9,} fills   kernel {1e3 * kernel:7.1f} ms   backtest() {api:6.2f} s")
 
 
@@ -80,7 +80,7 @@ def peer_table(panel: Panel, n: int) -> None:
     start = time.process_time()
     bt.run(test)
     theirs = time.process_time() - start
-    equal = {symbol: 1.0 / n for symbol in some.symbols}
+    equal = dict.fromkeys(some.symbols, 1.0 / n)
     ours = best_of(lambda: at.backtest(some, weights=equal, rebalance="1mo", fill="same_close"), 3)
     print(f"  bt, {n} instruments, monthly: {theirs:.2f} s; backtest() {ours:.3f} s: {theirs / ours:.0f} times faster")
 
@@ -100,9 +100,8 @@ def sweep_table(panel: Panel) -> None:
     print(
         f"optimize, {len(panel.symbols)} instruments x {len(panel):,} bars x {len(sweep.table)} sets, 10 places by rank"
     )
-    print(
-        f"  {taken:.2f} s on one core: {each:.2f} ns per bar, instrument and set; {sweep.table['n_trades'].sum():,} trades"
-    )
+    trades = sweep.table["n_trades"].sum()
+    print(f"  {taken:.2f} s on one core: {each:.2f} ns per bar, instrument and set; {trades:,} trades")
 
 
 def main() -> None:

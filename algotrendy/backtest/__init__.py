@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.run import backtest
     from algotrendy.backtest.sweep import SweepResult, optimize
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "BacktestResult": "result",
     "Fees": "costs",
+    "PortfolioResult": "portfolio.result",
     "SweepResult": "sweep",
     "optimize": "sweep",
 }
 
-__all__ = ["BacktestResult", "Fees", "SweepResult", "backtest", "optimize"]
+__all__ = ["BacktestResult", "Fees", "PortfolioResult", "SweepResult", "backtest", "optimize"]
 
 
 def __getattr__(name: str) -> Any:
@@ -43,8 +45,8 @@ class _Room(ModuleType):
     Importing any file of this folder binds the folder's name in the package, where `at.backtest` must stay a call.
     """
 
-    def __call__(self, *args: Any, **options: Any) -> BacktestResult:
-        result: BacktestResult = import_module("algotrendy.backtest.run").backtest(*args, **options)
+    def __call__(self, *args: Any, **options: Any) -> BacktestResult | PortfolioResult:
+        result: BacktestResult | PortfolioResult = import_module("algotrendy.backtest.run").backtest(*args, **options)
         return result
 
 

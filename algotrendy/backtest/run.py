@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
@@ -67,7 +68,7 @@ def backtest(
     bars: Bars | None = None,
     **options: Any,
 ) -> PortfolioResult: ...
-def backtest(
+def backtest(  # type: ignore[misc]  # the options of the two forms above stand here
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars,
     bars: Bars | None = None,
     *,
@@ -117,9 +118,9 @@ def backtest(
     strategy : Strategy, StrategyTemplate, PythonStrategy, callable or bars
         What decides; or the bars, where signals, weights or orders are given.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 2; mapping or Panel
-        Columns `open high low close` and, if there is one, `volume`; indexed by time, oldest first. Several instruments:
-        a mapping from symbol (or Instrument) to such, a frame with a column `symbol` or (field, symbol) columns, or a
-        `Panel`.
+        Columns `open high low close` and, if there is one, `volume`; indexed by time, oldest first. Of several
+        instruments: a mapping from symbol (or Instrument) to such, a frame with a column `symbol` or (field, symbol)
+        columns, or a `Panel`.
     entries, exits, short_entries, short_exits : array-like of bool of shape (n_bars,), optional
         Signals at the end of each bar. A Series must have the index of the bars. For several instruments a frame with
         one column per symbol.
@@ -134,7 +135,8 @@ def backtest(
     cash : float
         Initial cash in currency, above zero.
     commission : float or Fees
-        By symbol, a mapping; so may be slippage, borrow, lot_size and calendar. Share of the value of each fill, as a fraction: 0.0005 is 0.05 %. `Fees` for anything else.
+        Share of the value of each fill, as a fraction: 0.0005 is 0.05 %. `Fees` for anything else. Of several
+        instruments this, slippage, borrow, lot_size and calendar may be a mapping from symbol to value.
     slippage : float
         How much worse than the price market orders are filled, as a fraction.
     borrow : float
@@ -146,7 +148,7 @@ def backtest(
     lot_size : float
         Units of one lot, for whole units.
     max_leverage : float
-        Largest value of a new position, as a multiple of the equity; of all positions together, for several instruments.
+        Largest value of a new position, as a multiple of the equity; of several instruments, of all positions together.
     max_positions : int, optional
         Places for positions in several instruments; each entry takes 1 / max_positions of the equity, unless `size`
         says otherwise. None: one for each instrument.
@@ -181,8 +183,8 @@ def backtest(
     Returns
     -------
     BacktestResult or PortfolioResult
-        Equity, orders, trades and metrics; `print(result.summary())` shows them. Several instruments, weights and orders
-        give a `PortfolioResult`.
+        Equity, orders, trades and metrics; `print(result.summary())` shows them. Several instruments, weights and
+        orders give a `PortfolioResult`.
 
     Raises
     ------
@@ -206,40 +208,32 @@ def backtest(
     >>> at.backtest(two, weights={"A": 0.6, "B": 0.4}, rebalance="1mo").metrics["n_bars"]
     500
     """
-    given = dict(locals())
-    route = route_of(strategy, bars, given)
+    return _routed(dict(locals()))
+
+
+def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
+    """Hand the arguments of `backtest` to the engine that they are for."""
+    first, second = given["strategy"], given["bars"]
+    route = route_of(first, second, given)
     shared = {name: given[name] for name in _CONVENTIONS}
-    if route == "weights":
-        from algotrendy.backtest.portfolio.run import backtest_weights
-
-        return backtest_weights(
-            strategy,
-            weights,
-            rebalance=rebalance,
-            tolerance=tolerance,
-            members=members,
-            delisting_return=delisting_return,
-            **shared,
-        )
-    if route == "orders":
-        from algotrendy.backtest.portfolio.run import backtest_orders
-
-        return backtest_orders(strategy, orders, delisting_return=delisting_return, **shared)
-    signals = Signals(entries, exits, short_entries, short_exits, stop, target, trail, size)
-    chosen, found = strategy_and_bars(strategy, bars, signals, params)
     if route == "one":
-        return run_strategy(chosen, prepare(found, chart=chart, **shared))
-    from algotrendy.backtest.portfolio.run import backtest_signals
+        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+        return run_strategy(chosen, prepare(found, chart=given["chart"], **shared))
+    from algotrendy.backtest.portfolio import run as several
 
-    return backtest_signals(
-        chosen,
-        found,
-        max_positions=max_positions,
-        rank=rank,
-        members=members,
-        delisting_return=delisting_return,
-        **shared,
-    )
+    shared["delisting_return"] = given["delisting_return"]
+    if route == "orders":
+        return several.backtest_orders(first, given["orders"], **shared)
+    shared["members"] = given["members"]
+    if route == "weights":
+        schedule = {name: given[name] for name in ("rebalance", "tolerance")}
+        return several.backtest_weights(first, given["weights"], **schedule, **shared)
+    chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+    return several.backtest_signals(chosen, found, max_positions=given["max_positions"], rank=given["rank"], **shared)
+
+
+def _signals(given: Mapping[str, Any]) -> Signals:
+    return Signals(**{field.name: given[field.name] for field in fields(Signals)})
 
 
 def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:

@@ -49,4 +49,5 @@ def book(
     paid = 0.0
     if reason != DELISTING:
         paid = commission_of(terms, j, abs(units), price)
-    return cash - units * price - paid
+    after: float = cash - units * price - paid
+    return after

@@ -34,6 +34,8 @@ class Closed(NamedTuple):
     """Of the entry's share and of the closing fill."""
     borrow: NDArray[np.float64]
     profit: NDArray[np.float64]
+    owed: NDArray[np.float64]
+    """Shape (n_instruments,): the borrow of what is still open."""
 
 
 @jit(**KERNEL)
@@ -80,8 +82,8 @@ def measure(
 @jit(error_model="numpy")
 def close_trades(
     places: NDArray[np.int32], paid: NDArray[np.float64], carry: NDArray[np.float64], closed: Closed
-) -> float:
-    """Write what each fill closed, at the average cost of the position; return the borrow of what is still open.
+) -> None:
+    """Write what each fill closed, at the average cost of the position, and the borrow of what is still open.
 
     Parameters
     ----------
@@ -93,7 +95,8 @@ def close_trades(
         Borrow per unit up to and including each bar.
     """
     n = carry.shape[0]
-    units, price, cost, owed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    units, price, cost, owed = np.zeros(n), np.zeros(n), np.zeros(n), closed.owed
+    owed[:] = 0.0
     opened, since = np.zeros(n, np.int64), np.zeros(n, np.int64)
     pays = carry.shape[1] > 1
     for k in range(places.shape[0]):
@@ -117,9 +120,6 @@ def close_trades(
             price[j] = (units[j] * price[j] + traded * at) / (units[j] + traded)
             cost[j] += commission
         units[j] += traded
-    left = 0.0
     for j in range(n):
-        left += owed[j]
         if pays and units[j] < 0.0:
-            left += units[j] * (carry[j, since[j]] - carry[j, carry.shape[1] - 1])
-    return left
+            owed[j] += units[j] * (carry[j, since[j]] - carry[j, carry.shape[1] - 1])

@@ -198,8 +198,8 @@ def sweep(
 ) -> tuple[float, int, bool]:
     """Go once through the working orders, sales first, and fill what can be; return cash, rows, whether any was tried.
 
-    `now` is bar, moment and kind; inside a bar kind is that of the orders, LIMIT or STOP_ORDER, negative for those alone
-    whose parent was filled inside this bar. At the open, MARKET says that market orders are filled too.
+    `now` is bar, moment and kind; inside a bar kind is that of the orders, LIMIT or STOP_ORDER, negative for those
+    alone whose parent was filled inside this bar. At the open, MARKET says that market orders are filled too.
     """
     bar, moment, kind = now
     cash, row, desk = account

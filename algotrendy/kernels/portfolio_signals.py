@@ -1,8 +1,8 @@
 """Signals of many instruments that compete for places in one account: bits decide, and only what is held is looked at.
 
-The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_signals.py` says the same
-plainly. At each bar 64 instruments are decided by a few instructions; prices are read of positions alone. They come
-with instruments in rows, `market.mark[j, bar]`: bar after bar of what is held lies side by side.
+The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_signals.py` says the
+same plainly. At each bar 64 instruments are decided by a few instructions; prices are read of positions alone. They
+come with instruments in rows, `market.mark[j, bar]`: bar after bar of what is held lies side by side.
 """
 
 from __future__ import annotations
@@ -141,12 +141,12 @@ def leave(
     if units < 0.0:
         since = state.since[j]
         borrow = units * (market.held[j, since] - market.mark[j, since] - (market.held[j, bar] - market.mark[j, bar]))
-    cash = book(venue.fills, row, (decided_at, bar, j, reason), (-units, price, cash - borrow), venue.terms)
+    after: float = book(venue.fills, row, (decided_at, bar, j, reason), (-units, price, cash - borrow), venue.terms)
     state.units[j] = 0.0
     bit = ONE << np.uint64(j & 63)
     state.sets[LONG, j >> 6] &= ~bit
     state.sets[SHORT, j >> 6] &= ~bit
-    return cash
+    return after
 
 
 @part
@@ -166,7 +166,7 @@ def entry_units(j: int, price: float, size: float, money: tuple[float, float], v
     fraction = leverage if fixed or size > leverage else size
     budget = fraction * equity
     budget = min(budget, room)
-    units = (budget - terms.fixed[j]) / (price * (1.0 + terms.rate[j]) + terms.per_unit[j])
+    units: float = (budget - terms.fixed[j]) / (price * (1.0 + terms.rate[j]) + terms.per_unit[j])
     if terms.rate[j] * (units * price) + terms.per_unit[j] * units + terms.fixed[j] < terms.minimum[j]:
         units = (budget - terms.minimum[j]) / price
     if fixed and not size > units:
@@ -187,7 +187,7 @@ def enter(
     decided_at, bar, j, price = fill
     cash, row, count = account
     units, market = state.units[j], venue.market
-    cash = book(venue.fills, row, (decided_at, bar, j, ENTRY), (units, price, cash), venue.terms)
+    after: float = book(venue.fills, row, (decided_at, bar, j, ENTRY), (units, price, cash), venue.terms)
     sign, side = 1.0, LONG
     if units < 0.0:
         sign, side = -1.0, SHORT
@@ -209,7 +209,7 @@ def enter(
         state.held[k] = state.held[k - 1]
         k -= 1
     state.held[k] = j
-    return cash
+    return after
 
 
 @part
@@ -263,7 +263,7 @@ def gather(state: Positions, bar: int, last: int, wishes: Wishes) -> int:
                 score = wishes.rank[decided_bar(wishes.valid, j, last), j]
                 if short & (found & (~found + ONE)) != NONE:
                     score = -score
-            if score == score:
+            if not np.isnan(score):
                 state.score[j], state.heap[size] = score, j
                 size += 1
             found &= found - ONE

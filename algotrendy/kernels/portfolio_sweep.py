@@ -26,7 +26,7 @@ class Conditions(NamedTuple):
 
 @jit(error_model="numpy")
 def evaluate_sets(given: Conditions, places: NDArray[np.int64], j: int, words: NDArray[np.uint64]) -> None:
-    """Write the conditions of each set into `words`, shape (n_sets, n_sides, n_instruments, n_words), for instrument `j`.
+    """Write the conditions of each set on instrument `j` into `words`, shape (n_sets, n_sides, n_instruments, n_words).
 
     `places` are its own bars in the union of the stamps; empty where it has all of them.
     """

@@ -1,6 +1,7 @@
 """From target weights to orders and equity: one pass over the bars of all instruments.
 
-The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference.py` says the same plainly.
+The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference.py` says the same
+plainly.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Book(NamedTuple):
 def whole(units: float, lot: float) -> float:
     """Round towards zero to the lot."""
     if lot > 0.0:
-        size = round_down(abs(units) / lot + LOT_ROUNDING) * lot
+        size: float = round_down(abs(units) / lot + LOT_ROUNDING) * lot
         return size if units > 0.0 else -size
     return units
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ def account_for(case: Case, panel: Panel | None = None, cash: float = CASH_0) ->
         panel,
         cash=cash,
         commission=fees,
-        slippage={symbol: case.slippage for symbol in panel.symbols},
+        slippage=dict.fromkeys(panel.symbols, case.slippage),
         borrow=case.borrow,
         fill=case.fill,
         max_leverage=case.max_leverage,

@@ -1,4 +1,4 @@
-"""Laws of an account with several instruments: one instrument is the single engine, nothing is lost, nothing looks ahead."""
+"""Laws of an account with several instruments: one is the single engine, nothing is lost, nothing looks ahead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from algotrendy.backtest import engine
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import account_of
 from algotrendy.backtest.portfolio.signals import Decided, on_union, run_signals, wishes_of

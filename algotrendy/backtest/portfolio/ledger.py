@@ -10,7 +10,7 @@ import numpy as np
 
 from algotrendy.backtest.engine_metrics import Measured, Moments, curve_metrics, trade_metrics
 from algotrendy.backtest.portfolio.market import Account
-from algotrendy.domain.types import AnyArray, Float2D
+from algotrendy.domain.types import AnyArray, Float1D, Float2D
 from algotrendy.kernels.orders_types import COMMISSION, PRICE, SLIPPAGE, UNITS
 from algotrendy.kernels.portfolio_types import (
     BASE_PRICE,
@@ -75,13 +75,22 @@ class Ledger:
         from algotrendy.kernels.portfolio_measure import Closed, close_trades
 
         n = len(self.fills.places)
-        numbers = np.zeros((5, n))
-        closed = Closed(np.zeros(n, np.int64), *numbers)
+        units, entry_price, commission, borrow, profit = np.zeros((5, n))
+        owed = np.zeros(self.account.n_instruments)
+        closed = Closed(np.zeros(n, np.int64), units, entry_price, commission, borrow, profit, owed)
         own = self.account.columns
         carry = own.held - own.mark if own.held is not own.mark else np.zeros((len(own.mark), 1))
         paid = np.ascontiguousarray(self.money[:, [UNITS, PRICE, COMMISSION]])
-        left = close_trades(self.fills.places, paid, carry, closed)
-        return {**closed._asdict(), "left": np.array([left])}
+        close_trades(self.fills.places, paid, carry, closed)
+        return closed._asdict()
+
+    @property
+    def borrow(self) -> Float1D:
+        """What each instrument has cost to borrow, in currency."""
+        closed, n = self.closed, self.account.n_instruments
+        paid: Float1D = np.zeros(n)
+        np.add.at(paid, self.fills.places[:, INSTRUMENT], closed["borrow"])
+        return paid + closed["owed"]
 
     @property
     def order_columns(self) -> dict[str, AnyArray]:
@@ -132,7 +141,7 @@ class Ledger:
         notional = float(np.abs(money[:, UNITS]) @ money[:, PRICE])
         paid = money.sum(axis=0).tolist()
         borrow = float(np.cumsum(closed["borrow"])[-1]) if len(money) else 0.0  # in order, as the others are summed
-        borrow += float(closed["left"][0])
+        borrow += float(closed["owed"].sum())
         metrics = {
             **of_curve,
             "n_orders": len(money),

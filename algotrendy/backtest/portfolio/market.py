@@ -124,9 +124,8 @@ class Account:
     def market(self) -> PanelMarket:
         """Prices with bars in rows, shape (n_bars, n_instruments): for who looks at all instruments of a bar."""
         own = self.columns
-        high, low, at_open, mark, valid = (
-            np.ascontiguousarray(each.T) for each in (own.high, own.low, own.at_open, own.mark, own.valid)
-        )
+        high, low, at_open, mark = (np.ascontiguousarray(e.T) for e in (own.high, own.low, own.at_open, own.mark))
+        valid = np.ascontiguousarray(own.valid.T)
         held = mark if own.held is own.mark else np.ascontiguousarray(own.held.T)
         return PanelMarket(high, low, at_open, mark, held, valid, own.ends)
 

@@ -44,7 +44,7 @@ def members_of(account: Account, members: Any) -> Bool2D | None:
     if members is None:
         return None
     if isinstance(members, pd.DataFrame) and {"symbol", "start", "end"} <= set(members.columns):
-        spans: dict[str, list[Any]] = {}
+        spans: dict[Any, list[Any]] = {}
         for row in members[["symbol", "start", "end"]].itertuples(index=False):
             spans.setdefault(row.symbol, []).append((row.start, row.end))
         return _from_spans(account, spans)
@@ -70,7 +70,8 @@ def _from_spans(account: Account, spans: Mapping[Any, Any]) -> Bool2D:
         for each in listed:
             if not isinstance(each, tuple | list) or len(each) != 2:
                 raise InputError(f"the membership of {symbol} is {each!r}; give (start, end), None for an open end")
-            first, last = (None if pd.isna(date) else stamps_of([date], index, "members")[0] for date in each)
+            dates: list[Any] = [None if pd.isna(date) else stamps_of([date], index, "members")[0] for date in each]
+            first, last = dates
             rows = slice(
                 0 if first is None else int(index.searchsorted(first, side="left")),
                 account.n_bars if last is None else int(index.searchsorted(_end_of(last), side="right")),

@@ -110,7 +110,8 @@ def _as_frame(orders: Any, account: Account) -> pd.DataFrame:
     for name in ("time", "symbol", "quantity"):
         if name not in orders.columns:
             raise InputError(f"orders has no column {name!r}; it needs time, symbol and quantity")
-    return orders.sort_values("time", kind="stable").reset_index(drop=True)
+    ordered: pd.DataFrame = orders.sort_values("time", kind="stable").reset_index(drop=True)
+    return ordered
 
 
 def _column(frame: pd.DataFrame, name: str, default: Any) -> list[Any]:
@@ -217,7 +218,8 @@ def _firsts(links: Int1D, size: int) -> Int1D:
 
 def _nexts(links: Int1D) -> Int1D:
     """Return for each row the next row with the same link, -1 for none."""
-    nexts, latest = np.full(len(links), -1, dtype=np.int64), {}
+    nexts = np.full(len(links), -1, dtype=np.int64)
+    latest: dict[int, int] = {}
     for row in range(len(links) - 1, -1, -1):
         link = int(links[row])
         if link >= 0:

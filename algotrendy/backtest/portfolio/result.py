@@ -48,6 +48,8 @@ class PortfolioResult:
         One per order that closed something: `instrument`, `entry_at`, `exit_at`, `side` (1 long, -1 short), `units`
         (positive), `entry_price` (the average), `exit_price`, `pnl` (currency, net), `return_` (fraction),
         `commission`, `borrow`, `reason`.
+    multipliers, borrow_values : float64 array of shape (n_instruments,)
+        What a unit is worth at a price of 1, and the borrow that each instrument has cost, in currency.
     metrics : mapping of str to float, int or Timestamp
         Names and definitions are those of one instrument. Read-only.
     strategy : mapping
@@ -79,6 +81,8 @@ class PortfolioResult:
     gross_values: Float1D
     order_columns: Mapping[str, AnyArray]
     trade_columns: Mapping[str, AnyArray]
+    multipliers: Float1D
+    borrow_values: Float1D
     metrics: Mapping[str, float | int | pd.Timestamp]
     strategy: Mapping[str, Any]
     params: Mapping[str, float]

@@ -47,7 +47,7 @@ def backtest_orders(bars: Any, orders: Any, **options: Any) -> PortfolioResult:
     account = account_of(as_panel(bars), **options)
     ledger, requests = run_orders(account, orders)
     refused = int((requests["status"] == "refused").sum())
-    found = ()
+    found: tuple[str, ...] = ()
     if refused:
         found = (
             f"{refused:,} of {len(requests):,} orders were refused: there was no room for them in the account; see"
@@ -112,6 +112,8 @@ def _result(
         gross_values=ledger.curve[GROSS],
         order_columns=ledger.order_columns,
         trade_columns=ledger.trade_columns,
+        multipliers=account.multipliers,
+        borrow_values=ledger.borrow,
         metrics=_metrics(ledger),
         strategy=strategy,
         params=params or {},

@@ -119,7 +119,8 @@ def _as_frame(weights: Any, account: Account) -> pd.DataFrame:
     for name in weights.columns:
         if name not in symbols:
             raise InputError(f"weights has a column {name!r}, which has no bars{nearest(str(name), symbols)}")
-    return weights if weights.index.is_monotonic_increasing else weights.sort_index(kind="stable")
+    ordered: pd.DataFrame = weights.sort_index(kind="stable")
+    return ordered
 
 
 def _numbers(frame: pd.DataFrame, symbols: tuple[str, ...]) -> Float2D:

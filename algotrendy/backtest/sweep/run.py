@@ -29,7 +29,6 @@ from algotrendy.strategy.levels import check_level, check_percent
 from algotrendy.strategy.parameter import LEVELS, nearest
 
 if TYPE_CHECKING:
-    from algotrendy.backtest.result import BacktestResult
     from algotrendy.strategy import StrategyTemplate
 
 __all__ = ["SweepResult", "optimize"]
@@ -186,7 +185,7 @@ class _Runner:
     def __init__(self, strategy: Strategy | PythonStrategy, bars: pd.DataFrame, options: Mapping[str, Any]) -> None:
         self._strategy, self._bars, self._options = strategy, bars, options
 
-    def __call__(self, combination: Mapping[str, Any]) -> BacktestResult:
+    def __call__(self, combination: Mapping[str, Any]) -> Any:
         costs, values = split_costs(combination)
         return backtest(self._strategy.with_params(**values), self._bars, **{**self._options, **costs})
 
