@@ -103,6 +103,8 @@ class JobStopped(AlgotrendyError):  # noqa: N818
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(f"{job_id} is to end: {reason}")
         self.job_id, self.reason = job_id, reason
+
+
 class WorkerLost(AlgotrendyError):  # noqa: N818 - reads as what is the case
     """A chunk of work took its worker down again and again.
 
@@ -164,6 +166,8 @@ class BadAnswer(VenueError):  # noqa: N818
 
 class OutcomeUnknown(VenueError):  # noqa: N818
     """The connection broke at the decisive moment: it may have happened or not. Look before you repeat it."""
+
+
 def _arrived(kind: type[AlgotrendyError], texts: tuple[Any, ...], facts: dict[str, Any]) -> AlgotrendyError:
     error = kind.__new__(kind, *texts)
     error.__dict__.update(facts)

@@ -6,7 +6,7 @@ One `Workspace` holds the settings of the session; `configure` replaces it. Noth
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.monte_carlo import MonteCarloResult
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.procedure import ProcedureTest
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.sweep import SweepResult
@@ -280,7 +281,7 @@ def _count(ledger: TrialLedger, trial: Callable[[], TrialRecord]) -> None:
         warnings.warn(f"this trial was not counted: {error}", stacklevel=4)
 
 
-def backtest(*args: Any, **options: Any) -> BacktestResult:
+def backtest(*args: Any, **options: Any) -> BacktestResult | PortfolioResult:
     """Run a strategy over bars and count it: `algotrendy.backtest.run.backtest` with this session's trial ledger.
 
     Examples
@@ -293,7 +294,7 @@ def backtest(*args: Any, **options: Any) -> BacktestResult:
     >>> configure(ledger=False).settings.ledger
     False
     """
-    result = _run.backtest(*args, **options)
+    result: BacktestResult | PortfolioResult = _run.backtest(*args, **options)
     ledger = trial_ledger()
     if ledger is not None:
         _count(ledger, lambda: trial_of_result(result))
@@ -352,7 +353,7 @@ def walk_forward(
 def procedure_test(
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
     bars: pd.DataFrame,
-    grid: Given,
+    grid: Mapping[str, Iterable[int | float]],
     **options: Any,
 ) -> ProcedureTest:
     """Test a whole optimisation: `algotrendy.backtest.procedure.procedure_test` with this session's settings."""

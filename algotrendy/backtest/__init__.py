@@ -16,6 +16,7 @@ from algotrendy.home import ledger_is_off
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
     from algotrendy.backtest.monte_carlo.result import MonteCarloResult
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.procedure import ProcedureTest, procedure_test
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.run import backtest
@@ -26,6 +27,7 @@ _HOME_OF = {
     "BacktestResult": "result",
     "Fees": "costs",
     "MonteCarloResult": "monte_carlo.result",
+    "PortfolioResult": "portfolio.result",
     "ProcedureTest": "procedure",
     "SweepResult": "sweep",
     "WalkForwardResult": "walk_forward",
@@ -37,6 +39,7 @@ __all__ = [
     "BacktestResult",
     "Fees",
     "MonteCarloResult",
+    "PortfolioResult",
     "ProcedureTest",
     "SweepResult",
     "WalkForwardResult",
@@ -69,9 +72,9 @@ class _Room(ModuleType):
     is the call of a user, so it goes to the room of the user's session; nothing in this folder calls it: ADR 0025.
     """
 
-    def __call__(self, *args: Any, **options: Any) -> BacktestResult:
+    def __call__(self, *args: Any, **options: Any) -> BacktestResult | PortfolioResult:
         session = "algotrendy.backtest.run" if _nothing_to_count() else "algotrendy.research"
-        result: BacktestResult = import_module(session).backtest(*args, **options)
+        result: BacktestResult | PortfolioResult = import_module(session).backtest(*args, **options)
         return result
 
 

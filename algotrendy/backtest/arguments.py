@@ -41,11 +41,12 @@ def strategy_and_bars(
     given = [
         name for name in ("entries", "exits", "short_entries", "short_exits") if getattr(signals, name) is not None
     ]
-    if _is_frame(first) and not _is_frame(second):
+    if (_is_frame(first) or are_several(first)) and not (_is_frame(second) or are_several(second)):
         if second is not None:
             raise InputError(f"bars come second and the strategy first; use {_CALLS}")
         if not given:
-            raise InputError(f"there are bars but no strategy and no signals; use {_CALLS}")
+            several = f"{_CALLS}, {WEIGHTS} or {ORDERS}" if are_several(first) else _CALLS
+            raise InputError(f"there are bars but no strategy and no signals; use {several}")
         if params:
             raise InputError("params belong to a strategy; signals have none, so leave params out")
         return signals, first
@@ -56,6 +57,75 @@ def strategy_and_bars(
     levels = {name: getattr(signals, name) for name in ("stop", "target", "trail", "size")}
     chosen = {name: value for name, value in levels.items() if value is not None}
     return as_strategy(first, params, chosen), second
+
+
+SEVERAL = "at.backtest(strategy, {symbol: bars, ...})"
+WEIGHTS = "at.backtest(bars, weights=frame)"
+ORDERS = "at.backtest(bars, orders=frame)"
+
+
+def are_several(bars: Any) -> bool:
+    """Tell whether bars are of several instruments: a panel, a mapping, a long or a wide frame.
+
+    Examples
+    --------
+    >>> are_several({"A": None}), are_several(None)
+    (True, False)
+    """
+    if isinstance(bars, Mapping):
+        return True
+    if not _is_frame(bars):
+        return hasattr(bars, "instruments") and hasattr(bars, "valid")
+    if getattr(bars.columns, "nlevels", 1) > 1:
+        return True
+    return "symbol" in bars.columns and hasattr(bars, "iloc") and bars["symbol"].nunique() > 1
+
+
+def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
+    """Return which engine runs a call: "one", "signals", "weights" or "orders".
+
+    Parameters
+    ----------
+    first, second : object
+        The first two arguments of `backtest`.
+    given : mapping of str to object
+        Its options that only some routes know.
+
+    Raises
+    ------
+    InputError
+        If options of two routes are mixed, or an option belongs to another route; the message shows the right call.
+    """
+    chosen = [name for name in ("weights", "orders") if given.get(name) is not None]
+    signals = [name for name in _SIGNALS if given.get(name) is not None]
+    if len(chosen) == 2:
+        raise InputError(f"there are weights and orders; use {WEIGHTS} or {ORDERS}")
+    if chosen and signals:
+        raise InputError(f"there are {chosen[0]} and {signals[0]}; use {WEIGHTS}, {ORDERS}, or {_CALLS}")
+    if chosen and second is not None:
+        form = WEIGHTS if chosen == ["weights"] else ORDERS
+        raise InputError(f"{chosen[0]} stand in the place of a strategy, so bars come first; use {form}")
+    several = are_several(second) or are_several(first)
+    route = chosen[0] if chosen else "signals" if several else "one"
+    for name, value in given.items():
+        if name in _ONLY_FOR and route not in _ONLY_FOR[name] and value not in (None, 0.0):
+            forms = {"signals": SEVERAL, "weights": WEIGHTS, "orders": ORDERS}
+            calls = " or ".join(f"{forms[each]}" for each in _ONLY_FOR[name])
+            raise InputError(f"{name} belongs to {calls}; leave it out here")
+    if given.get("chart") is not None and route != "one":
+        raise InputError("chart is for one instrument; make the rows of each, and give their signals as frames")
+    return route
+
+
+_SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size")
+_ONLY_FOR = {
+    "max_positions": ("signals",),
+    "rank": ("signals",),
+    "members": ("signals", "weights"),
+    "rebalance": ("weights",),
+    "tolerance": ("weights",),
+    "delisting_return": ("signals", "weights", "orders"),
+}
 
 
 def as_strategy(

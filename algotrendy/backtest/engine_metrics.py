@@ -45,7 +45,23 @@ def metrics_of(
 
     The bars are those of its peak (-1: the initial cash), its lowest point and the recovery; None if there is none.
     """
-    mean, deviations, downside, total, drawdown, start, valley = measured
+    notional = float(np.abs(orders.money[:, UNITS]) @ orders.money[:, PRICE])
+    of_curve, drawdown_at = curve_metrics(options, equity, measured)
+    total = measured[3]
+    metrics = {
+        **of_curve,
+        "n_orders": len(orders.bars),
+        **trade_metrics(orders.money[1::2, PROFIT]),  # every second order closes a position
+        "turnover": notional * options.periods_per_year / total if total > 0.0 else math.nan,
+        "time_in_market": bars_held(orders, equity.size) / equity.size,
+        **cost_metrics(orders, market),
+    }
+    return metrics, drawdown_at
+
+
+def curve_metrics(options: Options, equity: Float1D, measured: Measured) -> tuple[dict[str, float], Moments]:
+    """Return the metrics of an equity curve, and the bars of its largest drawdown as in `metrics_of`."""
+    mean, deviations, downside, _, drawdown, start, valley = measured
     n = equity.size if options.marks is None else options.marks.size
     cash, periods = options.cash, options.periods_per_year
     spread = math.sqrt(max(deviations, 0.0) / (n - 1)) if n > 1 else math.nan
@@ -53,7 +69,6 @@ def metrics_of(
     root, growth = math.sqrt(periods), float(equity[-1]) / cash
     annual = compounded(growth, periods / n)
     drawdown = drawdown if drawdown > ROUNDING else 0.0
-    notional = float(np.abs(orders.money[:, UNITS]) @ orders.money[:, PRICE])
     metrics = {
         "final_equity": float(equity[-1]),
         "total_return": growth - 1.0,
@@ -63,10 +78,6 @@ def metrics_of(
         "sortino_ratio": mean / below * root if below > ROUNDING else math.nan,
         "max_drawdown": drawdown,
         "calmar_ratio": annual / drawdown if drawdown > 0.0 else math.nan,
-        **trade_metrics(orders),
-        "turnover": notional * periods / total if total > 0.0 else math.nan,
-        "time_in_market": bars_held(orders, equity.size) / equity.size,
-        **cost_metrics(orders, market),
     }
     if drawdown == 0.0:
         return metrics, (None, None, None)
@@ -91,15 +102,13 @@ def recovery(equity: Float1D, cash: float, start: int, valley: int) -> int | Non
     return valley + first if back[first] else None
 
 
-def trade_metrics(orders: Orders) -> dict[str, float]:
-    """Return the counts of orders and trades, and what trades earned. Every second order closes a position."""
-    profit = orders.money[1::2, PROFIT]
+def trade_metrics(profit: Float1D) -> dict[str, float]:
+    """Return the count of trades and what they earned, from their profits."""
     n_trades = profit.size
     profits = float(np.maximum(profit, 0.0).sum())
     losses = -float(np.minimum(profit, 0.0).sum())
     without_losses = math.inf if profits > 0.0 else math.nan
     return {
-        "n_orders": len(orders.bars),
         "n_trades": n_trades,
         "win_rate": int(np.count_nonzero(profit > 0.0)) / n_trades if n_trades else math.nan,
         "profit_factor": profits / losses if losses > 0.0 else without_losses,

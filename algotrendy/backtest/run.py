@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from algotrendy.backtest.arguments import Runnable, strategy_and_bars
+from algotrendy.backtest.arguments import Runnable, route_of, strategy_and_bars
 from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
@@ -23,63 +24,119 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.costs import Fees
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.charts import Chart
     from algotrendy.domain.calendar import Calendar
     from algotrendy.domain.interval import Interval
+    from algotrendy.domain.panel import Panel
 
-__all__ = ["backtest", "run_strategy"]
+__all__ = ["backtest", "described", "run_strategy"]
 
+Bars: TypeAlias = "pd.DataFrame | Mapping[Any, pd.DataFrame] | Panel"
+"""Bars of one instrument, or of several."""
+
+_CONVENTIONS = (
+    "cash",
+    "commission",
+    "slippage",
+    "borrow",
+    "fill",
+    "units",
+    "lot_size",
+    "max_leverage",
+    "calendar",
+    "interval",
+    "periods_per_year",
+    "risk_free_rate",
+)
 _LARGE_TARGET = 1.0
 _SAME_PRICE = 1e-9
 
 
+@overload
 def backtest(
     strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | pd.DataFrame,
     bars: pd.DataFrame | None = None,
+    *,
+    weights: None = None,
+    orders: None = None,
+    **options: Any,
+) -> BacktestResult: ...
+@overload
+def backtest(
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars,
+    bars: Bars | None = None,
+    **options: Any,
+) -> PortfolioResult: ...
+def backtest(  # type: ignore[misc]  # the options of the two forms above stand here
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars,
+    bars: Bars | None = None,
     *,
     entries: Any = None,
     exits: Any = None,
     short_entries: Any = None,
     short_exits: Any = None,
+    weights: Any = None,
+    orders: Any = None,
     params: Mapping[str, Any] | None = None,
     cash: float = 100_000.0,
-    commission: float | Fees = 0.0,
-    slippage: float = 0.0,
-    borrow: float = 0.0,
+    commission: float | Fees | Mapping[str, float | Fees] = 0.0,
+    slippage: float | Mapping[str, float] = 0.0,
+    borrow: float | Mapping[str, float] = 0.0,
     fill: str = "next_open",
     units: str = "fractional",
-    lot_size: float = 1.0,
+    lot_size: float | Mapping[str, float] = 1.0,
     max_leverage: float = 1.0,
+    max_positions: int | None = None,
+    rank: Any = None,
+    members: Any = None,
+    rebalance: str | int | None = None,
+    tolerance: float = 0.0,
+    delisting_return: float | Mapping[str, float] = 0.0,
     stop: Any = None,
     target: Any = None,
     trail: Any = None,
     size: Any = None,
-    calendar: Calendar | str | None = None,
+    calendar: Calendar | str | Mapping[str, Calendar | str] | None = None,
     interval: Interval | str | None = None,
     periods_per_year: float | None = None,
     risk_free_rate: float = 0.0,
     chart: Chart | str | Mapping[str, Any] | pd.DataFrame | None = None,
-) -> BacktestResult:
+) -> BacktestResult | PortfolioResult:
     """Run a strategy over bars, and return what it did and what came of it.
 
     Three forms: `backtest(strategy, bars)`, `backtest(function, bars, params={...})` with a Python function
     `(bars, params) -> signals`, and `backtest(bars, entries=..., exits=...)` with ready-made signals. What each
     convention and metric means stands on the semantics page.
 
+    With bars of several instruments the same forms run them in one account; `backtest(bars, weights=...)` holds target
+    weights, and `backtest(bars, orders=...)` works explicit orders, of one instrument or of several. What several
+    instruments mean stands on the page about several instruments.
+
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy, callable or DataFrame
-        What decides; or the bars, where signals are given.
-    bars : DataFrame of shape (n_bars, >= 4), n_bars >= 2
-        Columns `open high low close` and, if there is one, `volume`; indexed by time, oldest first.
+    strategy : Strategy, StrategyTemplate, PythonStrategy, callable or bars
+        What decides; or the bars, where signals, weights or orders are given.
+    bars : DataFrame of shape (n_bars, >= 4), n_bars >= 2; mapping or Panel
+        Columns `open high low close` and, if there is one, `volume`; indexed by time, oldest first. Of several
+        instruments: a mapping from symbol (or Instrument) to such, a frame with a column `symbol` or (field, symbol)
+        columns, or a `Panel`.
     entries, exits, short_entries, short_exits : array-like of bool of shape (n_bars,), optional
-        Signals at the end of each bar. A Series must have the index of the bars.
+        Signals at the end of each bar. A Series must have the index of the bars. For several instruments a frame with
+        one column per symbol.
+    weights : DataFrame, Series or mapping, optional
+        Target weights as fractions of the equity: one row per date, one column per symbol; NaN leaves alone, 0 closes,
+        below 0 is short.
+    orders : DataFrame or list of mappings, optional
+        One row per order: `time`, `symbol`, signed `quantity` (or `side` and `quantity`); `type` (market, limit, stop),
+        `limit_price`, `stop_price`, `time_in_force` (DAY, GTC), `id`, `parent`, `group`.
     params : mapping, optional
         Values of the strategy's parameters, in place of its own.
     cash : float
         Initial cash in currency, above zero.
     commission : float or Fees
-        Share of the value of each fill, as a fraction: 0.0005 is 0.05 %. `Fees` for anything else.
+        Share of the value of each fill, as a fraction: 0.0005 is 0.05 %. `Fees` for anything else. Of several
+        instruments this, slippage, borrow, lot_size and calendar may be a mapping from symbol to value.
     slippage : float
         How much worse than the price market orders are filled, as a fraction.
     borrow : float
@@ -91,7 +148,21 @@ def backtest(
     lot_size : float
         Units of one lot, for whole units.
     max_leverage : float
-        Largest value of a new position, as a multiple of the equity.
+        Largest value of a new position, as a multiple of the equity; of several instruments, of all positions together.
+    max_positions : int, optional
+        Places for positions in several instruments; each entry takes 1 / max_positions of the equity, unless `size`
+        says otherwise. None: one for each instrument.
+    rank : str or DataFrame, optional
+        Who comes first where places are few: an expression such as "momentum(close, 60)", highest first, or a frame.
+    members : DataFrame or mapping, optional
+        When each instrument belonged to the universe: symbol to (start, end) or a list of such, a frame with `symbol`,
+        `start` and `end`, or a frame of booleans by time and symbol.
+    rebalance : str or int, optional
+        Decide the weights in force again: "1wk", "1mo", or every so many bars. None: at the dates given alone.
+    tolerance : float
+        Leave alone what is so near to its target weight, as a fraction of the equity.
+    delisting_return : float or mapping of str to float
+        What the last close changes by when an instrument ends before the others, as a fraction: -0.3 loses 30 %.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
         In place of those of the strategy; arrays only beside signals. Fractions: 0.05 is 5 %.
     calendar : Calendar or str, optional
@@ -111,8 +182,9 @@ def backtest(
 
     Returns
     -------
-    BacktestResult
-        Equity, orders, trades and metrics; `print(result.summary())` shows them.
+    BacktestResult or PortfolioResult
+        Equity, orders, trades and metrics; `print(result.summary())` shows them. Several instruments, weights and
+        orders give a `PortfolioResult`.
 
     Raises
     ------
@@ -132,26 +204,36 @@ def backtest(
     >>> up = bars["close"] > bars["close"].shift(1)
     >>> at.backtest(bars, entries=up, exits=~up, stop=0.05).metrics["n_bars"]
     500
+    >>> two = {"A": bars, "B": at.synthetic(n=500, seed=2)}
+    >>> at.backtest(two, weights={"A": 0.6, "B": 0.4}, rebalance="1mo").metrics["n_bars"]
+    500
     """
-    signals = Signals(entries, exits, short_entries, short_exits, stop, target, trail, size)
-    chosen, found = strategy_and_bars(strategy, bars, signals, params)
-    setting = prepare(
-        found,
-        cash=cash,
-        commission=commission,
-        slippage=slippage,
-        borrow=borrow,
-        fill=fill,
-        units=units,
-        lot_size=lot_size,
-        max_leverage=max_leverage,
-        calendar=calendar,
-        interval=interval,
-        periods_per_year=periods_per_year,
-        risk_free_rate=risk_free_rate,
-        chart=chart,
-    )
-    return run_strategy(chosen, setting)
+    return _routed(dict(locals()))
+
+
+def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
+    """Hand the arguments of `backtest` to the engine that they are for."""
+    first, second = given["strategy"], given["bars"]
+    route = route_of(first, second, given)
+    shared = {name: given[name] for name in _CONVENTIONS}
+    if route == "one":
+        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+        return run_strategy(chosen, prepare(found, chart=given["chart"], **shared))
+    from algotrendy.backtest.portfolio import run as several
+
+    shared["delisting_return"] = given["delisting_return"]
+    if route == "orders":
+        return several.backtest_orders(first, given["orders"], **shared)
+    shared["members"] = given["members"]
+    if route == "weights":
+        schedule = {name: given[name] for name in ("rebalance", "tolerance")}
+        return several.backtest_weights(first, given["weights"], **schedule, **shared)
+    chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+    return several.backtest_signals(chosen, found, max_positions=given["max_positions"], rank=given["rank"], **shared)
+
+
+def _signals(given: Mapping[str, Any]) -> Signals:
+    return Signals(**{field.name: given[field.name] for field in fields(Signals)})
 
 
 def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
@@ -182,7 +264,7 @@ def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
         order_columns=done.order_columns,
         trade_columns=done.trade_columns,
         metrics=_metrics(done, setting),
-        strategy=_described(strategy),
+        strategy=described(strategy),
         params={} if isinstance(strategy, Signals) else _numbers(strategy.parameters),
         assumptions=setting.assumptions,
         pending=done.pending,
@@ -225,7 +307,8 @@ def _metrics(done: Run, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _described(strategy: Runnable) -> dict[str, Any]:
+def described(strategy: Runnable) -> dict[str, Any]:
+    """Return what decides in plain values: the JSON form of a strategy, or which arrays were given."""
     if not isinstance(strategy, Signals):
         return strategy.to_dict()
     levels = {name: getattr(strategy, name) for name in LEVELS}

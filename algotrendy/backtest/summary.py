@@ -34,7 +34,7 @@ _METRIC_GROUPS = ("Performance", "Risk", "Trades", "Costs")
 def summary_text(result: BacktestResult) -> str:
     """Return the whole result as lines of plain text: metrics, costs, assumptions, data and warnings."""
     hold = hold_metrics(result)
-    lines = [*_wrapped(title_of(result), ""), *_wrapped(span_of(result), ""), "=" * WIDTH]
+    lines = [*wrapped(title_of(result), ""), *wrapped(span_of(result), ""), "=" * WIDTH]
     lines.append(f"{'':{_LABEL}}{'strategy':>{_NUMBER}}{'buy and hold':>{_NUMBER}}")
     for group in _METRIC_GROUPS:
         lines += ["", group, *_metric_lines(result, group, hold)]
@@ -43,10 +43,10 @@ def summary_text(result: BacktestResult) -> str:
         ("Assumptions", assumption_rows(result)),
         ("Data", data_rows(result)),
     ):
-        lines += ["", title, *(line for label, text in rows for line in _pair(label, text))]
+        lines += ["", title, *(line for label, text in rows for line in pair_lines(label, text))]
     warnings = all_warnings(result)
     if warnings:
-        lines += ["", "Warnings", *(line for text in warnings for line in _wrapped(text, "  ! "))]
+        lines += ["", "Warnings", *(line for text in warnings for line in wrapped(text, "  ! "))]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -63,7 +63,7 @@ def summary_html(result: BacktestResult) -> str:
     notes = "".join(f"<div>&#9888; {escape(text)}</div>" for text in all_warnings(result))
     return (
         f"<div><strong>{escape(title_of(result))}</strong><div>{escape(span_of(result))}</div>"
-        f"{_sparkline(result.equity_values)}<table>"
+        f"{sparkline(result.equity_values)}<table>"
         "<thead><tr><td></td><th>strategy</th><th>buy and hold</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{notes}</div>"
     )
@@ -84,19 +84,20 @@ def _held(name: str, hold: HoldMetrics) -> str:
     return written(getattr(hold, name), describe(name).kind) if name in hold._fields else ""
 
 
-def _pair(label: str, text: str) -> list[str]:
+def pair_lines(label: str, text: str) -> list[str]:
     """Return a label and a text, the text wrapped in its own column."""
     head = f"  {textwrap.shorten(label, _LABEL - 3, placeholder='..'):{_LABEL - 2}}"
-    return _wrapped(text, head)
+    return wrapped(text, head)
 
 
-def _wrapped(text: str, head: str) -> list[str]:
+def wrapped(text: str, head: str) -> list[str]:
+    """Return a text as lines of the width of a summary, the first one behind `head`."""
     return textwrap.wrap(
         text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
     ) or [head]
 
 
-def _sparkline(equity: Float1D, width: int = 360, height: int = 60) -> str:
+def sparkline(equity: Float1D, width: int = 360, height: int = 60) -> str:
     """Return the equity as a small drawing."""
     positions = thinned(equity, 400)
     values = equity[positions]

@@ -21,6 +21,7 @@ from algotrendy.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "TrialRecord",
     "TrialTotal",
     "data_hash",
+    "data_hash_of",
     "definition_hash",
     "total_of",
     "trial_of_result",
@@ -280,7 +282,19 @@ def nameless(strategy: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in strategy.items() if key not in ("name", "description")}
 
 
-def trial_of_result(result: BacktestResult) -> TrialRecord:
+def data_hash_of(result: BacktestResult | PortfolioResult) -> str:
+    """Return the hash of what a backtest ran on: of several instruments, their names, stamps and last closes."""
+    from algotrendy.backtest.result import BacktestResult
+
+    if isinstance(result, BacktestResult):
+        return data_hash(result.bars)
+    digest = hashlib.sha256("\0".join(map(str, result.symbols)).encode())
+    digest.update(np.ascontiguousarray(result.index.asi8, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(result.last_prices, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
     """Return the record of a single backtest.
 
     What a Python function does, and which signals were given, is told by the orders: they go into the hash.
@@ -298,7 +312,7 @@ def trial_of_result(result: BacktestResult) -> TrialRecord:
     name = str(result.strategy.get("name") or "signals")
     return TrialRecord(
         kind="backtest",
-        data_hash=data_hash(result.bars),
+        data_hash=data_hash_of(result),
         definition_hash=definition_hash(meaning, *orders),
         label=f"{name}({values})",
         n_trials=1,

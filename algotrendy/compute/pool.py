@@ -202,7 +202,6 @@ def map_work(
         return work.on(backend, None if cancel is None else _LOOK_SECONDS)
 
 
-map_chunks = map_work
 """The name by which `map_work` went first."""
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Float1D: TypeAlias = NDArray[np.float64]
 Float2D: TypeAlias = NDArray[np.float64]
 Int1D: TypeAlias = NDArray[np.int64]
+Int2D: TypeAlias = NDArray[np.int64]
 Bool1D: TypeAlias = NDArray[np.bool_]
 Bool2D: TypeAlias = NDArray[np.bool_]
 Dates1D: TypeAlias = NDArray[np.datetime64]

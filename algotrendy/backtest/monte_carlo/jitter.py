@@ -19,7 +19,7 @@ from algotrendy.backtest.sweep.declarative import DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Where
 from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
 from algotrendy.backtest.sweep.where import keeper
-from algotrendy.compute import map_chunks, progress_for
+from algotrendy.compute import map_work, progress_for
 from algotrendy.domain.types import Float1D, Float2D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
@@ -64,14 +64,14 @@ class _Reruns:
             if isinstance(self.strategy, Strategy):
                 sweep = DeclarativeSweep(self.strategy, grid, self.setting)
                 chunks = sweep.chunks(workers)
-                mapped = map_chunks(
+                mapped = map_work(
                     sweep.run, chunks, workers=workers, progress=bar, steps=lambda chunk: len(chunk.places)
                 )
                 places = [chunk.places for chunk in chunks]
             else:
                 runs = python_chunks([grid.combination(row) for row in range(len(grid))])
                 one_by_one = PythonSweep(self.strategy, self.setting.bars, self.options)
-                mapped = map_chunks(one_by_one, runs, workers=workers, where="processes", progress=bar, steps=len)
+                mapped = map_work(one_by_one, runs, workers=workers, where="processes", progress=bar, steps=len)
                 places = np.split(np.arange(len(grid)), np.cumsum([len(run) for run in runs])[:-1])
         done = [(at, rows) for at, rows in zip(places, mapped.results, strict=True) if rows is not None]
         if not done:

@@ -12,7 +12,7 @@ from algotrendy.backtest.monte_carlo.result import LABELS, MonteCarloResult
 from algotrendy.backtest.monte_carlo.source import SHUFFLE, Source, source_of
 from algotrendy.backtest.resampling import block_length, fit_garch
 from algotrendy.backtest.sweep.grid import Where
-from algotrendy.compute import map_chunks, progress_for, worker_count
+from algotrendy.compute import map_work, progress_for, worker_count
 from algotrendy.errors import InputError
 from algotrendy.strategy.parameter import is_number, nearest
 
@@ -139,7 +139,7 @@ def monte_carlo(
     maker, settings = _maker(found, method, horizon, block, seed)
     chunks = maker.chunks(paths)
     with progress_for("Monte Carlo", paths, show=progress) as bar:
-        mapped = map_chunks(maker.run, chunks, workers=workers, progress=bar, steps=lambda chunk: chunk.size)
+        mapped = map_work(maker.run, chunks, workers=workers, progress=bar, steps=lambda chunk: chunk.size)
     done = [chunk for chunk, figures in zip(chunks, mapped.results, strict=True) if figures is not None]
     figures = _joined([figures for figures in mapped.results if figures is not None])
     observed = {

@@ -14,7 +14,7 @@ import numpy as np
 from algotrendy.backtest.definitions import describe, written
 from algotrendy.backtest.estimates import exact_share_interval
 from algotrendy.backtest.procedure.null import NULLS
-from algotrendy.backtest.sweep.result import LOWER_IS_BETTER
+from algotrendy.backtest.sweep.pareto import LOWER_IS_BETTER
 from algotrendy.domain.types import Float1D
 
 if TYPE_CHECKING:

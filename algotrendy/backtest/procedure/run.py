@@ -15,11 +15,12 @@ from algotrendy.backtest.procedure.result import ProcedureTest
 from algotrendy.backtest.setting import keep_freed_memory, prepare
 from algotrendy.backtest.sweep.declarative import Chunk, DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value, Where, make_grid
+from algotrendy.backtest.sweep.pareto import LOWER_IS_BETTER
 from algotrendy.backtest.sweep.python import PythonSweep
-from algotrendy.backtest.sweep.result import LOWER_IS_BETTER, check_metric
+from algotrendy.backtest.sweep.result import check_metric
 from algotrendy.backtest.sweep.run import check_grid
 from algotrendy.backtest.sweep.where import keeper
-from algotrendy.compute import map_chunks, progress_for, worker_count
+from algotrendy.compute import map_work, progress_for, worker_count
 from algotrendy.domain.bars import BarArrays
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
@@ -131,7 +132,7 @@ def procedure_test(
         search = _PythonSearch(chosen, bars.iloc[:, :0], combinations, options, metric, made)
     row, best = search.on_data()
     with progress_for("procedure test", paths, show=progress) as bar:
-        mapped = map_chunks(search, range(paths), workers=worker_count(workers), where=search.where, progress=bar)
+        mapped = map_work(search, range(paths), workers=worker_count(workers), where=search.where, progress=bar)
     found = [each for each in mapped.results if each is not None]
     return ProcedureTest(
         metric=metric,

@@ -15,7 +15,7 @@ from algotrendy.backtest.setting import Setting, prepare
 from algotrendy.backtest.sweep.declarative import DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.sweep.python import python_chunks, split_costs
-from algotrendy.compute import map_chunks
+from algotrendy.compute import map_work
 from algotrendy.strategy import PythonStrategy, Strategy
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def returns_of(
     if isinstance(strategy, Strategy) and setting.chart is None:
         sweep = DeclarativeSweep(strategy, _grid(combinations), setting)
         chunks = sweep.chunks(1)
-        found = map_chunks(sweep.curves, chunks, workers=workers).results
+        found = map_work(sweep.curves, chunks, workers=workers).results
         marks = setting.options.marks
         n_marks = len(setting.arrays.close) if marks is None else len(marks)
         returns = np.empty((sum(len(chunk.places) for chunk in chunks), n_marks))
@@ -63,7 +63,7 @@ def returns_of(
     given = options if setting.chart is None else {**options, "chart": setting.chart}
     runs = _PythonCurves(strategy, setting.bars, given)
     chunks_of = python_chunks([dict(zip(combinations, row, strict=True)) for row in _rows(combinations)])
-    columns = map_chunks(runs, chunks_of, workers=workers, where="processes").results
+    columns = map_work(runs, chunks_of, workers=workers, where="processes").results
     return np.concatenate([each for each in columns if each is not None]).T
 
 

@@ -102,7 +102,7 @@ class Evaluator:
             function, pieces, where=self.place, progress=bar, steps=_size, cancel=self.cancel, on_result=keep
         )  # fmt: skip
         found = list(zip(places, mapped.results, strict=True))
-        return _gathered(found if kept is None else [*found, kept])
+        return gathered(found if kept is None else [*found, kept])
 
     def _planned(
         self, grid: Grid, done: npt.NDArray[np.bool_]
@@ -150,7 +150,7 @@ def _size(piece: Any) -> int:
     return len(piece.places) if isinstance(piece, Chunk) else len(piece)
 
 
-def _gathered(found: Sequence[tuple[Int1D, Float2D | None]]) -> Rows:
+def gathered(found: Sequence[tuple[Int1D, Float2D | None]]) -> Rows:
     """Join the chunks that are done, in the order of the grid."""
     done = [(at, rows) for at, rows in found if rows is not None]
     if not done:

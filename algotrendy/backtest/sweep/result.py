@@ -56,8 +56,8 @@ class Runner(Protocol):
         ...
 
     @property
-    def bars(self) -> pd.DataFrame:
-        """The bars that were swept."""
+    def data_hash(self) -> str:
+        """Hash of the content of the bars that were swept."""
         ...
 
     @property
@@ -339,12 +339,10 @@ class SweepResult:
         """Annual, as a fraction, taken off the returns in its ratios."""
         return float(self.runner.assumptions.get("risk_free_rate") or 0.0)
 
-    @cached_property
+    @property
     def data_hash(self) -> str:
         """Hash of the bars that were swept, under which the trial ledger counts."""
-        from algotrendy.backtest.trials import data_hash
-
-        return data_hash(self.runner.bars)
+        return self.runner.data_hash
 
     def trial(self) -> TrialRecord:
         """Return the record of this sweep for a trial ledger.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.backtest.arguments import as_strategy
+from algotrendy.backtest.arguments import are_several, as_strategy
 from algotrendy.backtest.curves import buy_and_hold, returns_between
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import Setting, check_cost, prepare
@@ -27,8 +27,10 @@ from algotrendy.backtest.sweep.methods import as_method, as_objectives
 from algotrendy.backtest.sweep.python import COSTS, split_costs
 from algotrendy.backtest.sweep.result import SweepResult
 from algotrendy.backtest.sweep.search import Checkpoint, Found, Keep, Search, make_search, search_grid
+from algotrendy.backtest.sweep.several import PanelEvaluator, PanelRunner
 from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
 from algotrendy.backtest.sweep.where import keeper
+from algotrendy.backtest.trials import data_hash
 from algotrendy.compute import Cancel, Executor, progress_for, worker_count
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
@@ -38,7 +40,6 @@ from algotrendy.strategy.levels import check_level, check_percent
 from algotrendy.strategy.parameter import LEVELS, nearest
 
 if TYPE_CHECKING:
-    from algotrendy.backtest.result import BacktestResult
     from algotrendy.strategy import StrategyTemplate
 
 __all__ = ["SweepResult", "optimize"]
@@ -72,8 +73,8 @@ def optimize(
     ----------
     strategy : Strategy, StrategyTemplate, PythonStrategy or callable
         What is swept. A text strategy sweeps in compiled code on threads; a Python function on processes.
-    bars : DataFrame
-        Bars of one instrument.
+    bars : DataFrame, mapping or Panel
+        Bars of one instrument, or of several: then each combination is one account, as in `backtest`.
     grid : mapping of str to iterable of numbers, sequence of str, optional
         Values to try for each name: parameters of the strategy, `stop`, `target`, `trail`, `size`, and the costs
         `commission`, `slippage`, `borrow`. `{"fast": range(5, 51), "stop": [0.02, 0.05]}`. A `ParameterSpec` stands for
@@ -146,11 +147,12 @@ def optimize(
     keep = keeper(where, fixed)
     space = make_space(grid, chosen, spans=method != "grid")
     tried = make_grid(space, keep) if method == "grid" else space  # type: ignore[arg-type]  # a grid has no spans
-    setting = prepare(bars, **options)
-    check_grid(chosen, _ends(space) if method != "grid" else tried, setting.options.max_leverage)  # type: ignore[arg-type]
+    named = _ends(space) if method != "grid" else tried
     if workers is not None:
         worker_count(workers)
-    evaluator = Evaluator(chosen, bars, setting, options, executor, workers, cancel)
+    runner, evaluator = _means(chosen, bars, named, options, (executor, workers, cancel))  # type: ignore[arg-type]
+    if checkpoint is not None and isinstance(runner, PanelRunner):
+        raise InputError("checkpoint= keeps sweeps over one instrument; over several leave it out")
     with closing(Checkpoint(checkpoint, evaluator, search, tried, is_drawn=is_drawn)) as kept:
         found = _searched(replace(search, seed=kept.seed), tried, keep, evaluator, checkpoint=kept, show=progress)
     return SweepResult(
@@ -158,11 +160,24 @@ def optimize(
         parameters=found.grid.names,
         metric=objectives[0],
         complete=found.complete,
-        runner=_Runner(chosen, bars, options),
+        runner=runner,
         objectives=objectives,
         constraints=search.constraints,
         note=found.note,
     )
+
+
+def _means(
+    strategy: Strategy | PythonStrategy, bars: Any, named: Grid, options: Mapping[str, Any], where: tuple[Any, Any, Any]
+) -> tuple[Any, Any]:
+    """Return what runs one combination in full, and what computes the metrics of many; `where` of the latter."""
+    if are_several(bars):
+        check_grid(strategy, named, float(options.get("max_leverage", 1.0)))
+        runner = PanelRunner(strategy, bars, options)
+        return runner, PanelEvaluator(runner, *where)
+    setting = prepare(bars, **options)
+    check_grid(strategy, named, setting.options.max_leverage)
+    return _Runner(strategy, bars, options), Evaluator(strategy, bars, setting, options, *where)
 
 
 def _searched(
@@ -195,11 +210,11 @@ class _Runner:
     """Runs combinations again: one with its full backtest, or many for their returns."""
 
     def __init__(self, strategy: Strategy | PythonStrategy, bars: pd.DataFrame, options: Mapping[str, Any]) -> None:
-        self._strategy, self.bars, self._options = strategy, bars, options
+        self._strategy, self._bars, self._options = strategy, bars, options
 
-    def __call__(self, combination: Mapping[str, Any]) -> BacktestResult:
+    def __call__(self, combination: Mapping[str, Any]) -> Any:
         costs, values = split_costs(combination)
-        return backtest(self._strategy.with_params(**values), self.bars, **{**self._options, **costs})
+        return backtest(self._strategy.with_params(**values), self._bars, **{**self._options, **costs})
 
     @property
     def is_fast(self) -> bool:
@@ -207,7 +222,11 @@ class _Runner:
 
     @cached_property
     def _setting(self) -> Setting:
-        return prepare(self.bars, **self._options)
+        return prepare(self._bars, **self._options)
+
+    @cached_property
+    def data_hash(self) -> str:
+        return data_hash(self._bars)
 
     @property
     def assumptions(self) -> Mapping[str, Any]:
@@ -219,12 +238,12 @@ class _Runner:
 
     def returns(self, combinations: Mapping[str, Any]) -> tuple[pd.Index, Any]:
         marks = self._setting.options.marks
-        index = self.bars.index if marks is None else self.bars.index.take(marks)
+        index = self._bars.index if marks is None else self._bars.index.take(marks)
         return index, returns_of(self._strategy, self._setting, self._options, combinations)
 
     def held(self) -> Any:
         marks = self._setting.options.marks
-        equity = buy_and_hold(self.bars, self.assumptions)
+        equity = buy_and_hold(self._bars, self.assumptions)
         return returns_between(equity if marks is None else equity[marks], float(self.assumptions["cash"]))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from algotrendy.backtest.sweep.grid import Grid
 
 if TYPE_CHECKING:
     from algotrendy.backtest.setting import Setting
-    from algotrendy.expressions import Expression, SignalPlan
+    from algotrendy.domain.bars import BarArrays
+    from algotrendy.expressions import Context, Expression, SignalPlan
     from algotrendy.expressions.assemble import Leaf
     from algotrendy.expressions.bulk import Bulk
     from algotrendy.indicators._many import Rows
@@ -78,6 +79,15 @@ class Source:
     codes: Int1D
 
 
+class Surroundings(Protocol):
+    """What series are computed of: a `Setting`, or one instrument of an account."""
+
+    @property
+    def arrays(self) -> BarArrays: ...
+    @property
+    def context(self) -> Context: ...
+
+
 class SeriesShelf:
     """Computes the series of a sweep, and keeps them where all chunks can share them.
 
@@ -94,7 +104,7 @@ class SeriesShelf:
     """
 
     def __init__(
-        self, sources: Sequence[Source], grid: Grid, plan: SignalPlan, strategy: Strategy, setting: Setting
+        self, sources: Sequence[Source], grid: Grid, plan: SignalPlan, strategy: Strategy, setting: Surroundings
     ) -> None:
         self.sources, self._grid, self._plan, self._setting = sources, grid, plan, setting
         self._fixed = dict(strategy.parameters)

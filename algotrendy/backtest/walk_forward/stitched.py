@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.backtest.engine_metrics import order_columns, trade_columns, units_held
+from algotrendy.backtest.engine_metrics import order_columns, trade_columns
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.walk_forward.account import Account, carried, joined, measured, part, traded
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
@@ -107,7 +107,6 @@ def _backtest(account: Account, worker: Worker, setting: Setting, assumptions: d
     return BacktestResult(
         bars=bars,
         equity_values=account.equity,
-        units_values=units_held(orders, n_bars),
         order_columns=order_columns(orders),
         trade_columns=trade_columns(orders),
         metrics={

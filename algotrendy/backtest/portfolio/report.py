@@ -1,0 +1,151 @@
+"""The document of a result of several instruments: what the account earned, what it held, what it assumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from algotrendy.backtest.definitions import METRIC_INFO, describe, moment_text, written, zero_without_sign
+from algotrendy.backtest.portfolio.views import assumption_rows, curve_figure, span_of, title_of
+from algotrendy.backtest.storage import library_versions, write_whole
+from algotrendy.reports import (
+    Cell,
+    Chart,
+    Column,
+    Document,
+    KeyFigure,
+    KeyFigures,
+    Notice,
+    Section,
+    Table,
+    Text,
+    render_html,
+)
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.portfolio.result import PortfolioResult
+    from algotrendy.reports.document import Block
+
+__all__ = ["compose", "write_report"]
+
+ROWS_MAX = 100
+"""So many trades, the most recent, and so many instruments, those that moved most, stand in the tables."""
+
+
+def write_report(result: PortfolioResult, path: str | Path, *, title: str | None = None) -> Path:
+    """Write the report of a result as one HTML file, whole or not at all, and return its path."""
+    return write_whole(Path(path).expanduser(), render_html(compose(result, title=title)).encode("utf-8"))
+
+
+def compose(result: PortfolioResult, *, title: str | None = None) -> Document:
+    """Return the document of a result."""
+    sections = [
+        _overview(result),
+        Section("Equity", [_chart(result, "equity", "Value of the account, and the cash in it")]),
+        Section("Drawdown", [_chart(result, "drawdown", "Loss from the running peak, drawn downwards")]),
+        Section(
+            "Positions",
+            [
+                _chart(result, "exposure", "Value of all positions / equity, without and with their signs"),
+                _chart(result, "weights", "Weights of the largest positions"),
+                _contributions(result),
+            ],
+        ),
+        Section("Trades", [_trades(result)]),
+        Section("Returns", [_months(result)]),
+        _metrics(result),
+        Section("Assumptions", [Table([Column("What"), Column("Value")], assumption_rows(result), "Assumptions")]),
+    ]
+    footer = f"Written by algotrendy {library_versions()['algotrendy']}. Past results do not promise future ones."
+    return Document(title or title_of(result), span_of(result), sections, footer)
+
+
+def _overview(result: PortfolioResult) -> Section:
+    names = (
+        "total_return",
+        "annual_return",
+        "sharpe_ratio",
+        "max_drawdown",
+        "final_equity",
+        "n_orders",
+        "turnover",
+        "costs_paid",
+    )
+    items = [KeyFigure(describe(name).label, written(result.metrics[name], describe(name).kind)) for name in names]
+    notices = [Notice(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")) for text in result.warnings]
+    return Section("At a glance", [KeyFigures(items), *notices])
+
+
+def _chart(result: PortfolioResult, which: str, title: str) -> Chart:
+    figure = curve_figure(result, which)
+    names = ", ".join(str(trace["name"]) for trace in figure["data"])
+    return Chart(figure, title=title, description=f"Line chart over time of {names}.", height=320)
+
+
+def _contributions(result: PortfolioResult) -> Table:
+    frame = result.contributions
+    order = (frame["pnl"] + frame["open_pnl"]).abs().sort_values(ascending=False, kind="stable").index[:ROWS_MAX]
+    rows = [
+        [
+            str(symbol),
+            *(written(frame.at[symbol, name], "money") for name in ("pnl", "open_pnl", "costs")),
+            f"{int(frame['n_orders'][symbol]):,}",
+        ]
+        for symbol in order
+    ]
+    right = [Column(name, "right") for name in ("Closed profit", "Open profit", "Costs", "Orders")]
+    caption = f"What instruments earned: {len(rows):,} of {len(frame):,}"
+    return Table([Column("Symbol"), *right], rows, caption, tall=True)
+
+
+def _trades(result: PortfolioResult) -> Block:
+    frame = result.trades
+    if frame.empty:
+        return Text("No trade was closed.")
+    rows = [
+        [
+            row["symbol"],
+            moment_text(row["entry_at"]),
+            moment_text(row["exit_at"]),
+            row["side"],
+            f"{row['units']:,.6g}",
+            f"{row['entry_price']:,.6g}",
+            f"{row['exit_price']:,.6g}",
+            written(row["pnl"], "money"),
+            written(row["return"], "change"),
+            row["reason"],
+        ]
+        for row in frame.iloc[::-1].head(ROWS_MAX).to_dict("records")
+    ]
+    right = [Column(name, "right") for name in ("Units", "Entry price", "Exit price", "Profit", "Return")]
+    columns = [Column("Symbol"), Column("Entry"), Column("Exit"), Column("Side"), *right, Column("Closed by")]
+    return Table(columns, rows, f"The {len(rows):,} most recent of {len(frame):,} trades, at average cost", tall=True)
+
+
+def _months(result: PortfolioResult) -> Table:
+    frame = result.monthly_returns
+    strongest = float(np.nanquantile(np.abs(frame.to_numpy()), 0.95)) or 1.0
+
+    def cell(value: float) -> Cell | str:
+        if np.isnan(value):
+            return ""
+        return Cell(zero_without_sign(f"{100 * value:.1f}"), heat=float(np.clip(value / strongest, -1.0, 1.0)))
+
+    rows = [
+        [str(year), *(cell(value) for value in row)] for year, row in zip(frame.index, frame.to_numpy(), strict=True)
+    ]
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")
+    columns = [Column("Year"), *(Column(name, "right") for name in months)]
+    return Table(columns, rows, "Return per month and year, in percent")
+
+
+def _metrics(result: PortfolioResult) -> Section:
+    rows = [
+        [info.label, written(result.metrics[name], info.kind), info.definition]
+        for name, info in METRIC_INFO.items()
+        if name in result.metrics
+    ]
+    columns = [Column("Metric"), Column("Account", "right"), Column("Definition", "text")]
+    return Section("Metrics", [Table(columns, rows, "Every metric and what it means")])

@@ -1,0 +1,291 @@
+"""The result of a backtest over several instruments: plain arrays, frames built when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from algotrendy.backtest.definitions import describe, written
+from algotrendy.domain.types import AnyArray, Float1D, Float2D, Int1D
+from algotrendy.kernels.portfolio_types import REASONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import plotly.graph_objects as go
+
+__all__ = ["PortfolioResult"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PortfolioResult:
+    """What one backtest over several instruments did, and what it was made of.
+
+    `backtest()` returns it for several instruments, and for target weights and explicit orders. The arrays below are
+    what the engine wrote; the frames (`equity`, `positions`, `orders`, ...) are built on first access.
+
+    Parameters
+    ----------
+    index : DatetimeIndex of shape (n_bars,)
+        The union of the stamps of all instruments.
+    symbols : tuple of str
+        One per instrument.
+    last_prices : float64 array of shape (n_bars, n_instruments)
+        The last close at the end of each bar, in currency per unit (multiplied, where there is a multiplier); 0.0
+        before an instrument's first bar.
+    equity_values, cash_values, gross_values : float64 array of shape (n_bars,)
+        Value of the account, cash, and sum of the magnitudes of all positions, at the end of each bar, in currency.
+    order_columns : mapping of str to array of shape (n_orders,)
+        `decided_at`, `filled_at` (bar positions), `instrument` (position in `symbols`), `units` (signed), `price`,
+        `commission`, `slippage` (currency), `reason` (position in `REASONS`). In the order of filling.
+    trade_columns : mapping of str to array of shape (n_trades,)
+        One per order that closed something: `instrument`, `entry_at`, `exit_at`, `side` (1 long, -1 short), `units`
+        (positive), `entry_price` (the average), `exit_price`, `pnl` (currency, net), `return_` (fraction),
+        `commission`, `borrow`, `reason`.
+    multipliers, borrow_values : float64 array of shape (n_instruments,)
+        What a unit is worth at a price of 1, and the borrow that each instrument has cost, in currency.
+    metrics : mapping of str to float, int or Timestamp
+        Names and definitions are those of one instrument. Read-only.
+    strategy : mapping
+        What decided: the JSON form of a strategy, or `{"kind": "weights"}`, `{"kind": "orders"}`, `{"kind": "arrays"}`.
+    params : mapping of str to float
+        Values of the strategy's parameters.
+    assumptions : mapping
+        Conventions and costs. Read-only.
+    ruined_at : Timestamp, optional
+        The bar at which nothing was left.
+    warnings : tuple of str
+        What a reader has to know before believing the numbers.
+    marks : array of int, optional
+        Bar positions of the valuation marks between which returns are taken; None: every bar.
+    requests : DataFrame, optional
+        Explicit orders as given, by time, with how each ended: `filled`, `cancelled`, `expired`, `refused`, `working`
+        or `placed`.
+
+    See Also
+    --------
+    algotrendy.backtest : run one.
+    """
+
+    index: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    last_prices: Float2D
+    equity_values: Float1D
+    cash_values: Float1D
+    gross_values: Float1D
+    order_columns: Mapping[str, AnyArray]
+    trade_columns: Mapping[str, AnyArray]
+    multipliers: Float1D
+    borrow_values: Float1D
+    metrics: Mapping[str, float | int | pd.Timestamp]
+    strategy: Mapping[str, Any]
+    params: Mapping[str, float]
+    assumptions: Mapping[str, Any]
+    ruined_at: pd.Timestamp | None = None
+    warnings: tuple[str, ...] = ()
+    marks: Int1D | None = None
+    requests: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions"):
+            object.__setattr__(self, name, MappingProxyType(getattr(self, name)))
+
+    # --- curves ---
+
+    @property
+    def cash(self) -> float:
+        """Initial cash, in currency."""
+        return float(self.assumptions["cash"])
+
+    @cached_property
+    def equity(self) -> pd.Series[float]:
+        """Value of the account at the end of each bar, in currency."""
+        return self._series(self.equity_values.copy(), "equity")
+
+    @cached_property
+    def cash_series(self) -> pd.Series[float]:
+        """Cash at the end of each bar, in currency; below zero is borrowed."""
+        return self._series(self.cash_values.copy(), "cash")
+
+    @cached_property
+    def valuation_marks(self) -> Int1D:
+        """Bar positions between which returns are taken."""
+        return np.arange(len(self.index), dtype=np.int64) if self.marks is None else self.marks
+
+    @cached_property
+    def returns(self) -> pd.Series[float]:
+        """Simple returns between valuation marks, as fractions; the first starts from the initial cash."""
+        from algotrendy.backtest.curves import returns_between
+
+        marks = self.valuation_marks
+        return self._series(returns_between(self.equity_values[marks], self.cash), "returns", marks)
+
+    @cached_property
+    def drawdown(self) -> pd.Series[float]:
+        """Loss from the running peak at the end of each bar, as a positive fraction."""
+        from algotrendy.backtest.curves import drawdown_of
+
+        return self._series(drawdown_of(self.equity_values, self.cash), "drawdown")
+
+    @cached_property
+    def exposure(self) -> pd.DataFrame:
+        """Value of all positions / equity at the end of each bar: `net` with signs, `gross` without."""
+        import pandas as pd
+
+        equity = np.where(self.equity_values > 0.0, self.equity_values, np.nan)
+        net = (self.equity_values - self.cash_values) / equity
+        return pd.DataFrame({"net": net, "gross": self.gross_values / equity}, index=self.index)
+
+    # --- frames by instrument ---
+
+    @cached_property
+    def positions(self) -> pd.DataFrame:
+        """Units of each instrument held at the end of each bar, negative for a short position."""
+        import pandas as pd
+
+        return pd.DataFrame(self._units, index=self.index, columns=list(self.symbols))
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Value of each position / equity at the end of each bar; NaN once nothing is left."""
+        import pandas as pd
+
+        equity = np.where(self.equity_values > 0.0, self.equity_values, np.nan)
+        values = self._units * self.last_prices / equity[:, None]
+        return pd.DataFrame(values, index=self.index, columns=list(self.symbols))
+
+    @cached_property
+    def orders(self) -> pd.DataFrame:
+        """One row per fill: times, `symbol`, `side` (BUY, SELL), `units` (positive), `price`, costs, `reason`."""
+        import pandas as pd
+
+        columns = self.order_columns
+        return pd.DataFrame(
+            {
+                "decided_at": self.index.take(columns["decided_at"]),
+                "filled_at": self.index.take(columns["filled_at"]),
+                "symbol": self._symbols_at(columns["instrument"]),
+                "side": np.where(columns["units"] > 0.0, "BUY", "SELL").astype(object),
+                "units": np.abs(columns["units"]),
+                "price": columns["price"].copy(),
+                "commission": columns["commission"].copy(),
+                "slippage": columns["slippage"].copy(),
+                "reason": np.array(REASONS, dtype=object)[columns["reason"]],
+            }
+        )
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """One row per order that closed something, at the average entry price of the position."""
+        import pandas as pd
+
+        columns = self.trade_columns
+        return pd.DataFrame(
+            {
+                "symbol": self._symbols_at(columns["instrument"]),
+                "entry_at": self.index.take(columns["entry_at"]),
+                "exit_at": self.index.take(columns["exit_at"]),
+                "side": np.where(columns["side"] > 0, "long", "short").astype(object),
+                "units": columns["units"].copy(),
+                "entry_price": columns["entry_price"].copy(),
+                "exit_price": columns["exit_price"].copy(),
+                "pnl": columns["pnl"].copy(),
+                "return": columns["return_"].copy(),
+                "commission": columns["commission"].copy(),
+                "borrow": columns["borrow"].copy(),
+                "bars_held": columns["exit_at"] - columns["entry_at"],
+                "reason": np.array(REASONS, dtype=object)[columns["reason"]],
+            }
+        )
+
+    @cached_property
+    def contributions(self) -> pd.DataFrame:
+        """What each instrument earned, in currency: `pnl` of closed trades, `open_pnl`, `costs`, and its `n_orders`."""
+        from algotrendy.backtest.portfolio.views import contributions_of
+
+        return contributions_of(self)
+
+    @cached_property
+    def monthly_returns(self) -> pd.DataFrame:
+        """Change of equity per calendar month (columns 1 to 12) and `year`, as fractions; one row per year."""
+        from algotrendy.backtest.curves import monthly_returns
+
+        return monthly_returns(self.equity_values, self.index, self.cash)
+
+    # --- ways to look at it ---
+
+    def summary(self) -> str:
+        """Return the result as a table of plain text, at most 80 columns wide."""
+        from algotrendy.backtest.portfolio.views import summary_text
+
+        return summary_text(self)
+
+    def plot(self) -> go.Figure:
+        """Return a Plotly figure: equity, drawdown, exposure, and the weights of the largest positions."""
+        from algotrendy.backtest.portfolio.views import overview_figure
+
+        return overview_figure(self)
+
+    def report(self, path: str | Path, title: str | None = None) -> Path:
+        """Write the result as one self-contained HTML file, and return its path.
+
+        Parameters
+        ----------
+        path : str or Path
+            An existing file is replaced.
+        title : str, optional
+            Default: what was done.
+
+        Raises
+        ------
+        InputError
+            If the folder of `path` does not exist.
+        """
+        from algotrendy.backtest.portfolio.report import write_report
+
+        return write_report(self, path, title=title)
+
+    def __repr__(self) -> str:
+        shown = ("total_return", "sharpe_ratio", "max_drawdown", "n_trades")
+        parts = [f"n_instruments={len(self.symbols):,}", f"n_bars={len(self.index):,}"]
+        parts += [f"{name}={written(self.metrics[name], describe(name).kind)}" for name in shown]
+        return f"PortfolioResult({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        from algotrendy.backtest.portfolio.views import summary_html
+
+        return summary_html(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = (getattr(self, field.name) for field in fields(self))
+        return (PortfolioResult, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values))
+
+    @cached_property
+    def _units(self) -> Float2D:
+        """Running sums of the fills of each instrument, in their order; flat is exactly zero where a fill says so."""
+        units = np.zeros((len(self.index), len(self.symbols)))
+        held = np.zeros(len(self.symbols))
+        columns = self.order_columns
+        filled, instrument, traded = columns["filled_at"], columns["instrument"], columns["units"]
+        edges = np.searchsorted(filled, np.arange(len(self.index) + 1))
+        for bar in range(len(self.index)):
+            start, end = edges[bar], edges[bar + 1]
+            if start < end:
+                np.add.at(held, instrument[start:end], traded[start:end])
+            units[bar] = held
+        return units
+
+    def _symbols_at(self, instruments: Int1D) -> AnyArray:
+        return np.array(self.symbols, dtype=object)[instruments]
+
+    def _series(self, values: Float1D, name: str, positions: Int1D | None = None) -> pd.Series[float]:
+        import pandas as pd
+
+        index = self.index if positions is None else self.index.take(positions)
+        return pd.Series(values, index=index, name=name)

@@ -1,0 +1,143 @@
+"""`backtest` for several instruments, for target weights and for explicit orders: one account, three routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from algotrendy.backtest.arguments import Runnable
+from algotrendy.backtest.portfolio.ledger import Ledger
+from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
+from algotrendy.backtest.portfolio.members import members_of, survivorship_warning
+from algotrendy.backtest.portfolio.orders import run_orders
+from algotrendy.backtest.portfolio.result import PortfolioResult
+from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of, run_signals, wishes_of
+from algotrendy.backtest.portfolio.weights import run_weights
+from algotrendy.backtest.run import check_size, described
+from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS
+from algotrendy.strategy import Signals
+from algotrendy.strategy.parameter import is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["backtest_orders", "backtest_signals", "backtest_weights"]
+
+
+def backtest_weights(
+    bars: Any,
+    weights: Any,
+    *,
+    rebalance: str | int | None = None,
+    tolerance: float = 0.0,
+    members: Any = None,
+    **options: Any,
+) -> PortfolioResult:
+    """Hold target weights; see `algotrendy.backtest`."""
+    account = account_of(as_panel(bars), **options)
+    inside = members_of(account, members)
+    ledger = run_weights(account, weights, rebalance=rebalance, tolerance=tolerance, members=inside)
+    told = {"rebalance": "at the given dates" if rebalance is None else rebalance, "tolerance": tolerance}
+    found = () if len(ledger.fills.places) else ("nothing was traded: all weights are zero or lie after the last fill",)
+    return _result(ledger, {"kind": "weights"}, told=told, warnings=(*_survivors(account, members), *found))
+
+
+def backtest_orders(bars: Any, orders: Any, **options: Any) -> PortfolioResult:
+    """Work explicit orders; see `algotrendy.backtest`."""
+    account = account_of(as_panel(bars), **options)
+    ledger, requests = run_orders(account, orders)
+    refused = int((requests["status"] == "refused").sum())
+    found: tuple[str, ...] = ()
+    if refused:
+        found = (
+            f"{refused:,} of {len(requests):,} orders were refused: there was no room for them in the account; see"
+            " result.requests, and raise cash or max_leverage, or lower the quantities",
+        )
+    return _result(ledger, {"kind": "orders"}, warnings=found, requests=requests)
+
+
+def backtest_signals(
+    strategy: Runnable,
+    bars: Any,
+    *,
+    max_positions: int | None = None,
+    rank: Any = None,
+    members: Any = None,
+    **options: Any,
+) -> PortfolioResult:
+    """Run one strategy on all instruments, with one account; see `algotrendy.backtest`."""
+    account = account_of(as_panel(bars), **options)
+    check_size(strategy, account.options.max_leverage)
+    params = {} if isinstance(strategy, Signals) else dict(strategy.parameters)
+    places = places_of(max_positions, account.n_instruments)
+    decided = decided_by(account, strategy, places)
+    ranks = rank_of(account, rank, params)
+    wishes = wishes_of(account, decided.words, ranks, members_of(account, members))
+    ledger = run_signals(account, decided, wishes, places)
+    told = {"max_positions": places, "rank": _rank_text(rank)}
+    numbers = {name: value for name, value in params.items() if is_number(value)}
+    found = _survivors(account, members)
+    if not len(ledger.fills.places):
+        found = (*found, "nothing was traded: no entry was ever true, or there was no size for it")
+    return _result(ledger, described(strategy), params=numbers, told=told, warnings=found)
+
+
+def _survivors(account: Account, members: Any) -> tuple[str, ...]:
+    return survivorship_warning(account) if members is None else ()
+
+
+def _rank_text(rank: Any) -> str:
+    if rank is None:
+        return "none: by the order of instruments"
+    return rank if isinstance(rank, str) else "a frame"
+
+
+def _result(
+    ledger: Ledger,
+    strategy: dict[str, Any],
+    *,
+    params: Mapping[str, float] | None = None,
+    told: Mapping[str, Any] | None = None,
+    warnings: tuple[str, ...] = (),
+    requests: pd.DataFrame | None = None,
+) -> PortfolioResult:
+    account = ledger.account
+    index, ruined_at = account.panel.index, ledger.ruined_at
+    return PortfolioResult(
+        index=index,
+        symbols=account.panel.symbols,
+        last_prices=account.columns.mark.T,
+        equity_values=ledger.curve[EQUITY],
+        cash_values=ledger.curve[CASH],
+        gross_values=ledger.curve[GROSS],
+        order_columns=ledger.order_columns,
+        trade_columns=ledger.trade_columns,
+        multipliers=account.multipliers,
+        borrow_values=ledger.borrow,
+        metrics=_metrics(ledger),
+        strategy=strategy,
+        params=params or {},
+        assumptions={**account.assumptions, **(told or {})},
+        ruined_at=None if ruined_at is None else index[ruined_at],
+        warnings=(*account.warnings, *warnings),
+        marks=account.options.marks,
+        requests=requests,
+    )
+
+
+def _metrics(ledger: Ledger) -> dict[str, Any]:
+    import pandas as pd
+
+    metrics, moments = ledger.metrics()
+    index = ledger.account.panel.index
+    start, valley, end = (pd.NaT if at is None else index[max(at, 0)] for at in moments)
+    return {
+        **metrics,
+        "max_drawdown_start": start,
+        "max_drawdown_valley": valley,
+        "max_drawdown_end": end,
+        "start": index[0],
+        "end": index[-1],
+        "n_bars": len(index),
+        "periods_per_year": ledger.account.options.periods_per_year,
+    }

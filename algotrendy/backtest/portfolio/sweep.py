@@ -1,0 +1,200 @@
+"""Sweeps of text strategies over several instruments with one account.
+
+Conditions are evaluated instrument by instrument for many sets of parameters, so that each series is computed once;
+then the account of each set is run as a single backtest would be, on bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
+from algotrendy.backtest.portfolio.members import members_of
+from algotrendy.backtest.portfolio.signals import (
+    Decided,
+    level_table,
+    places_of,
+    rank_of,
+    run_signals,
+    wishes_of,
+)
+from algotrendy.backtest.sweep.grid import Grid
+from algotrendy.backtest.sweep.series import SeriesShelf, Source, grid_codes
+from algotrendy.domain.types import Float2D, Int1D
+from algotrendy.kernels.portfolio_types import Levels
+from algotrendy.kernels.statistics_names import METRICS
+from algotrendy.strategy.inputs import level_values
+from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_number
+from algotrendy.strategy.parameter import LEVELS
+
+if TYPE_CHECKING:
+    from algotrendy.strategy import Strategy
+
+__all__ = ["PanelSweep"]
+
+_WORDS_BYTES_MAX = 192 * 2**20
+"""So much memory the conditions of one chunk of sets may take."""
+
+_TABLES_MAX = 4
+"""So many levels and ranks by bar and instrument are kept for sets to come."""
+
+
+class PanelSweep:
+    """Runs chunks of combinations of one text strategy over several instruments.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        What is swept.
+    grid : Grid
+        The combinations: parameters, levels and costs.
+    bars : Panel, mapping or DataFrame
+        The instruments.
+    options : mapping
+        Those of `backtest`, with `max_positions`, `rank` and `members`.
+    """
+
+    def __init__(self, strategy: Strategy, grid: Grid, bars: Any, options: Mapping[str, Any]) -> None:
+        from algotrendy.expressions import SignalPlan
+
+        own = dict(options)
+        self._rank, max_positions, members = (own.pop(name, None) for name in ("rank", "max_positions", "members"))
+        self._strategy, self._grid, self._own, self._panel = strategy, grid, own, as_panel(bars)
+        self.account = account_of(self._panel, **own)
+        self._accounts: dict[float, Account] = {}
+        self._places = places_of(max_positions, self.account.n_instruments)
+        self._members = members_of(self.account, members)
+        self._plan = SignalPlan(strategy.conditions, varying=set(grid.names) & set(strategy.parameters))
+        self._sides = 4 if strategy.short_entry is not None else 2
+        self._tables: dict[tuple[Any, ...], Float2D] = {}
+        self._plan.check_parts(
+            self._values(np.arange(len(grid)), self.account.settings[0].context.constants), len(grid)
+        )
+
+    def chunks(self) -> list[Int1D]:
+        """Cut the combinations into chunks; those that share their conditions stand together."""
+        signal = grid_codes(self._grid, sorted(self._plan.parameters))
+        order = np.lexsort((signal, grid_codes(self._grid, ["borrow"])))
+        account = self.account
+        of_one = 8 * self._sides * account.n_instruments * -(-account.n_bars // 64)
+        size = max(1, _WORDS_BYTES_MAX // of_one)
+        return [order[first : first + size] for first in range(0, len(order), size)]
+
+    def run(self, places: Int1D) -> Float2D:
+        """Return the metrics of combinations, one row each."""
+        first, inverse = np.unique(
+            grid_codes(self._grid, sorted(self._plan.parameters))[places], return_index=True, return_inverse=True
+        )[1:]
+        words = self._conditions(places[first])
+        out = np.empty((len(places), len(METRICS)))
+        wishes, before = None, (-1, "")
+        for row in np.argsort(inverse, kind="stable").tolist():
+            combination = self._grid.combination(int(places[row]))
+            account = self._account_for(combination)
+            chosen = self._strategy.with_params(
+                **{name: value for name, value in combination.items() if name not in _COSTS}
+            )
+            own = words[inverse[row]]
+            now = (int(inverse[row]), self._rank_key(chosen))
+            if wishes is None or now != before:
+                wishes, before = wishes_of(account, own, self._ranks(account, chosen), self._members), now
+            ledger = run_signals(
+                account, Decided(own, self._levels(account, chosen), _kind(chosen)), wishes, self._places
+            )
+            metrics = ledger.metrics()[0]
+            out[row] = [metrics[name] for name in METRICS]
+        return out
+
+    def _conditions(self, places: Int1D) -> NDArray[np.uint64]:
+        """Return the conditions of sets, shape (n_sets, n_sides, n_instruments, n_words)."""
+        from algotrendy.kernels.portfolio_sweep import Conditions, evaluate_sets
+
+        account, plan = self.account, self._plan
+        grid = replace(self._grid, index=self._grid.index[places])
+        everything = np.arange(len(places))
+        sources = [Source(leaf, grid_codes(grid, leaf.parameters)) for leaf in plan.leaves]
+        words = np.zeros((len(places), self._sides, account.n_instruments, -(-account.n_bars // 64)), np.uint64)
+        for j, (setting, rows) in enumerate(zip(account.settings, account.rows, strict=True)):
+            bound = SeriesShelf(sources, grid, plan, self._strategy, setting).bind(everything)
+            scalars = plan.scalar_table(self._values(places, setting.context.constants), len(places))
+            given = Conditions(
+                plan.program,
+                bound.addresses,
+                plan.scratch(len(rows)),
+                np.ascontiguousarray(bound.rows),
+                np.ascontiguousarray(scalars),
+            )
+            evaluate_sets(given, rows[:0] if len(rows) == account.n_bars else rows, j, words)
+        return words
+
+    def _values(self, places: Int1D, constants: Mapping[str, float]) -> Mapping[str, Any]:
+        varied = {name: self._grid.column(name)[places].astype(np.float64) for name in self._grid.names}
+        return {**self._strategy.parameters, **constants, **varied}
+
+    def _account_for(self, combination: Mapping[str, Any]) -> Account:
+        """Return the account with the costs of a combination."""
+        account = self.account
+        if "borrow" in combination:
+            borrow = float(combination["borrow"])
+            if borrow not in self._accounts:
+                self._accounts[borrow] = account_of(self._panel, **{**self._own, "borrow": borrow})
+            account = self._accounts[borrow]
+        replaced = {
+            name: np.full(account.n_instruments, float(combination[key]))
+            for key, name in (("commission", "rate"), ("slippage", "slippage"))
+            if key in combination
+        }
+        return replace(account, terms=account.terms._replace(**replaced)) if replaced else account
+
+    def _rank_key(self, chosen: Strategy) -> str:
+        return repr(sorted(chosen.parameters.items())) if isinstance(self._rank, str) else ""
+
+    def _ranks(self, account: Account, chosen: Strategy) -> Float2D:
+        used = {name: value for name, value in chosen.parameters.items() if name in _words_in(self._rank)}
+        return self._kept(("rank", tuple(used.items())), lambda: rank_of(account, self._rank, dict(chosen.parameters)))
+
+    def _levels(self, account: Account, chosen: Strategy) -> Levels:
+        tables = {name: self._level(account, chosen, name) for name in LEVELS}
+        return Levels(**tables)
+
+    def _level(self, account: Account, chosen: Strategy, name: str) -> Float2D:
+        given, expression = getattr(chosen, name), chosen.level_expressions.get(name)
+        if expression is None:
+            if given is None and name == "size":
+                return np.array([[1.0 / self._places]])
+            return np.array([[level_number(given)]])
+        values = tuple(sorted((key, chosen.parameters[key]) for key in expression.parameters))
+
+        def table() -> Float2D:
+            return level_table(
+                account,
+                [level_values(expression, each.arrays, chosen.parameters, each.context) for each in account.settings],
+            )
+
+        return self._kept((name, values), table)
+
+    def _kept(self, key: tuple[Any, ...], make: Any) -> Float2D:
+        """Return a table that was made before, or make it."""
+        if key not in self._tables:
+            for old in list(self._tables)[: 1 + len(self._tables) - _TABLES_MAX]:
+                self._tables.pop(old, None)
+            self._tables[key] = make()
+        return self._tables[key]
+
+
+_COSTS = ("commission", "slippage", "borrow")
+
+
+def _words_in(text: Any) -> frozenset[str]:
+    import re
+
+    return frozenset(re.findall(r"[A-Za-z_]\w*", text)) if isinstance(text, str) else frozenset()
+
+
+def _kind(strategy: Strategy) -> int:
+    return FIXED_UNITS if isinstance(strategy.size, FixedUnits) else FRACTION

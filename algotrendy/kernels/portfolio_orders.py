@@ -1,0 +1,313 @@
+"""Explicit orders of many instruments in one account: market, limit and stop, with parents and groups.
+
+The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_orders.py` says the same
+plainly. Only working orders are looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from algotrendy.kernels._jit import jit
+from algotrendy.kernels._part import part
+from algotrendy.kernels._portfolio import book, commission_of, worth
+from algotrendy.kernels.orders import TOLERANCE
+from algotrendy.kernels.orders_types import NEXT_OPEN, SAME_CLOSE
+from algotrendy.kernels.portfolio_types import (
+    CASH,
+    EQUITY,
+    GROSS,
+    LIMIT,
+    MARKET,
+    NO_ROOM,
+    ROUNDING,
+    STOP_ORDER,
+    Venue,
+)
+from algotrendy.kernels.portfolio_weights import borrow_fees, close_all, close_ended
+
+PLACED, WORKING, FILLED, CANCELLED, EXPIRED, REFUSED = range(6)
+STATUS = ("placed", "working", "filled", "cancelled", "expired", "refused")
+OPEN, INSIDE, CLOSE = 0, 1, 2
+
+
+class Requests(NamedTuple):
+    """Orders by the bar at whose end they are placed; shape (n_orders,) each. -1 stands for none."""
+
+    placed_at: NDArray[np.int64]
+    instrument: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    """MARKET, LIMIT or STOP_ORDER."""
+    units: NDArray[np.float64]
+    price: NDArray[np.float64]
+    is_day: NDArray[np.bool_]
+    parent: NDArray[np.int64]
+    group: NDArray[np.int64]
+    first_child: NDArray[np.int64]
+    next_child: NDArray[np.int64]
+    """The next order with the same parent."""
+    first_of_group: NDArray[np.int64]
+    """By the number of a group."""
+    next_of_group: NDArray[np.int64]
+    sessions: NDArray[np.int64]
+    """Shape (n_bars,): the number of each bar's session."""
+
+
+class Desk(NamedTuple):
+    """Where orders stand: one value per order, and the list of those that work, in order."""
+
+    status: NDArray[np.int64]
+    from_bar: NDArray[np.int64]
+    born_inside: NDArray[np.int64]
+    session: NDArray[np.int64]
+    working: NDArray[np.int64]
+    born: NDArray[np.int64]
+    """Started since the list was last brought up to date."""
+    counts: NDArray[np.int64]
+    """How many work, how many are born."""
+    units: NDArray[np.float64]
+    """Per instrument."""
+
+
+@jit(error_model="numpy")
+def start(desk: Desk, k: int, from_bar: int, inside: int) -> None:
+    """Let an order work from a bar on."""
+    desk.status[k], desk.from_bar[k], desk.born_inside[k] = WORKING, from_bar, inside
+    desk.born[desk.counts[1]] = k
+    desk.counts[1] += 1
+
+
+@jit(error_model="numpy")
+def refresh(desk: Desk) -> None:
+    """Bring the list of working orders up to date, in order."""
+    kept, working = 0, desk.working
+    for k in working[: desk.counts[0]]:
+        if desk.status[k] == WORKING:
+            working[kept] = k
+            kept += 1
+    for number in range(desk.counts[1]):
+        k, at = desk.born[number], kept
+        while at > 0 and working[at - 1] > k:
+            working[at] = working[at - 1]
+            at -= 1
+        working[at] = k
+        kept += 1
+    desk.counts[0], desk.counts[1] = kept, 0
+
+
+@jit(error_model="numpy")
+def end(desk: Desk, requests: Requests, k: int, status: int) -> None:
+    """End an order without a fill; what waits for it is cancelled, and what waits for that."""
+    desk.status[k] = status
+    at = k
+    while True:  # down to the children first, then across, then up again
+        child = requests.first_child[at]
+        while child >= 0 and desk.status[child] != PLACED:
+            child = requests.next_child[child]
+        if child >= 0:
+            desk.status[child] = CANCELLED
+            at = child
+            continue
+        if at == k:
+            return
+        at = requests.parent[at]
+
+
+@part
+def reached(requests: Requests, k: int, low: float, high: float) -> bool:
+    """Return whether prices between low and high touch the price of a limit or stop order."""
+    price, kind = requests.price[k], requests.kind[k]
+    falls, rises = low <= price + TOLERANCE * abs(price), high >= price - TOLERANCE * abs(price)
+    buys = requests.units[k] > 0.0
+    if kind == LIMIT:
+        return bool(falls if buys else rises)
+    return bool(kind == STOP_ORDER and (rises if buys else falls))
+
+
+@jit(error_model="numpy")
+def fits(
+    j: int, order: tuple[float, float, int], prices: NDArray[np.float64], account: tuple[float, Desk], venue: Venue
+) -> bool:
+    """Return whether the part that opens fits into the room that the part that closes leaves.
+
+    `order` is units, price and kind; `account` is cash and desk.
+    """
+    units, price, kind = order
+    cash, desk = account
+    terms, held = venue.terms, desk.units[j]
+    closes = min(abs(held), abs(units)) if held * units < 0.0 else 0.0
+    opens = abs(units) - closes
+    if opens == 0.0:
+        return True
+    sign = 1.0 if units > 0.0 else -1.0
+    fill_price = price * (1.0 + sign * (0.0 if kind == LIMIT else terms.slippage[j]))
+    value, gross = worth(desk.units, prices)
+    paid = commission_of(terms, j, closes, fill_price) if closes > 0.0 else 0.0
+    equity = cash - sign * closes * fill_price - paid + value + sign * closes * prices[j]
+    room = venue.rules.max_leverage * equity - (gross - closes * prices[j])
+    cost = opens * fill_price + commission_of(terms, j, opens, fill_price)
+    return bool(equity > 0.0 and cost <= room + NO_ROOM * abs(equity))
+
+
+@jit(error_model="numpy")
+def fill(
+    k: int, at: tuple[int, int, float], account: tuple[float, int, Desk], requests: Requests, venue: Venue
+) -> tuple[float, int]:
+    """Fill an order, or refuse it; return cash and rows. `at` is bar, moment and price before slippage."""
+    bar, moment, price = at
+    cash, row, desk = account
+    market, j, units = venue.market, requests.instrument[k], requests.units[k]
+    kind = requests.kind[k]
+    prices = market.mark[bar] if moment == CLOSE else market.at_open[bar]
+    if not fits(j, (units, price, kind), prices, (cash, desk), venue):
+        end(desk, requests, k, REFUSED)
+        return cash, row
+    held, placed_at = desk.units[j], requests.placed_at[k]
+    if held * units < 0.0 and abs(units) > abs(held):
+        cash = book(venue.fills, row, (placed_at, bar, j, kind), (-held, price, cash), venue.terms)
+        row += 1
+        units += held
+        desk.units[j] = 0.0
+    cash = book(venue.fills, row, (placed_at, bar, j, kind), (units, price, cash), venue.terms)
+    row += 1
+    desk.units[j] += units
+    desk.status[k] = FILLED
+    if requests.group[k] >= 0:
+        other = requests.first_of_group[requests.group[k]]
+        while other >= 0:
+            if desk.status[other] <= WORKING and requests.parent[other] != k:
+                end(desk, requests, other, CANCELLED)
+            other = requests.next_of_group[other]
+    later = int(moment == CLOSE)
+    child = requests.first_child[k]
+    while child >= 0:
+        if desk.status[child] == PLACED and requests.placed_at[child] < bar + later:
+            start(desk, child, bar + later, bar if moment == INSIDE else -1)
+            if later == 0:
+                desk.session[child] = requests.sessions[bar]
+        child = requests.next_child[child]
+    return cash, row
+
+
+@jit(error_model="numpy")
+def sweep(
+    now: tuple[int, int, int], account: tuple[float, int, Desk], requests: Requests, venue: Venue
+) -> tuple[float, int, bool]:
+    """Go once through the working orders, sales first, and fill what can be; return cash, rows, whether any was tried.
+
+    `now` is bar, moment and kind; inside a bar kind is that of the orders, LIMIT or STOP_ORDER, negative for those
+    alone whose parent was filled inside this bar. At the open, MARKET says that market orders are filled too.
+    """
+    bar, moment, kind = now
+    cash, row, desk = account
+    market, tried = venue.market, False
+    refresh(desk)
+    for side in range(2):
+        for number in range(desk.counts[0]):
+            k = desk.working[number]
+            j = requests.instrument[k]
+            if (requests.units[k] > 0.0) == (side == 0) or desk.status[k] != WORKING or not market.valid[bar, j]:
+                continue
+            if desk.from_bar[k] > bar:
+                continue
+            low, high, price = market.low[bar, j], market.high[bar, j], requests.price[k]
+            if moment == INSIDE:
+                if requests.kind[k] != abs(kind) or (desk.born_inside[k] == bar) != (kind < 0):
+                    continue
+            elif moment == OPEN:
+                low = high = price = market.at_open[bar, j]
+            else:
+                price = market.mark[bar, j]
+            at_market = requests.kind[k] == MARKET and kind == MARKET and moment != INSIDE
+            if at_market or (moment != CLOSE and reached(requests, k, low, high)):
+                cash, row = fill(k, (bar, moment, price), (cash, row, desk), requests, venue)
+                tried = True
+    return cash, row, tried
+
+
+@jit(error_model="numpy")
+def expire(desk: Desk, requests: Requests, bar: int, valid: NDArray[np.bool_]) -> None:
+    """End DAY orders whose first session is over; note the session of those that begin to work."""
+    refresh(desk)
+    for number in range(desk.counts[0]):
+        k = desk.working[number]
+        if desk.status[k] == WORKING and desk.from_bar[k] <= bar and valid[requests.instrument[k]]:
+            if desk.session[k] < 0:
+                desk.session[k] = requests.sessions[bar]
+            if requests.is_day[k] and desk.session[k] != requests.sessions[bar]:
+                end(desk, requests, k, EXPIRED)
+
+
+@jit(error_model="numpy")
+def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -> int:
+    """Place the orders of a bar; return the first one of a later bar."""
+    while first < requests.placed_at.size and requests.placed_at[first] <= bar:
+        k, parent = first, requests.parent[first]
+        first += 1
+        if desk.status[k] != PLACED:
+            continue
+        from_bar = bar if at_once and requests.kind[k] == MARKET else bar + 1
+        if parent < 0 or desk.status[parent] == FILLED:
+            start(desk, k, from_bar, -1)
+        elif desk.status[parent] > FILLED:
+            end(desk, requests, k, CANCELLED)
+    return first
+
+
+@jit(error_model="numpy")
+def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: Venue) -> tuple[float, int]:
+    """Fill what can be filled at the open and inside a bar; return cash and rows."""
+    cash, row, desk = account
+    expire(desk, requests, bar, venue.market.valid[bar])
+    kind: Any = np.int64(MARKET if venue.rules.fill == NEXT_OPEN else LIMIT)
+    tried = True
+    while tried and desk.counts[0] + desk.counts[1] > 0:
+        cash, row, tried = sweep((bar, OPEN, kind), (cash, row, desk), requests, venue)
+    cash, row, stopped = sweep((bar, INSIDE, STOP_ORDER), (cash, row, desk), requests, venue)
+    cash, row, tried = sweep((bar, INSIDE, LIMIT), (cash, row, desk), requests, venue)
+    tried = tried or stopped
+    while tried:
+        cash, row, tried = sweep((bar, INSIDE, -STOP_ORDER), (cash, row, desk), requests, venue)
+    return cash, row
+
+
+@jit(error_model="numpy")
+def walk_orders(
+    venue: Venue, requests: Requests, curve: NDArray[np.float64], status: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Write fills, the curve (equity, cash, gross exposure) and the status of each order.
+
+    Returns
+    -------
+    n_fills, ruined_at : int
+        Rows written (two per order, and two per instrument, at most), and the bar of ruin, or -1.
+    """
+    market, rules = venue.market, venue.rules
+    (n_bars, n), n_orders = market.mark.shape, status.size
+    numbers = np.full((5, n_orders + 1), -1)
+    status[:] = PLACED
+    desk = Desk(status, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], np.zeros(2, np.int64), np.zeros(n))
+    cash, row, first, ended, ruined_at, value, gross = rules.cash, 0, 0, 0, -1, 0.0, 0.0
+    at_once, units = rules.fill == SAME_CLOSE, desk.units
+    for t in range(n_bars):
+        if ruined_at < 0:
+            cash, row, ended = close_ended(t, ended, (cash, row), units, venue)
+            if t > 0 and gross > 0.0:
+                cash -= borrow_fees(units, market.mark[t - 1], market.valid[t], venue.terms)
+            if desk.counts[0] + desk.counts[1] > 0:
+                cash, row = work(t, (cash, row, desk), requests, venue)
+            if at_once:
+                first = place(desk, requests, t, first, True)
+            if rules.fill != NEXT_OPEN:
+                cash, row, _ = sweep((t, CLOSE, MARKET), (cash, row, desk), requests, venue)
+            value, gross = worth(units, market.mark[t])
+            if cash + value <= ROUNDING * gross:
+                cash, row = close_all(t, (cash, row), units, venue)
+                ruined_at, value, gross = t, 0.0, 0.0
+            elif not at_once:
+                first = place(desk, requests, t, first, False)
+        curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + value, cash, gross
+    return row, ruined_at
