@@ -26,7 +26,7 @@ def run(script: str, folder: Path) -> Any:
     """Run a script in a process of its own, whose Ray ends with it, and return what it prints."""
     answer = subprocess.run(
         [sys.executable, "-c", HEAD + textwrap.dedent(script), str(folder)],
-        capture_output=True, text=True, timeout=170, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"},
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr[-3000:]
