@@ -110,7 +110,10 @@ def ledger_from(
     elif set(columns) >= _TRADES_BACKTESTING:
         fills, name = _of_backtesting(columns, bars), name or "backtesting.py"
     else:
-        fills, name = _of_executions(frame, columns, bars), name or "the list"
+        fills, name = (
+            _of_executions(frame, columns, bars),
+            name or ("vectorbt" if "order id" in columns else "the list"),
+        )
     fills.sort(key=lambda fill: fill.filled_at)
     return Ledger(name=name, cash=float(cash), fills=tuple(fills), bars=bars, final_equity=final_equity)
 
@@ -277,7 +280,8 @@ def _moments(values: Sequence[Any], bars: pd.DataFrame) -> list[Any]:
     import pandas as pd
 
     try:
-        found = pd.DatetimeIndex(pd.to_datetime(list(values)))
+        texts = any(isinstance(value, str) for value in values)
+        found = pd.DatetimeIndex(pd.to_datetime(list(values), format="ISO8601" if texts else None))
     except (ValueError, TypeError) as error:
         raise InputError(
             f"the times of the list cannot be read ({error}); give timestamps such as 2024-03-01"

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from algotrendy.backtest.definitions import moment_text as _when
 from algotrendy.backtest.difference.ledger import Ledger
 from algotrendy.backtest.difference.matching import Joint, JointEpisode, joined
 from algotrendy.backtest.difference.positions import Leg, Positions, positions_of, same
@@ -149,21 +150,21 @@ def _lone_leg(joint: Joint, done: Collection[str], a: Positions, b: Positions) -
     leg = joint.known
     if mine and "data" in done:
         leg = replace(leg, quoted=joint.data_quoted)
-    habits, changes = (b, True) if mine else (a, False)
+    own, foreign = (a, b) if mine else (b, a)
     for name in ("fill price", "fees", "sizing"):
-        if (name in done) == changes:
-            leg = _by_habit(leg, name, habits)
+        if (name in done) == mine:
+            leg = _by_habit(leg, name, own, foreign)
     return leg
 
 
-def _by_habit(leg: Leg, name: str, habits: Positions) -> Leg:
-    """Return a fill as the other account would have done it, as far as that does all in one way."""
-    if name == "fill price" and habits.worse is not None and leg.reason != "target":
-        return replace(leg, slip=1.0 + leg.side * habits.worse)
-    if name == "fees" and habits.fee is not None:
-        return replace(leg, fee=habits.fee)
-    if name == "sizing" and habits.size is not None and leg.opens:
-        return replace(leg, size=habits.size)
+def _by_habit(leg: Leg, name: str, own: Positions, foreign: Positions) -> Leg:
+    """Return a fill as the other account would have done it, as far as both do all in one way."""
+    if name == "fill price" and own.worse is not None and foreign.worse is not None and leg.reason != "target":
+        return replace(leg, slip=1.0 + leg.side * foreign.worse)
+    if name == "fees" and own.fee is not None and foreign.fee is not None:
+        return replace(leg, fee=foreign.fee)
+    if name == "sizing" and own.size is not None and foreign.size is not None and leg.opens:
+        return replace(leg, size=foreign.size)
     return leg
 
 
@@ -185,7 +186,7 @@ def _touches(joint: Joint, name: str) -> bool:
                 joint.moved is None and not same(joint.data_quoted, b.quoted, 1e-12)
             )
         case "fees":
-            return a.fee != b.fee
+            return not same(a.fee.charge(b.units, b.price), b.fee.charge(b.units, b.price))
         case "sizing":
             return a.size != b.size
         case "borrow":
@@ -202,9 +203,9 @@ def _ledger_evidence(name: str, a: Ledger, b: Ledger) -> str:
     if name == "initial cash" and a.cash != b.cash:
         return f"{b.name} began with {b.cash:,.2f} instead of {a.cash:,.2f}"
     if name == "first bar" and a.stamps[0] != b.stamps[0]:
-        return f"{b.name} begins on {b.bars.index[0]}, {a.name} on {a.bars.index[0]}"
+        return f"{b.name} begins on {_when(b.bars.index[0])}, {a.name} on {_when(a.bars.index[0])}"
     if name == "data" and a.stamps[-1] != b.stamps[-1]:
-        return f"{b.name} ends on {b.bars.index[-1]}, {a.name} on {a.bars.index[-1]}"
+        return f"{b.name} ends on {_when(b.bars.index[-1])}, {a.name} on {_when(a.bars.index[-1])}"
     return ""
 
 
@@ -214,7 +215,7 @@ def _fill_evidence(name: str, touched: Sequence[Joint]) -> str:
     first = touched[0]
     count = f"{len(touched):,} fill{'s' if len(touched) > 1 else ''}"
     words = _one(name, first)
-    when = f"first {first.known.at}" if len(touched) > 1 else f"{first.known.at}"
+    when = ("first " if len(touched) > 1 else "") + _when(first.known.at)
     return f"{count}, {when}{': ' if words else ''}{words}"
 
 
@@ -227,19 +228,19 @@ def _one(name: str, joint: Joint) -> str:
         return f"only {'the first' if b is None else 'the second'} {deed} {leg.units:,.6g} at {leg.price:,.6g}"
     match name:
         case "fill price" if not same(a.slip, b.slip, 1e-12):
-            return f"{b.worse:.4%} worse than quoted instead of {a.worse:.4%}"
+            return f"{100 * b.worse:.4g} % worse than quoted instead of {100 * a.worse:.4g} %"
         case "fill price":
             return f"quoted {b.quoted:,.6g} instead of {joint.data_quoted:,.6g}"
         case "data":
             return f"{joint.data_quoted:,.6g} on these bars instead of {a.quoted:,.6g}"
         case "fees":
-            paid = [leg.fee.charge(leg.units, leg.price) for leg in (a, b)]
-            return f"paid {paid[1]:,.2f} instead of {paid[0]:,.2f}"
+            paid = [leg.fee.charge(b.units, b.price) for leg in (a, b)]
+            return f"{paid[1]:,.2f} is paid for it instead of {paid[0]:,.2f}"
         case "sizing":
             return f"{b.units:,.6g} units instead of {a.units:,.6g}"
         case "borrow":
             return f"{b.borrow * b.units:,.2f} paid instead of {a.borrow * a.units:,.2f}"
-    return f"at {b.at} instead of {a.at}" if joint.moved else ""
+    return f"at {_when(b.at)} instead of {_when(a.at)}" if joint.moved else ""
 
 
 def _rest_evidence(a: Ledger, b: Ledger) -> str:

@@ -362,7 +362,7 @@ def _uniform(values: Sequence[float]) -> float | None:
 
 
 def _uniform_size(legs: Sequence[Leg]) -> Size | None:
-    if not legs:
+    if len(legs) < 2:  # one entry is no habit
         return None
     first = legs[0].size
     if all(

@@ -9,6 +9,7 @@ import numpy as np
 
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.curves import fees_of
+from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.difference.ledger import Fill, Ledger, stamps_of
 from algotrendy.backtest.difference.path import Part
 from algotrendy.backtest.repeat import can_repeat, options_of, repeat, strategy_of
@@ -203,7 +204,7 @@ def _steps(
         yield "initial cash", None, {"cash": other.cash}, f"cash {other.cash:,.2f} instead of {result.cash:,.2f}"
     same_first = bars.index[0] == result.bars.index[0]
     if not same_first:
-        text = f"bars from {bars.index[0]} instead of {result.bars.index[0]}"
+        text = f"bars from {moment_text(bars.index[0])} instead of {moment_text(result.bars.index[0])}"
         yield "first bar", _from_same_start(result.bars, bars), {}, text
     if not _same_bars(_from_same_start(result.bars, bars), bars):
         yield "data", bars, {}, _rows_text(result.bars, bars)
@@ -253,9 +254,13 @@ def _rows_text(bars: pd.DataFrame, other: pd.DataFrame) -> str:
     names = ["open", "high", "low", "close"]
     changed = (bars.loc[common, names].to_numpy() != other.loc[common, names].to_numpy()).any(axis=1)
     if changed.any():
-        return f"{int(changed.sum()):,} rows of the bars differ, the first {common[changed][0]}"
+        return f"{int(changed.sum()):,} rows of the bars differ, the first {moment_text(common[changed][0])}"
     alone = bars.index.symmetric_difference(other.index)
-    return f"{len(alone):,} bars are in one of the two alone, the last {alone[-1]}" if len(alone) else "volumes differ"
+    return (
+        f"{len(alone):,} bars are in one of the two alone, the last {moment_text(alone[-1])}"
+        if len(alone)
+        else "volumes differ"
+    )
 
 
 def _changed_fills(a: BacktestResult, b: BacktestResult) -> int:
