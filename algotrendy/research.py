@@ -15,14 +15,17 @@ from algotrendy.config import Settings
 from algotrendy.errors import DataError, InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from algotrendy.backtest.sweep import SweepResult
+    from algotrendy.backtest.verification import Verification
     from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
     from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
-__all__ = ["Workspace", "configure", "load", "optimize", "workspace"]
+__all__ = ["Workspace", "configure", "load", "optimize", "verify", "workspace"]
 
 
 @dataclass(frozen=True)
@@ -220,3 +223,46 @@ def optimize(
 
 
 optimize.__doc__ = _sweep.optimize.__doc__  # users ask this one for help; the parameters stand there once
+
+
+def verify(
+    file: str | Path, bars: pd.DataFrame | None = None, *, strategy: Any = None, chart: Any = None
+) -> Verification:
+    """Run the backtest of a passport again, and say whether the same comes out, or where not.
+
+    Parameters
+    ----------
+    file : str or Path
+        That `BacktestResult.passport` wrote.
+    bars : DataFrame, optional
+        The bars; needed unless they were a sample or synthetic ones, which are made again.
+    strategy : callable or Signals, optional
+        The Python function, or the signals, that decided. Code is never taken from the file.
+    chart : Chart, str, mapping or DataFrame, optional
+        The chart that the conditions were read on, if it was one.
+
+    Returns
+    -------
+    Verification
+        True if all is equal, bit for bit with the same versions of the libraries, else to 1e-9; printed, it says what
+        differs first and at which bar.
+
+    Raises
+    ------
+    DataError
+        If the file is no passport, or was changed after it was written; the message names the section.
+    InputError
+        If bars, function or chart are needed and not handed in.
+
+    Examples
+    --------
+    >>> import algotrendy as at, tempfile
+    >>> result = at.backtest(at.strategies.sma_cross(5, 20), at.sample("NASDAQ"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bool(verify(result.passport(f"{folder}/passport.json")))
+    True
+    """
+    from algotrendy.backtest.verification import verify_passport
+    from algotrendy.data.recipes import bars_of
+
+    return verify_passport(file, bars, strategy=strategy, chart=chart, fetch=bars_of)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.result import BacktestResult
-    from algotrendy.strategy import PythonStrategy, Strategy
+    from algotrendy.strategy import PythonStrategy, Signals, Strategy
 
 __all__ = ["can_repeat", "options_of", "repeat", "strategy_of"]
 
@@ -25,7 +25,7 @@ def repeat(
     result: BacktestResult,
     *,
     bars: pd.DataFrame | None = None,
-    strategy: Strategy | PythonStrategy | Callable[..., Any] | None = None,
+    strategy: Strategy | PythonStrategy | Signals | Callable[..., Any] | None = None,
     chart: Any = None,
     **changes: Any,
 ) -> BacktestResult:
@@ -36,8 +36,8 @@ def repeat(
     result : BacktestResult
     bars : DataFrame, optional
         In place of its own.
-    strategy : Strategy, PythonStrategy or callable, optional
-        A result holds a strategy made of texts, but no Python function: hand that in again.
+    strategy : Strategy, PythonStrategy, Signals or callable, optional
+        A result holds a strategy made of texts, but no Python function and no signals: hand those in again.
     chart : Chart, str, mapping or DataFrame, optional
         Needed again where the conditions were read on a chart.
     **changes
@@ -58,12 +58,15 @@ def repeat(
     True
     """
     from algotrendy.backtest.run import backtest
+    from algotrendy.strategy import Signals
 
     drawn_on = result.assumptions.get("chart")
     if drawn_on is not None and chart is None:
         raise InputError(f"the conditions were read on the chart {drawn_on}; hand it in again as chart=")
     chosen = result.bars if bars is None else bars
     options = options_of(result.assumptions, chosen) | changes
+    if isinstance(strategy, Signals):
+        return backtest(chosen, chart=chart, **vars(strategy), **options)
     return backtest(strategy_of(result.strategy, strategy), chosen, chart=chart, **options)
 
 

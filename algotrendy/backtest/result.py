@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from types import MappingProxyType
@@ -248,6 +248,39 @@ class BacktestResult:
         from algotrendy.backtest.storage import load
 
         return load(path)
+
+    def passport(
+        self,
+        path: str | Path,
+        *,
+        strategy: Callable[..., Any] | None = None,
+        trials: Any = None,
+        lookahead: Any = None,
+        fill_interval: Any = None,
+    ) -> Path:
+        """Write what another place needs to run this again and to see whether the same comes out; return the path.
+
+        `at.verify(path)` does that. See the page on passports for what the file holds.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of a JSON file; an existing one is replaced.
+        strategy : callable, optional
+            The Python function that decided, if it is not found by its name. Its name and the hash of its source are
+            written, no code.
+        trials, lookahead, fill_interval : mapping or object with `to_dict`, optional
+            What is known about them, in plain values: how often was tried, what was looked for, `fill_interval()`.
+
+        Raises
+        ------
+        InputError
+            If the function is not found by its name, a section is not plain, or the folder does not exist.
+        """
+        from algotrendy.backtest.passport import write_passport
+
+        sections = {"trials": trials, "lookahead": lookahead, "fill_interval": fill_interval}
+        return write_passport(self, path, strategy=strategy, **sections)
 
     def __repr__(self) -> str:
         shown = ("total_return", "sharpe_ratio", "max_drawdown", "n_trades")

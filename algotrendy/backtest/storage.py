@@ -173,22 +173,33 @@ def input_hash(result: BacktestResult) -> str:
 
     Stamps count in microseconds, so that it does not matter in which unit pandas keeps them.
     """
+    digest = hashlib.sha256()
+    _add_bars(digest, result.bars)
+    inputs = {name: to_plain(getattr(result, name)) for name in ("strategy", "params", "assumptions")}
+    digest.update(json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+    return digest.hexdigest()
+
+
+def bars_hash(bars: pd.DataFrame) -> str:
+    """Return the SHA-256 over the stamps and columns of bars, as hexadecimal text; see `input_hash`."""
+    digest = hashlib.sha256()
+    _add_bars(digest, bars)
+    return digest.hexdigest()
+
+
+def _add_bars(digest: Any, bars: pd.DataFrame) -> None:
     import pandas as pd
 
-    digest = hashlib.sha256()
-    index = pd.DatetimeIndex(result.bars.index)
+    index = pd.DatetimeIndex(bars.index)
     digest.update(f"{index.tz}|{len(index)}".encode())
     digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
-    for name in sorted(result.bars.columns, key=str):
-        values = result.bars[name].to_numpy()
+    for name in sorted(bars.columns, key=str):
+        values = bars[name].to_numpy()
         digest.update(f"|{name}|".encode())
         if values.dtype.kind in "fiub":
             digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
         else:
             digest.update("\0".join(map(str, values.tolist())).encode())
-    inputs = {name: to_plain(getattr(result, name)) for name in ("strategy", "params", "assumptions")}
-    digest.update(json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
-    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
