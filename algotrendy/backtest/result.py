@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.fill_interval import FillInterval
     from algotrendy.backtest.report import SweepLike
 
 REASONS = ("entry", "exit", "stop", "trail", "target", "ruin")
@@ -248,6 +249,34 @@ class BacktestResult:
         from algotrendy.backtest.storage import load
 
         return load(path)
+
+    def fill_interval(self, *, strategy: Any = None, chart: Any = None) -> FillInterval:
+        """Run this again on the best and on the worst paths that the bars allow, and return both beside it.
+
+        Open, high, low and close do not say in which order prices came. Where that decides how a position is left (stop
+        and target in one bar, a trailing stop within the bar), every outcome is followed, and the runs with the largest
+        and the smallest final equity are kept.
+
+        Parameters
+        ----------
+        strategy : callable or Signals, optional
+            The Python function, or the signals, that decided, if it was not a strategy of texts.
+        chart : Chart, str, mapping or DataFrame, optional
+            The chart that the conditions were read on, if it was one.
+
+        Returns
+        -------
+        FillInterval
+            `best`, `stated`, `worst`, `ambiguous_share`, `table`, `summary()`.
+
+        Raises
+        ------
+        InputError
+            If it cannot be run again with what is there.
+        """
+        from algotrendy.backtest.fill_interval import fill_interval
+
+        return fill_interval(self, strategy=strategy, chart=chart)
 
     def passport(
         self,
