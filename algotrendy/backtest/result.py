@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from types import MappingProxyType
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.capacity import CapacityCurve
     from algotrendy.backtest.fill_interval import FillInterval
     from algotrendy.backtest.report import SweepLike
 
@@ -277,6 +278,39 @@ class BacktestResult:
         from algotrendy.backtest.fill_interval import fill_interval
 
         return fill_interval(self, strategy=strategy, chart=chart)
+
+    def capacity(
+        self, capital: Sequence[float], *, impact: float = 1.0, participation: float | None = 0.1
+    ) -> CapacityCurve:
+        """Return what this would have earned with more money, when its trades move the price and volume is limited.
+
+        Every order moves the price against itself by impact x volatility x sqrt(units / mean volume), both of the 20
+        bars before the fill. An entry takes no more than a share of the volume of its bar, and gives up the rest; an
+        exit leaves the rest at the closes of the following bars. Trades are those of this run: a stop is not moved by
+        a dearer entry.
+
+        Parameters
+        ----------
+        capital : sequence of float
+            Initial amounts, in currency.
+        impact : float
+            Coefficient of the square root law, about 1; 0.0 is none.
+        participation : float, optional
+            Largest share of the volume of a bar, in (0, 1]. None: no limit.
+
+        Returns
+        -------
+        CapacityCurve
+            `.table`, one row per capital, and `.plot()`.
+
+        Raises
+        ------
+        InputError
+            If the bars have no volume, or a number lies outside what it may be.
+        """
+        from algotrendy.backtest.capacity import capacity
+
+        return capacity(self, capital, impact=impact, participation=participation)
 
     def passport(
         self,
