@@ -36,7 +36,8 @@ class Plan:
     def run(self) -> at.BacktestResult:
         """Run it."""
         if self.signals:
-            return at.backtest(self.bars, **self.signals, **self.options)
+            levels = {name: getattr(self.strategy, name) for name in ("stop", "target", "trail", "size")}
+            return at.backtest(self.bars, **self.signals, **levels, **self.options)
         return at.backtest(self.strategy, self.bars, **self.options)
 
     def changed(self, **options: Any) -> Plan:
@@ -86,6 +87,8 @@ def base(rng: np.random.Generator) -> Plan:
         at.strategies.macd_long_short(),
         at.strategies.rsi_reversion(int(rng.integers(5, 15)), 35.0, 60.0),
     ][int(rng.integers(5))]
+    levels = [{}, {}, {"stop": 0.03}, {"trail": 0.05}, {"stop": 0.04, "target": 0.06}][int(rng.integers(5))]
+    strategy = strategy.with_params(**levels)
     options = {
         "commission": float(rng.choice([0.0, 0.0005, 0.001])),
         "slippage": float(rng.choice([0.0, 0.0002, 0.001])),
@@ -315,7 +318,7 @@ def _drawn(change: str, rng: np.random.Generator) -> Seeded | None:
     if change in LISTS:
         part, make = LISTS[change]
         if make is _gap_rule:
-            plan = replace(plan, strategy=plan.strategy.with_params(stop=0.03))
+            plan = replace(plan, strategy=plan.strategy.with_params(stop=0.03, trail=None, target=None))
         result = plan.run()
         orders = make(plan, result, rng)
         if orders is None or not len(orders):

@@ -14,7 +14,7 @@ from algotrendy.backtest.passport import read_passport, results_of, source_hash
 from algotrendy.backtest.plain import from_plain, to_plain
 from algotrendy.backtest.repeat import repeat
 from algotrendy.backtest.storage import bars_hash, library_versions
-from algotrendy.errors import DataError, InputError
+from algotrendy.errors import AlgotrendyError, DataError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,15 @@ def verify_passport(
     Equal bit for bit: the run gives what the passport says.
     """
     sections = read_passport(file)
-    found = _bars(sections["data"], bars, fetch)
+    try:
+        return _verified(sections, _bars(sections["data"], bars, fetch), strategy, chart)
+    except AlgotrendyError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise DataError(f"{Path(file).name} cannot be run ({error!r}); ask for the passport again") from error
+
+
+def _verified(sections: Mapping[str, Any], found: pd.DataFrame, strategy: Any, chart: Any) -> Verification:
     here = library_versions()
     stored = sections["versions"]
     versions = tuple(
@@ -174,18 +182,15 @@ def _run(sections: Mapping[str, Any], bars: pd.DataFrame, strategy: Any, chart: 
 
     Raises
     ------
-    DataError
-        If what the passport says cannot be run.
+    InputError
+        If what decided is not in the passport and was not handed in.
     """
     described = {name: value for name, value in from_plain(sections["definition"]).items() if name != "source_hash"}
     stored: Any = SimpleNamespace(strategy=described, assumptions=from_plain(sections["assumptions"]), bars=bars)
     if strategy is None and "schema" not in described:
         who = described.get("function", "signals that were handed in as arrays")
         raise InputError(f"this was decided by {who}, and no code is taken from a file; hand it in as strategy=")
-    try:
-        return repeat(stored, strategy=strategy, chart=chart)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"the passport cannot be run: {error!r}; ask for it again") from error
+    return repeat(stored, strategy=strategy, chart=chart)
 
 
 # --- what is not as it should be ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterator
@@ -173,3 +174,20 @@ def test_new_checksums_do_not_help_what_running_again_shows(passport: Path, scra
         return
     assert not found
     assert "Not equal" in str(found)
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_whatever_is_altered_with_new_checksums_no_error_is_unexpected(
+    passport: Path, scratch: Path, data: st.DataObject
+) -> None:
+    sections = read_passport(passport)
+    path = data.draw(st.sampled_from([path for path in leaves(sections) if path[0] != "results"]))
+    altered = copy.deepcopy(sections)
+    inner: Any = altered
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = data.draw(st.sampled_from([None, "", "x", -1, [], {}, {"$moment": "x"}, 1e-300, True]))
+    scratch.write_bytes(encoded(altered | {"checksums": checksums_of(altered)}))
+    with contextlib.suppress(AlgotrendyError):
+        verify(scratch)

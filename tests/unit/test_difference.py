@@ -153,6 +153,7 @@ def test_quantities_with_a_sign_need_no_side(run: at.BacktestResult) -> None:
         (lambda orders: orders.assign(symbol=["A", "B"] * (len(orders) // 2) + ["A"] * (len(orders) % 2)), "one instr"),
         (lambda orders: orders.assign(time="soon"), "cannot be read"),
         (lambda orders: orders.assign(time=pd.Timestamp("1990-01-01")), "before the first bar"),
+        (lambda orders: orders.assign(time=pd.Timestamp("2030-01-01")), "after the last bar"),
         (lambda orders: orders.assign(price=0.0), "a price above zero"),
         (lambda orders: orders.to_dict(), "give a BacktestResult, a Ledger, a frame"),
     ],
@@ -208,3 +209,91 @@ def test_an_account_that_is_ruined_still_adds_up() -> None:
     for other in (two, two.orders):
         report = explain_difference(one, other)
         assert sum(part.amount for part in report.parts) == pytest.approx(report.gap, rel=1e-9, abs=1e-6)
+
+
+def test_runs_that_have_no_bar_in_common_differ_by_data(run: at.BacktestResult) -> None:
+    later = run.bars.set_axis(run.bars.index + pd.Timedelta(days=3640), axis=0)
+    report = explain_difference(run, at.backtest(at.strategies.sma_cross(5, 20), later.iloc[20:], commission=0.001))
+    assert sum(part.amount for part in report.parts) == pytest.approx(report.gap, abs=1e-6)
+    assert report.largest.name == "data"
+
+
+def test_bars_with_and_without_a_zone_are_not_mixed(run: at.BacktestResult) -> None:
+    hourly = at.synthetic(n=300, seed=1, interval="1h", calendar="24/7")
+    with pytest.raises(InputError, match="time zone"):
+        explain_difference(run, at.backtest(at.strategies.sma_cross(5, 20), hourly))
+
+
+def test_times_within_bars_and_zones_are_read(run: at.BacktestResult) -> None:
+    orders = orders_of(run)
+    afternoon = orders.assign(time=orders["time"].dt.tz_localize("UTC") + pd.Timedelta(hours=15))
+    assert abs(explain_difference(run, afternoon).gap) < 1e-6
+    texts = orders.assign(time=orders["time"].astype(str))
+    assert abs(explain_difference(run, texts).gap) < 1e-6
+    with pytest.raises(InputError, match="cannot be read"):
+        explain_difference(run, orders.assign(time=orders["time"].dt.strftime("%d/%m/%Y")))
+
+
+# --- what other libraries hand over ---
+
+
+class FakePortfolio:
+    """What is asked of a vectorbt portfolio; the golden tests have real records."""
+
+    init_cash = 100_000.0
+
+    def __init__(self, run: at.BacktestResult) -> None:
+        columns = ["Timestamp", "Side", "Size", "Price", "Fees"]
+        frame = orders_of(run).set_axis(columns, axis=1).assign(Column=0)
+        self.orders = type("Orders", (), {"records_readable": frame})()
+        self.final = float(run.metrics["final_equity"])
+
+    def final_value(self) -> float:
+        return self.final
+
+
+def test_a_portfolio_brings_its_cash_and_its_end(run: at.BacktestResult) -> None:
+    report = explain_difference(run, FakePortfolio(run))
+    assert report.names[1] == "vectorbt"
+    assert report.end == run.metrics["final_equity"]
+    assert all(report.is_nothing(part) for part in report.parts)
+
+
+def test_stats_of_backtesting_bring_their_cash_and_their_end(run: at.BacktestResult) -> None:
+    trades = run.trades
+    frame = pd.DataFrame(
+        {
+            "Size": trades["units"],
+            "EntryPrice": trades["entry_price"],
+            "ExitPrice": trades["exit_price"],
+            "EntryTime": trades["entry_at"],
+            "ExitTime": trades["exit_at"],
+            "Commission": trades["commission"],
+        }
+    )
+    closed = run.cash + float(trades["pnl"].sum())
+    curve = pd.DataFrame({"Equity": [run.cash, closed]})
+    stats = pd.Series({"_trades": frame, "_equity_curve": curve, "Equity Final [$]": closed})
+    report = explain_difference(run, stats)
+    assert report.end == closed
+    assert abs(report.rest) < 1e-6
+    assert all(report.is_nothing(part) for part in report.parts if part.name not in ("missed trades", "fees"))
+
+
+def test_conventions_are_read_off_a_list(run: at.BacktestResult) -> None:
+    """Stops hang on the price of the entry: only running again puts what follows from it where it belongs."""
+    frame = at.synthetic(n=500, seed=21, volatility=0.4)
+    strategy = at.strategies.sma_cross(4, 15).with_params(stop=0.02)
+    own = at.backtest(strategy, frame)
+    other = at.backtest(strategy, frame, fill="next_close", slippage=0.001, commission=0.0005)
+    report = explain_difference(own, orders_of(other))
+    shown = {part.name for part in report.parts if not report.is_nothing(part)}
+    assert shown == {"fill price", "fees"}
+    again = explain_difference(own, other)
+    assert report.amount("fees") == pytest.approx(again.amount("fees"), rel=1e-6)
+
+
+def test_more_cash_with_the_same_units_is_nothing_but_cash(run: at.BacktestResult) -> None:
+    report = explain_difference(run, orders_of(run), cash=2 * run.cash)
+    assert report.amount("initial cash") == pytest.approx(run.cash)
+    assert report.amount("sizing") == pytest.approx(0.0, abs=1e-6)

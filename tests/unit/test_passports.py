@@ -151,3 +151,20 @@ def test_a_file_that_is_not_there_and_a_section_that_is_not_plain(bars: pd.DataF
         verify(tmp_path / "none.json")
     with pytest.raises(InputError, match="trials= holds what a file cannot"):
         at.backtest(at.strategies.sma_cross(3, 8), bars).passport(tmp_path / "p.json", trials={"a": object()})
+
+
+def test_the_fill_interval_goes_into_a_section_that_is_told_not_run(bars: pd.DataFrame, tmp_path: Path) -> None:
+    result = at.backtest(at.strategies.sma_cross(3, 8), bars, stop=0.01, target=0.01)
+    file = result.passport(tmp_path / "p.json", fill_interval=result.fill_interval())
+    content = read_passport(file)["fill_interval"]
+    assert content["worst"]["final_equity"] <= content["stated"]["final_equity"] <= content["best"]["final_equity"]
+    found = verify(file)
+    assert found
+    assert found.unchecked == ("fill_interval",)
+    assert "Not run again: fill_interval" in str(found)
+
+
+def test_a_lot_of_many_digits_comes_back(bars: pd.DataFrame, tmp_path: Path) -> None:
+    result = at.backtest(at.strategies.sma_cross(3, 8), bars, units="whole", lot_size=0.123456789)
+    assert result.assumptions["units"] == "whole lots of 0.123456789"
+    assert verify(result.passport(tmp_path / "p.json"))

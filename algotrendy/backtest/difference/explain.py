@@ -88,9 +88,10 @@ def explain_difference(
             given_cash=cash is not None,
             final_equity=final_equity,
         )
+    _check_zones(own, theirs)
     first, parts = own, list[Part]()
     if isinstance(result, BacktestResult) and can_repeat(result, strategy):
-        nearest, parts = reruns(result, other if isinstance(other, BacktestResult) else None, theirs.bars, strategy)
+        nearest, parts = reruns(result, other if isinstance(other, BacktestResult) else theirs, strategy)
         if parts:
             first = ledger_of(nearest, own.name, strategy=strategy)
     report = DifferenceReport(
@@ -114,6 +115,16 @@ def _refuse_list_options(bars: Any, cash: Any, final_equity: Any) -> None:
     for name, value in (("bars", bars), ("cash", cash), ("final_equity", final_equity)):
         if value is not None:
             raise InputError(f"{name}= belongs to a list of trades; a run brings its own, so leave it out")
+
+
+def _check_zones(own: Ledger, theirs: Ledger) -> None:
+    """Refuse bars of which one has a time zone and the other has none: nobody knows which stamp is which."""
+    zones = [str(getattr(ledger.bars.index, "tz", None)) for ledger in (own, theirs)]
+    if (zones[0] == "None") != (zones[1] == "None"):
+        raise InputError(
+            f"the bars of {own.name} have the time zone {zones[0]}, those of {theirs.name} {zones[1]}; give both dates "
+            "without a zone, or both instants in UTC"
+        )
 
 
 def _put_together(parts: list[Part]) -> tuple[Part, ...]:

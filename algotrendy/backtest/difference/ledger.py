@@ -84,7 +84,7 @@ class Ledger:
     Raises
     ------
     InputError
-        If a number is not finite or a price not above zero, or a fill lies before the first bar.
+        If a number is not finite or a price not above zero, or a fill lies outside the bars.
     """
 
     name: str
@@ -103,13 +103,17 @@ class Ledger:
             raise InputError(f"the cash of {self.name} is {self.cash!r}; give what it began with, in currency")
         if not len(self.bars):
             raise InputError(f"{self.name} has no bars; hand in the bars that it traded on as bars=")
-        first = self.bars.index[0]
+        first, last = self.bars.index[0], self.bars.index[-1]
+        gaps = np.diff(self.stamps)
+        longest = int(gaps.max()) if gaps.size else 0
         for number, fill in enumerate(self.fills):
             self._check(fill, number)
-            if fill.filled_at < first:
+            after = int((fill.filled_at - last).value) > longest
+            if fill.filled_at < first or after:
+                where = f"after the last bar ({last})" if after else f"before the first bar ({first})"
                 raise InputError(
-                    f"fill {number} of {self.name} is of {fill.filled_at}, before the first bar ({first}); hand in the "
-                    "bars that it traded on as bars="
+                    f"fill {number} of {self.name} is of {fill.filled_at}, {where}; hand in the bars that it traded on "
+                    "as bars="
                 )
 
     def _check(self, fill: Fill, number: int) -> None:

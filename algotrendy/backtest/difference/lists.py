@@ -275,7 +275,7 @@ def _moments(values: Sequence[Any], bars: pd.DataFrame) -> list[Any]:
     Raises
     ------
     InputError
-        If one is not a time, or lies after the last bar.
+        If one is not a time.
     """
     import pandas as pd
 

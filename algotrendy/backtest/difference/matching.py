@@ -300,7 +300,7 @@ def _explained(a: Leg | None, b: Leg | None, around: Surroundings, *, ends: tupl
     leg = a or b
     assert leg is not None
     own = 0 if a is not None else 1
-    at_end = around.place(around.last[own]) - around.place(leg.bar) <= 1
+    at_end = leg.bar <= around.last[1 - own] and around.place(around.last[own]) - around.place(leg.bar) <= 1
     if leg.is_last and ends[1 - own].is_open and at_end:
         return Joint(a, b, lone="forced exit")
     return Joint(a, b, lone=around.why_alone(leg))

@@ -7,13 +7,14 @@ How much falls to each does depend on the order; it is fixed, see `ORDER`, and e
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from algotrendy.backtest.definitions import moment_text as _when
 from algotrendy.backtest.difference.ledger import Ledger
 from algotrendy.backtest.difference.matching import Joint, JointEpisode, joined
-from algotrendy.backtest.difference.positions import Leg, Positions, positions_of, same
+from algotrendy.backtest.difference.positions import FeeRule, Positions, Size, positions_of, same
 
 ORDER = (
     "initial cash",
@@ -61,6 +62,7 @@ def decompose(first: Ledger, second: Ledger) -> tuple[Part, ...]:
     Examples
     --------
     >>> import pandas as pd
+    >>> from dataclasses import replace
     >>> from algotrendy.backtest.difference.ledger import Fill
     >>> days = pd.date_range("2024-01-01", periods=2)
     >>> bars = pd.DataFrame({name: [10.0, 11.0] for name in ("open", "high", "low", "close")}, index=days)
@@ -104,6 +106,17 @@ def settled(ledger: Ledger) -> float:
 # --- the account on the way ---
 
 
+class _Terms(NamedTuple):
+    """What the account needs of a fill at a point of the way."""
+
+    opens: bool
+    side: float
+    price: float
+    fee: FeeRule
+    size: Size
+    borrow: float
+
+
 def _final(done: Collection[str], *, joints: Sequence[JointEpisode], a: Positions, b: Positions) -> float:
     """Return the final equity with the attributes in `done` taken from `b`, the others from `a`."""
     cash = (b if "initial cash" in done else a).ledger.cash
@@ -111,61 +124,55 @@ def _final(done: Collection[str], *, joints: Sequence[JointEpisode], a: Position
     for episode in joints:
         held = 0.0
         for joint in episode.legs:
-            leg = _leg(joint, done, a, b)
-            if leg is None or (not leg.opens and held == 0.0):
+            terms = _terms(joint, done) if joint.lone is None else _lone_terms(joint, done, a, b)
+            if terms is None or (not terms.opens and held == 0.0):
                 continue
-            price = leg.price
-            account = cash + held * price if leg.opens else abs(held)
-            units = leg.size.units(account, price, leg.fee)
-            borrow = 0.0 if leg.opens else leg.borrow * abs(units)
-            cash -= leg.side * units * price + leg.fee.charge(abs(units), price) + borrow
-            held = 0.0 if leg.is_last else held + leg.side * units
+            opens, side, price, fee, size, borrow = terms
+            units = size.units(cash + held * price if opens else abs(held), price, fee)
+            cash -= side * units * price + fee.charge(abs(units), price) + borrow * abs(units)
+            held = 0.0 if not opens and size.value == 1.0 else held + side * units
         cash += held * last - abs(held) * episode.open_borrow["borrow" in done]
     return cash
 
 
-def _leg(joint: Joint, done: Collection[str], a: Positions, b: Positions) -> Leg | None:
-    """Return a fill as it is at a point of the way, None if it is not there."""
-    if joint.a is None or joint.b is None:
-        return _lone_leg(joint, done, a, b)
-    own, other = joint.a, joint.b
-    quoted = joint.data_quoted if "data" in done else own.quoted
+def _terms(joint: Joint, done: Collection[str]) -> _Terms:
+    """Return a fill that both have as it is at a point of the way."""
+    a, b = joint.a, joint.b
+    assert a is not None
+    assert b is not None
+    quoted = joint.data_quoted if "data" in done else a.quoted
     if (joint.moved or "fill price") in done:
-        quoted = other.quoted
-    return replace(
-        own,
-        quoted=quoted,
-        slip=(other if "fill price" in done else own).slip,
-        fee=(other if "fees" in done else own).fee,
-        size=(other if "sizing" in done else own).size,
-        borrow=(other if "borrow" in done else own).borrow,
+        quoted = b.quoted
+    return _Terms(
+        a.opens,
+        a.side,
+        quoted * (b if "fill price" in done else a).slip,
+        (b if "fees" in done else a).fee,
+        (b if "sizing" in done else a).size,
+        (b if "borrow" in done else a).borrow,
     )
 
 
-def _lone_leg(joint: Joint, done: Collection[str], a: Positions, b: Positions) -> Leg | None:
-    """Return a fill that one ledger alone has, by the habits of the ledger that the account has come to by then."""
+def _lone_terms(joint: Joint, done: Collection[str], a: Positions, b: Positions) -> _Terms | None:
+    """Return a fill that one ledger alone has, by the habits of the ledger that the account has come to by then.
+
+    None: it is not there at that point of the way. A habit counts where both ledgers do all in one way.
+    """
     mine = joint.a is not None
     if (joint.lone in done) == mine:
         return None
     leg = joint.known
-    if mine and "data" in done:
-        leg = replace(leg, quoted=joint.data_quoted)
     own, foreign = (a, b) if mine else (b, a)
-    for name in ("fill price", "fees", "sizing"):
-        if (name in done) == mine:
-            leg = _by_habit(leg, name, own, foreign)
-    return leg
-
-
-def _by_habit(leg: Leg, name: str, own: Positions, foreign: Positions) -> Leg:
-    """Return a fill as the other account would have done it, as far as both do all in one way."""
-    if name == "fill price" and own.worse is not None and foreign.worse is not None and leg.reason != "target":
-        return replace(leg, slip=1.0 + leg.side * foreign.worse)
-    if name == "fees" and own.fee is not None and foreign.fee is not None:
-        return replace(leg, fee=foreign.fee)
-    if name == "sizing" and own.size is not None and foreign.size is not None and leg.opens:
-        return replace(leg, size=foreign.size)
-    return leg
+    quoted, slip, fee, size = leg.quoted, leg.slip, leg.fee, leg.size
+    if mine and "data" in done:
+        quoted = joint.data_quoted
+    if ("fill price" in done) == mine and own.worse is not None and foreign.worse is not None:
+        slip = slip if leg.reason == "target" else 1.0 + leg.side * foreign.worse
+    if ("fees" in done) == mine and own.fee is not None and foreign.fee is not None:
+        fee = foreign.fee
+    if ("sizing" in done) == mine and own.size is not None and foreign.size is not None and leg.opens:
+        size = foreign.size
+    return _Terms(leg.opens, leg.side, quoted * slip, fee, size, leg.borrow)
 
 
 # --- what was seen ---

@@ -140,7 +140,7 @@ class Episode:
 class Positions:
     """A ledger as positions, and what it does everywhere: None where fills differ in it.
 
-    `fee` is the schedule of all fills, `worse` their slippage, `size` the size of all entries, `lag` the nanoseconds
+    `fee` is the schedule of all fills, `worse` the slippage and `size` the size of all entries, `lag` the nanoseconds
     from decision to fill (None: unknown).
     """
 
@@ -176,7 +176,7 @@ def positions_of(ledger: Ledger) -> Positions:
         ledger,
         episodes,
         fee=rules[0] if rules and all(rule == rules[0] for rule in rules) else None,
-        worse=_uniform([leg.worse for leg in legs if leg.reason != "target"]),
+        worse=_uniform([leg.worse for leg in legs if leg.opens]),
         size=_uniform_size([leg for leg in legs if leg.opens]),
         lag=_lag(legs),
     )
@@ -187,7 +187,7 @@ class _Walker:
 
     def __init__(self, ledger: Ledger, rules: Sequence[FeeRule]) -> None:
         self.ledger, self.cash, self.held = ledger, ledger.cash, 0.0
-        self.stamps = ledger.stamps
+        self.stamps, self.index = ledger.stamps, ledger.bars.index
         self.prices = {name: ledger.prices(name) for name in ("open", "high", "low", "close")}
         self.legs: list[Leg] = []
         self.episodes: list[Episode] = []
@@ -220,7 +220,7 @@ class _Walker:
                 side=side,
                 bar=int(self.stamps[row]),
                 decided=None if fill.decided_at is None else _ns(fill.decided_at),
-                at=self.ledger.bars.index[row],
+                at=self.index[row],
                 quoted=quoted,
                 kind=self._kind(quoted, row),
                 slip=fill.price / quoted,

@@ -12,14 +12,16 @@ from algotrendy.backtest.curves import fees_of
 from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.difference.ledger import Fill, Ledger, stamps_of
 from algotrendy.backtest.difference.path import Part
+from algotrendy.backtest.difference.positions import SAME, Leg, Positions, positions_of, same
 from algotrendy.backtest.repeat import can_repeat, options_of, repeat, strategy_of
-from algotrendy.backtest.result import REASONS
+from algotrendy.backtest.result import REASONS, BacktestResult
+from algotrendy.backtest.setting import LEAST_BARS, prepare
 from algotrendy.domain.types import AnyArray, Bool1D, Int1D
+from algotrendy.kernels.orders_types import FILLS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.backtest.result import BacktestResult
     from algotrendy.expressions.nodes import Node
     from algotrendy.strategy import Strategy
 
@@ -57,7 +59,7 @@ def ledger_of(result: BacktestResult, name: str = "the run", *, strategy: Any = 
 
 
 def _fills(result: BacktestResult) -> Iterator[Fill]:
-    columns, index = result.order_columns, result.bars.index
+    columns, index = result.order_columns, list(result.bars.index)
     borrow = iter(result.trade_columns["borrow"].tolist())
     names = ("decided_at", "filled_at", "units", "price", "commission", "slippage", "reason")
     for decided, filled, units, price, commission, lost, code in zip(
@@ -117,7 +119,6 @@ def _touch_ties(result: BacktestResult) -> Bool1D:
 
 def _condition_ties(result: BacktestResult, strategy: Strategy) -> Bool1D:
     """Return the bars at which the two sides of a comparison were equal, or as good as."""
-    from algotrendy.backtest.setting import prepare
     from algotrendy.expressions.nodes import Crossing, Greater
     from algotrendy.expressions.scalars import calculate
     from algotrendy.expressions.series import Evaluator
@@ -173,9 +174,11 @@ _STEPS = (
 
 
 def reruns(
-    result: BacktestResult, other: BacktestResult | None, bars: pd.DataFrame, strategy: Any = None
+    result: BacktestResult, other: BacktestResult | Ledger, strategy: Any = None
 ) -> tuple[BacktestResult, list[Part]]:
-    """Run `result` again on other bars and, where `other` is a backtest too, with its options, one after the other.
+    """Run `result` again on the bars and with the options of another account, one after the other.
+
+    A backtest says what its options are; of a ledger only those that can be read off its fills are taken.
 
     Returns
     -------
@@ -184,7 +187,7 @@ def reruns(
     parts : list of Part
         What each step changed.
     """
-    steps = list(_steps(result, other, bars))
+    steps = list(_steps(result, other, strategy))
     parts: list[Part] = []
     here, given, changes = result, result.bars, dict[str, Any]()
     for name, frame, options, words in steps:
@@ -198,21 +201,24 @@ def reruns(
 
 
 def _steps(
-    result: BacktestResult, other: BacktestResult | None, bars: pd.DataFrame
+    result: BacktestResult, other: BacktestResult | Ledger, strategy: Any
 ) -> Iterator[tuple[str, pd.DataFrame | None, dict[str, Any], str]]:
-    if other is not None and other.cash != result.cash:
+    bars = other.bars
+    if isinstance(other, BacktestResult) and other.cash != result.cash:
         yield "initial cash", None, {"cash": other.cash}, f"cash {other.cash:,.2f} instead of {result.cash:,.2f}"
-    same_first = bars.index[0] == result.bars.index[0]
-    if not same_first:
+    aligned = _from_same_start(result.bars, bars)
+    if bars.index[0] != result.bars.index[0] and len(aligned) >= LEAST_BARS:
         text = f"bars from {moment_text(bars.index[0])} instead of {moment_text(result.bars.index[0])}"
-        yield "first bar", _from_same_start(result.bars, bars), {}, text
-    if not _same_bars(_from_same_start(result.bars, bars), bars):
+        yield "first bar", aligned, {}, text
+    if not _same_bars(aligned, bars):
         yield "data", bars, {}, _rows_text(result.bars, bars)
-    if other is None:
-        return
-    own, theirs = (options_of(run.assumptions, bars) for run in (result, other))
+    own = options_of(result.assumptions, bars)
+    if isinstance(other, Ledger):
+        theirs = own | read_options(result, positions_of(other), strategy)
+    else:
+        theirs = options_of(other.assumptions, bars)
     for name, keys in _STEPS[1:]:
-        changed = {key: theirs.get(key, 1.0) for key in keys if own.get(key, 1.0) != theirs.get(key, 1.0)}
+        changed = {key: theirs.get(key, 1.0) for key in keys if not _equal(own.get(key, 1.0), theirs.get(key, 1.0))}
         if changed:
             part = name
             if name == "timing" and "same_close" not in (own["fill"], theirs["fill"]):
@@ -221,6 +227,48 @@ def _steps(
                 f"{key} {_shown(value)} instead of {_shown(own.get(key))}" for key, value in changed.items()
             )
             yield part, None, changed, words
+
+
+def read_options(result: BacktestResult, theirs: Positions, strategy: Any = None) -> dict[str, Any]:
+    """Return the options that a ledger shows: slippage and fees that all fills share, and when decisions are filled.
+
+    The fill convention is the one with which the run makes most of the fills of the ledger, if that is more than with
+    its own.
+    """
+    found: dict[str, Any] = {}
+    if theirs.worse is not None and theirs.worse >= 0.0 and len(theirs.episodes) > 1:
+        found["slippage"] = 0.0 if theirs.worse <= SAME else theirs.worse
+    if theirs.fee is not None and min(theirs.fee.rate, theirs.fee.per_unit, theirs.fee.fixed) >= 0.0:
+        found["commission"] = Fees(theirs.fee.rate, theirs.fee.per_unit, theirs.fee.fixed, max(theirs.fee.minimum, 0.0))
+    own = str(result.assumptions["fill"])
+    alike = {
+        fill: _likeness(repeat(result, bars=theirs.ledger.bars, strategy=strategy, **found | {"fill": fill}), theirs)
+        for fill in (own, *(fill for fill in FILLS if fill != own))
+    }
+    return found | {"fill": max(alike, key=alike.__getitem__)}
+
+
+def _likeness(run: BacktestResult, theirs: Positions) -> float:
+    """Return the share of fills that are in both, on the same bar, side and price, slippage aside."""
+    legs = [leg for positions in (positions_of(ledger_of(run)), theirs) for leg in _legs(positions)]
+    counts: dict[tuple[int, float, float], int] = {}
+    for leg in legs:
+        key = (leg.bar, leg.side, float(f"{leg.quoted:.6g}"))
+        counts[key] = counts.get(key, 0) + 1
+    return sum(count > 1 for count in counts.values()) / max(len(counts), 1)
+
+
+def _legs(positions: Positions) -> list[Leg]:
+    return [leg for episode in positions.episodes for leg in episode.legs]
+
+
+def _equal(one: Any, two: Any) -> bool:
+    """Tell whether two values of an option are one: numbers read off fills are so up to rounding."""
+    if isinstance(one, Fees) and isinstance(two, Fees):
+        return all(same(a, b) for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
+    if isinstance(one, float) and isinstance(two, float):
+        return same(one, two) or abs(one - two) <= SAME
+    return bool(one == two)
 
 
 def _shown(value: Any) -> str:
@@ -265,13 +313,9 @@ def _rows_text(bars: pd.DataFrame, other: pd.DataFrame) -> str:
 
 def _changed_fills(a: BacktestResult, b: BacktestResult) -> int:
     """Return how many fills are not the same in both, decisions and money alike."""
-    keys = [
-        {
-            (run.bars.index[int(at)], units, price)
-            for at, units, price in zip(
-                *(run.order_columns[name].tolist() for name in ("filled_at", "units", "price")), strict=True
-            )
-        }
-        for run in (a, b)
-    ]
+    keys = []
+    for run in (a, b):
+        stamps = stamps_of(run.bars)[run.order_columns["filled_at"]].tolist()
+        money = (run.order_columns[name].tolist() for name in ("units", "price"))
+        keys.append(set(zip(stamps, *money, strict=True)))
     return max(len(keys[0] - keys[1]), len(keys[1] - keys[0]))
