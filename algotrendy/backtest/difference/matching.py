@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ SHIFT_BARS = 3
 """A fill that is further off is not the same decision filled at another time."""
 WARM_UP_BARS = 60
 """So long after its first bar an account may decide otherwise because of what it has not seen."""
+LEVELS = ("stop", "trail", "target")
+"""Reasons of fills whose price hangs on that of the entry."""
 MEMORY_BARS = 20
 """So long after a row that differs a decision may be due to it."""
 
@@ -68,6 +70,8 @@ class Surroundings:
     last: tuple[int, int]
     apart: Bool1D
     fills: Mapping[int, Sequence[Leg]]
+    causes: dict[int, str] = field(default_factory=dict)
+    """By the identity of a fill: why it was filled at another time than its counterpart, as far as that is known."""
 
     @classmethod
     def of(cls, a: Positions, b: Positions) -> Surroundings:
@@ -101,10 +105,22 @@ class Surroundings:
             return "data"
         if any(self._data_before(each.bar) for each in begun):
             return "data"
+        inherited = [self.causes[id(each)] for each in begun if id(each) in self.causes]
+        if inherited:
+            return inherited[0]
         return "ties" if any(map(self._tied, begun)) else "missed trades"
 
-    def why_moved(self, a: Leg, b: Leg) -> str:
-        """Return why one decision was filled at two times."""
+    def why_moved(self, a: Leg, b: Leg, entry: Joint | None) -> str:
+        """Return why one decision was filled at two times; a stop that hangs on the entry, because of the entry."""
+        if (
+            entry is not None
+            and not a.opens
+            and (a.reason in LEVELS or b.reason in LEVELS or a.kind == b.kind == "level")
+        ):
+            if entry.moved is not None:
+                return entry.moved
+            if entry.a is not None and entry.b is not None and not same(entry.a.price, entry.b.price):
+                return "fill price" if same(entry.a.quoted, entry.data_quoted) else "data"
         early, late = (a, b) if a.bar <= b.bar else (b, a)
         if a.decided is not None and a.decided == b.decided:
             return "timing"
@@ -178,14 +194,15 @@ def joined(a: Positions, b: Positions) -> tuple[JointEpisode, ...]:
     """Return the positions of two ledgers side by side, in order."""
     around = Surroundings.of(a, b)
     pairs = _pairs(around)
+    # Those that both have come first: what is there in one alone may follow from what moved in them.
+    together = [_together(a.episodes[i], b.episodes[j], around) for i, j in pairs]
     found = []
     done_a = done_b = 0
-    for i, j in [*pairs, (len(a.episodes), len(b.episodes))]:
+    for number, (i, j) in enumerate([*pairs, (len(a.episodes), len(b.episodes))]):
         alone = [(one, None) for one in a.episodes[done_a:i]] + [(None, one) for one in b.episodes[done_b:j]]
         alone.sort(key=lambda pair: (pair[0] or pair[1]).start)  # type: ignore[union-attr]  # one of them is there
         found += [_lone(one, two, around) for one, two in alone]
-        if i < len(a.episodes) and j < len(b.episodes):
-            found.append(_together(a.episodes[i], b.episodes[j], around))
+        found += together[number : number + 1]
         done_a, done_b = i + 1, j + 1
     return tuple(found)
 
@@ -261,8 +278,14 @@ def _lone(a: Episode | None, b: Episode | None, around: Surroundings) -> JointEp
 
 
 def _together(a: Episode, b: Episode, around: Surroundings) -> JointEpisode:
-    legs = [_explained(one, two, around, ends=(a, b)) for one, two in _leg_pairs(a.legs, b.legs, around)]
-    return JointEpisode(tuple(_on_other_bars(leg, legs, around) for leg in legs), (a.open_borrow, b.open_borrow))
+    legs: list[Joint] = []
+    for one, two in _leg_pairs(a.legs, b.legs, around):
+        joint = _on_other_bars(_explained(one, two, around, legs[0] if legs else None, ends=(a, b)), legs, around)
+        legs.append(joint)
+        for leg in (one, two):
+            if leg is not None and joint.moved is not None:
+                around.causes[id(leg)] = joint.moved
+    return JointEpisode(tuple(legs), (a.open_borrow, b.open_borrow))
 
 
 def _leg_pairs(a: Sequence[Leg], b: Sequence[Leg], around: Surroundings) -> list[tuple[Leg | None, Leg | None]]:
@@ -292,11 +315,13 @@ def _leg_pairs(a: Sequence[Leg], b: Sequence[Leg], around: Surroundings) -> list
     return found
 
 
-def _explained(a: Leg | None, b: Leg | None, around: Surroundings, *, ends: tuple[Episode, Episode]) -> Joint:
+def _explained(
+    a: Leg | None, b: Leg | None, around: Surroundings, entry: Joint | None, *, ends: tuple[Episode, Episode]
+) -> Joint:
     if a is not None and b is not None:
         if a.bar == b.bar:
             return _sized(Joint(a, b))
-        return _sized(Joint(a, b, moved=around.why_moved(a, b)))
+        return _sized(Joint(a, b, moved=around.why_moved(a, b, entry)))
     leg = a or b
     assert leg is not None
     own = 0 if a is not None else 1

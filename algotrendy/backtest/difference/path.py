@@ -235,7 +235,7 @@ def _one(name: str, joint: Joint) -> str:
         return f"only {'the first' if b is None else 'the second'} {deed} {leg.units:,.6g} at {leg.price:,.6g}"
     match name:
         case "fill price" if not same(a.slip, b.slip, 1e-12):
-            return f"{100 * b.worse:.4g} % worse than quoted instead of {100 * a.worse:.4g} %"
+            return f"{_percent(b.worse)} worse than quoted instead of {_percent(a.worse)}"
         case "fill price":
             return f"quoted {b.quoted:,.6g} instead of {joint.data_quoted:,.6g}"
         case "data":
@@ -248,6 +248,10 @@ def _one(name: str, joint: Joint) -> str:
         case "borrow":
             return f"{b.borrow * b.units:,.2f} paid instead of {a.borrow * a.units:,.2f}"
     return f"at {_when(b.at)} instead of {_when(a.at)}" if joint.moved else ""
+
+
+def _percent(fraction: float) -> str:
+    return f"{0.0 if abs(fraction) < 1e-12 else 100.0 * fraction:.4g} %"
 
 
 def _rest_evidence(a: Ledger, b: Ledger) -> str:

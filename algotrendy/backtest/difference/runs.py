@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from algotrendy.expressions.nodes import Node
     from algotrendy.strategy import Strategy
 
+LIKENESS_MIN = 0.5
+"""With fewer fills alike a fill convention is not read off a list: by chance one of three is always the most alike."""
 TIE = 1e-9
 """A comparison whose sides differ by less, relatively to the larger, could have gone either way."""
 
@@ -233,7 +235,7 @@ def read_options(result: BacktestResult, theirs: Positions, strategy: Any = None
     """Return the options that a ledger shows: slippage and fees that all fills share, and when decisions are filled.
 
     The fill convention is the one with which the run makes most of the fills of the ledger, if that is more than with
-    its own.
+    its own and at least half of them.
     """
     found: dict[str, Any] = {}
     if theirs.worse is not None and theirs.worse >= 0.0 and len(theirs.episodes) > 1:
@@ -245,7 +247,8 @@ def read_options(result: BacktestResult, theirs: Positions, strategy: Any = None
         fill: _likeness(repeat(result, bars=theirs.ledger.bars, strategy=strategy, **found | {"fill": fill}), theirs)
         for fill in (own, *(fill for fill in FILLS if fill != own))
     }
-    return found | {"fill": max(alike, key=alike.__getitem__)}
+    best = max(alike, key=alike.__getitem__)
+    return found | {"fill": best if alike[best] >= LIKENESS_MIN else own}
 
 
 def _likeness(run: BacktestResult, theirs: Positions) -> float:
