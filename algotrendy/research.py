@@ -22,6 +22,8 @@ from algotrendy.errors import AlgotrendyError, DataError, InputError
 from algotrendy.home import research_home
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from algotrendy.backtest.monte_carlo import MonteCarloResult
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.backtest.sweep.space import Given
+    from algotrendy.backtest.verification import Verification
     from algotrendy.backtest.walk_forward import WalkForwardResult
     from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
@@ -44,6 +47,7 @@ __all__ = [
     "optimize",
     "procedure_test",
     "trial_ledger",
+    "verify",
     "walk_forward",
     "workspace",
 ]
@@ -368,6 +372,49 @@ def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
 def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = workspace().settings
     return {"workers": settings.workers, "progress": settings.progress, **options}
+
+
+def verify(
+    file: str | Path, bars: pd.DataFrame | None = None, *, strategy: Any = None, chart: Any = None
+) -> Verification:
+    """Run the backtest of a passport again, and say whether the same comes out, or where not.
+
+    Parameters
+    ----------
+    file : str or Path
+        That `BacktestResult.passport` wrote.
+    bars : DataFrame, optional
+        The bars; needed unless they were a sample or synthetic ones, which are made again.
+    strategy : callable or Signals, optional
+        The Python function, or the signals, that decided. Code is never taken from the file.
+    chart : Chart, str, mapping or DataFrame, optional
+        The chart that the conditions were read on, if it was one.
+
+    Returns
+    -------
+    Verification
+        True if all is equal, bit for bit with the same versions of the libraries, else to 1e-9; printed, it says what
+        differs first and at which bar.
+
+    Raises
+    ------
+    DataError
+        If the file is no passport, or was changed after it was written; the message names the section.
+    InputError
+        If bars, function or chart are needed and not handed in.
+
+    Examples
+    --------
+    >>> import algotrendy as at, tempfile
+    >>> result = at.backtest(at.strategies.sma_cross(5, 20), at.sample("NASDAQ"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bool(verify(result.passport(f"{folder}/passport.json")))
+    True
+    """
+    from algotrendy.backtest.verification import verify_passport
+    from algotrendy.data.recipes import bars_of
+
+    return verify_passport(file, bars, strategy=strategy, chart=chart, fetch=bars_of)
 
 
 # Users ask these for help; the parameters stand in one place.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from types import MappingProxyType
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.capacity import CapacityCurve
+    from algotrendy.backtest.fill_interval import FillInterval
     from algotrendy.backtest.monte_carlo import MonteCarloResult
     from algotrendy.backtest.report import SweepLike
 
@@ -267,6 +269,100 @@ class BacktestResult:
         from algotrendy.backtest.storage import load
 
         return load(path)
+
+    def fill_interval(self, *, strategy: Any = None, chart: Any = None) -> FillInterval:
+        """Run this again on the best and on the worst paths that the bars allow, and return both beside it.
+
+        Open, high, low and close do not say in which order prices came. Where that decides how a position is left (stop
+        and target in one bar, a trailing stop within the bar), every outcome is followed, and the runs with the largest
+        and the smallest final equity are kept.
+
+        Parameters
+        ----------
+        strategy : callable or Signals, optional
+            The Python function, or the signals, that decided, if it was not a strategy of texts.
+        chart : Chart, str, mapping or DataFrame, optional
+            The chart that the conditions were read on, if it was one.
+
+        Returns
+        -------
+        FillInterval
+            `best`, `stated`, `worst`, `ambiguous_share`, `table`, `summary()`.
+
+        Raises
+        ------
+        InputError
+            If it cannot be run again with what is there.
+        """
+        from algotrendy.backtest.fill_interval import fill_interval
+
+        return fill_interval(self, strategy=strategy, chart=chart)
+
+    def capacity(
+        self, capital: Sequence[float], *, impact: float = 1.0, participation: float | None = 0.1
+    ) -> CapacityCurve:
+        """Return what this would have earned with more money, when its trades move the price and volume is limited.
+
+        Every order moves the price against itself by impact x volatility x sqrt(units / mean volume), both of the 20
+        bars before the fill. An entry takes no more than a share of the volume of its bar, and gives up the rest; an
+        exit leaves the rest at the closes of the following bars. Trades are those of this run: a stop is not moved by
+        a dearer entry.
+
+        Parameters
+        ----------
+        capital : sequence of float
+            Initial amounts, in currency.
+        impact : float
+            Coefficient of the square root law, about 1; 0.0 is none.
+        participation : float, optional
+            Largest share of the volume of a bar, in (0, 1]. None: no limit.
+
+        Returns
+        -------
+        CapacityCurve
+            `.table`, one row per capital, and `.plot()`.
+
+        Raises
+        ------
+        InputError
+            If the bars have no volume, or a number lies outside what it may be.
+        """
+        from algotrendy.backtest.capacity import capacity
+
+        return capacity(self, capital, impact=impact, participation=participation)
+
+    def passport(
+        self,
+        path: str | Path,
+        *,
+        strategy: Callable[..., Any] | None = None,
+        trials: Any = None,
+        lookahead: Any = None,
+        fill_interval: Any = None,
+    ) -> Path:
+        """Write what another place needs to run this again and to see whether the same comes out; return the path.
+
+        `at.verify(path)` does that. See the page on passports for what the file holds.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of a JSON file; an existing one is replaced.
+        strategy : callable, optional
+            The Python function that decided, if it is not found by its name. Its name and the hash of its source are
+            written, no code.
+        trials, lookahead, fill_interval : mapping or object with `to_dict`, optional
+            What is known about them, in plain values: how often was tried, what was looked for, `fill_interval()`.
+
+        Raises
+        ------
+        InputError
+            If the function is not found by its name, a section is not plain, or the folder does not exist.
+        """
+        from algotrendy.backtest.passport import write_passport
+
+        sections = {"trials": trials, "lookahead": lookahead, "fill_interval": fill_interval}
+        return write_passport(self, path, strategy=strategy, **sections)
 
     def __repr__(self) -> str:
         shown = ("total_return", "sharpe_ratio", "max_drawdown", "n_trades")

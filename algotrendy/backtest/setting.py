@@ -149,13 +149,19 @@ def _assumptions(options: Options, units: str, interval: Interval, calendar: Cal
         "commission": fees.rate if len(schedule) == 1 else schedule,
         "slippage": options.slippage,
         "borrow": options.borrow,
-        "units": units if units == "fractional" else f"whole lots of {options.lot_size:g}",
+        "units": units if units == "fractional" else f"whole lots of {_short(options.lot_size)}",
         "max_leverage": options.max_leverage,
         "interval": str(interval),
         "calendar": calendar.name,
         "periods_per_year": options.periods_per_year,
         "risk_free_rate": float(options.risk_free_rate),
     }
+
+
+def _short(number: float) -> str:
+    """Return a number as text, as short as can be without another number coming back."""
+    text = f"{number:g}"
+    return text if float(text) == number else repr(number)
 
 
 def _fees(commission: Any) -> Fees:

@@ -177,6 +177,13 @@ def input_hash(result: BacktestResult) -> str:
     return digest.hexdigest()
 
 
+def bars_hash(bars: pd.DataFrame) -> str:
+    """Return the SHA-256 over the stamps and columns of bars, as hexadecimal text; see `input_hash`."""
+    digest = hashlib.sha256()
+    update_with_bars(digest, bars, sorted(bars.columns, key=str))
+    return digest.hexdigest()
+
+
 def update_with_bars(digest: Any, bars: pd.DataFrame, names: Sequence[Any]) -> None:
     """Feed the stamps of bars and the named columns to a hash of `hashlib`.
 

@@ -1,0 +1,28 @@
+"""Why two accounts did not end with the same equity: another run, another library, a broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from algotrendy.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.difference.explain import explain_difference
+    from algotrendy.backtest.difference.ledger import Fill, Ledger
+    from algotrendy.backtest.difference.path import Part, decompose
+    from algotrendy.backtest.difference.report import DifferenceReport
+    from algotrendy.backtest.difference.runs import ledger_of
+
+_HOMES = {
+    "DifferenceReport": ".report",
+    "Fill": ".ledger",
+    "Ledger": ".ledger",
+    "Part": ".path",
+    "decompose": ".path",
+    "explain_difference": ".explain",
+    "ledger_of": ".runs",
+}
+
+__all__ = ["DifferenceReport", "Fill", "Ledger", "Part", "decompose", "explain_difference", "ledger_of"]
+
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -1,0 +1,245 @@
+"""A passport: one file that says what a backtest was made of and what came out, so that another place can run it again.
+
+It holds no code. A strategy of texts is its own definition; a Python function is named, with the hash of its source,
+and has to be handed in again. Every section has a checksum, and all of them together have one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from algotrendy.backtest.plain import to_plain
+from algotrendy.backtest.storage import bars_hash, write_whole
+from algotrendy.backtest.storage_json import array_to_plain
+from algotrendy.domain.provenance import provenance
+from algotrendy.domain.types import AnyArray
+from algotrendy.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.result import BacktestResult
+
+__all__ = ["SCHEMA", "read_passport", "write_passport"]
+
+SCHEMA_NAME = "algotrendy.passport"
+SCHEMA_VERSION = 1
+SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
+SECTIONS = (
+    "assumptions", "data", "definition", "fill_interval", "lookahead", "params", "results", "schema", "trials",
+    "versions", "warnings",
+)  # fmt: skip
+CHECKPOINTS = 200
+"""So many values of the equity are kept beside its hash, to say where a run parts from the stored one."""
+
+
+def write_passport(
+    result: BacktestResult,
+    path: str | Path,
+    *,
+    strategy: Callable[..., Any] | None = None,
+    trials: Any = None,
+    lookahead: Any = None,
+    fill_interval: Any = None,
+) -> Path:
+    """Write the passport of a result, whole or not at all; `BacktestResult.passport` calls it.
+
+    Raises
+    ------
+    InputError
+        If the Python function that decided cannot be found by its name, or a section holds more than plain values.
+    """
+    sections = {
+        "schema": SCHEMA,
+        "versions": dict(result.versions),
+        "data": _data(result),
+        "definition": to_plain(result.strategy) | _function_facts(result.strategy, strategy),
+        "params": to_plain(result.params),
+        "assumptions": to_plain(result.assumptions),
+        "results": results_of(result),
+        "warnings": list(result.warnings),
+        "trials": _plain_section("trials", trials),
+        "lookahead": _plain_section("lookahead", lookahead),
+        "fill_interval": _plain_section("fill_interval", fill_interval),
+    }
+    return write_whole(Path(path).expanduser(), encoded(sections | {"checksums": checksums_of(sections)}))
+
+
+def results_of(result: BacktestResult) -> dict[str, Any]:
+    """Return what came out of a run in plain values: metrics, orders, hashes of the curves, how it ended."""
+    equity = result.equity_values
+    places = np.unique(np.linspace(0, len(equity) - 1, min(CHECKPOINTS, len(equity))).astype(np.int64))
+    return {
+        "metrics": to_plain(dict(result.metrics)),
+        "orders": {name: array_to_plain(values) for name, values in result.order_columns.items()},
+        "orders_hash": _columns_hash(result.order_columns),
+        "trades_hash": _columns_hash(result.trade_columns),
+        "equity_hash": _array_hash(equity),
+        "units_hash": _array_hash(result.units_values),
+        "equity_at": [[int(place), float(equity[place])] for place in places],
+        "pending": result.pending,
+        "ruined_at": to_plain(result.ruined_at),
+        "input_hash": result.input_hash,
+    }
+
+
+def read_passport(path: str | Path) -> dict[str, Any]:
+    """Return the sections of a passport, if not a byte of it was changed.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is no passport, of a newer schema, or was changed; the message names the section.
+
+    Examples
+    --------
+    >>> import algotrendy as at, tempfile
+    >>> result = at.backtest(at.strategies.buy_and_hold(), at.synthetic(n=20, seed=1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = write_passport(result, Path(folder) / "passport.json")
+    ...     read_passport(file)["data"]["rows"]
+    20
+    """
+    source = Path(path).expanduser()
+    if not source.is_file():
+        raise DataError(f"there is no file {source}; check the path")
+    raw = source.read_bytes()
+    try:
+        content = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{source.name} is cut off, changed or not JSON ({error}); ask for the passport again"
+        ) from error
+    _check_schema(content, source)
+    sections = {name: value for name, value in content.items() if name != "checksums"}
+    _check_sections(sections, content.get("checksums"), source)
+    if encoded(content) != raw:
+        raise DataError(f"{source.name} is not byte for byte as it was written, though its values are; it was edited")
+    return sections
+
+
+def encoded(content: Mapping[str, Any]) -> bytes:
+    """Return the one way in which some content is written."""
+    return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def checksums_of(sections: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of every section, and under "all" that of everything."""
+    each = {name: hashlib.sha256(encoded({name: value})).hexdigest() for name, value in sections.items()}
+    return each | {"all": hashlib.sha256(encoded(sections)).hexdigest()}
+
+
+def source_hash(function: Callable[..., Any]) -> str | None:
+    """Return the SHA-256 of the source of a function, or of the class of an object; None if it cannot be read."""
+    inner = inspect.unwrap(getattr(function, "func", function))
+    if not inspect.isroutine(inner) and not inspect.isclass(inner):
+        inner = type(inner)
+    try:
+        text = inspect.getsource(inner)
+    except (OSError, TypeError):  # typed at a prompt, or written in C
+        return None
+    return hashlib.sha256(inspect.cleandoc(text).encode()).hexdigest()
+
+
+# --- what is written ---
+
+
+def _data(result: BacktestResult) -> dict[str, Any]:
+    index = result.bars.index
+    return {
+        "hash": bars_hash(result.bars),
+        "rows": len(index),
+        "first": to_plain(index[0]),
+        "last": to_plain(index[-1]),
+        "columns": [str(name) for name in result.bars.columns],
+        "provenance": to_plain(provenance(result.bars)),
+    }
+
+
+def _function_facts(described: Mapping[str, Any], strategy: Callable[..., Any] | None) -> dict[str, Any]:
+    """Return the hash of the source of a Python strategy, found by its name among what is imported already."""
+    if described.get("kind") != "python":
+        return {}
+    function = getattr(strategy, "function", strategy)
+    if function is None:
+        function = _imported(str(described["function"]))
+    if function is None:
+        raise InputError(
+            f"the function {described['function']} is not found by that name, so nobody could find it elsewhere; "
+            "define it at the top of a module, or hand it in: passport(path, strategy=function)"
+        )
+    return {"source_hash": source_hash(function)}
+
+
+def _imported(place: str) -> Any:
+    """Return what a dotted name means, if its module is imported; nothing is imported for it."""
+    parts = place.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        found: Any = sys.modules.get(".".join(parts[:cut]))
+        for name in parts[cut:]:
+            found = getattr(found, name, None)
+        if found is not None:
+            return found
+    return None
+
+
+def _plain_section(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    given = value.to_dict() if hasattr(value, "to_dict") else value
+    try:
+        return json.loads(json.dumps(to_plain(given), allow_nan=False))
+    except InputError as error:
+        raise InputError(f"{name}= holds what a file cannot: {error}") from error
+
+
+def _columns_hash(columns: Mapping[str, AnyArray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(columns):
+        digest.update(f"|{name}|{_array_hash(columns[name])}".encode())
+    return digest.hexdigest()
+
+
+def _array_hash(values: AnyArray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
+
+
+# --- what is read ---
+
+
+def _check_schema(content: Any, source: Path) -> None:
+    schema = content.get("schema") if isinstance(content, dict) else None
+    name, _, number = schema.partition("/") if isinstance(schema, str) else ("", "", "")
+    if name != SCHEMA_NAME or not number.isdecimal():
+        raise DataError(f"{source.name} is not a passport (schema {schema!r}, expected {SCHEMA!r})")
+    if int(number) > SCHEMA_VERSION:
+        raise DataError(
+            f"{source.name} has the schema {schema}, and this algotrendy reads up to {SCHEMA}; "
+            "update algotrendy (pip install -U algotrendy) to read it"
+        )
+
+
+def _check_sections(sections: Mapping[str, Any], stored: Any, source: Path) -> None:
+    if set(sections) != set(SECTIONS):
+        odd = sorted(set(sections) ^ set(SECTIONS))
+        raise DataError(f"{source.name} was changed after it was written: {', '.join(odd)} is missing or was added")
+    expected = checksums_of(sections)
+    if not isinstance(stored, dict) or set(stored) != set(expected):
+        raise DataError(f"{source.name} was changed after it was written: its checksums are not those of a passport")
+    wrong = [name for name in expected if stored[name] != expected[name] and name != "all"]
+    if wrong:
+        raise DataError(
+            f"{source.name} was changed after it was written: the checksum of {', '.join(sorted(wrong))} does not fit"
+        )
+    if stored["all"] != expected["all"]:
+        raise DataError(f"{source.name} was changed after it was written: the checksum of all sections does not fit")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
