@@ -235,9 +235,11 @@ def purged_labels(bars: pd.DataFrame) -> np.ndarray:
 def labels_from_outside(bars: pd.DataFrame) -> np.ndarray:
     """Labels worked out beforehand, of which those are used that are known."""
     label = NOTES["label"].reindex(bars.index).to_numpy()
+    risen = (bars["close"] > bars["close"].shift(5)).to_numpy()
     out = np.full(len(label), np.nan)
     for i in range(60, len(label)):
-        out[i] = np.nanmean(label[i - 50 : i])
+        like_now = label[i - 50 : i][risen[i - 50 : i] == risen[i]]
+        out[i] = np.nanmean(like_now) if like_now.size else np.nan
     return out
 
 

@@ -574,7 +574,7 @@ def leaks(bars: pd.DataFrame) -> dict[str, Case]:
     cases["price_of_the_session"] = Case(price_of_the_session, ("close", "volume"), {"intraday": True})
     cases["with_closure"] = Case(with_closure(bars), ("closure bars",), {})
     cases["partial_of_numbers"] = Case(
-        functools.partial(_above_level, level=float(bars["close"].median())), ("level of the partial",), {}
+        functools.partial(_above_level, level=float(bars["close"].mean())), ("level of the partial",), {}
     )
     cases["fitted_scaler"] = Case(Scaled(bars), ("self.scaler",), {})
     cases["indicator_in_a_text"] = Case("my_smooth_backwards(5) > close", price, {})

@@ -22,7 +22,7 @@ import pandas as pd
 
 from algotrendy.domain.types import AnyArray
 
-__all__ = ["Captured", "Reached", "altered", "captured_by", "columns_of", "nowhere"]
+__all__ = ["Captured", "Reached", "altered", "captured_by", "columns_of", "is_one_per_bar", "nowhere"]
 
 _LEAST_ROWS = 16
 _DEPTH_MAX = 6
@@ -270,6 +270,17 @@ def columns_of(value: Any, index: pd.DatetimeIndex) -> dict[str, AnyArray]:
         return {}
     wide = array.reshape(n, -1).astype(np.float64)
     return {f"column {k}" if wide.shape[1] > 1 else "values": wide[:, k] for k in range(wide.shape[1])}
+
+
+def is_one_per_bar(value: Any, index: pd.Index) -> bool:
+    """Return whether captured data has a row for every bar, or for every bar of the span that it covers."""
+    if abs(len(value) - len(index)) <= 2:
+        return True
+    times = _times_of(value)
+    if times is None or not isinstance(index, pd.DatetimeIndex) or (times.tz is None) != (index.tz is None):
+        return False
+    inside = index[(index >= times.min()) & (index <= times.max())]
+    return len(inside) > 0 and bool(inside.isin(times).mean() > 0.9)
 
 
 def altered(value: Any, index: pd.DatetimeIndex, cut: int, rng: np.random.Generator, *, drop: bool) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from algotrendy.backtest.lookahead.captured import is_one_per_bar
 from algotrendy.backtest.lookahead.comb import comb_through
 from algotrendy.backtest.lookahead.determinism import Repeats, repeated
 from algotrendy.backtest.lookahead.findings import leaks_of
@@ -296,7 +297,7 @@ def _stages(search: Search, options: _Options, found: _Found) -> None:
             f"it also reads {', '.join(each.label for each in quiet[:6])}: each row of it is taken as known at its"
             " time; how it was made is not covered"
         )
-    _what_it_depends_on(search, found, [abs(len(each.value) - worlds.n_bars) <= 2 for each in quiet])
+    _what_it_depends_on(search, found, [is_one_per_bar(each.value, worlds.bars.index) for each in quiet])
     found.warm_up, runs = find_warm_up(
         search.runner.subject, worlds, base, search.runner.sizes, options.warm_up_tolerance
     )

@@ -55,7 +55,7 @@ def repeated(subject: Subject, worlds: Worlds, tolerance: float) -> Repeats:
         If it fails on the bars as they are.
     """
     half = World("cut", max(1, worlds.n_bars // 2))
-    early = subject.run(worlds.frame(half))
+    early = subject.run(worlds.frame(half), worlds.bars.index)
     handed = worlds.since(0)
     first = subject.run(handed)
     changes_bars = not handed.equals(worlds.bars) or list(handed.columns) != list(worlds.bars.columns)
@@ -68,7 +68,7 @@ def repeated(subject: Subject, worlds: Worlds, tolerance: float) -> Repeats:
             " which: inputs='close'"
         )
     second = subject.run(worlds.since(0))
-    late = subject.run(worlds.frame(half))
+    late = subject.run(worlds.frame(half), worlds.bars.index)
     text = _unlike("on the same bars", first, second, worlds, tolerance)
     if text:
         return _seeded(subject, worlds, (text,), changes_bars, tolerance)

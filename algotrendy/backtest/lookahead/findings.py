@@ -61,7 +61,7 @@ def _is_whole(sighting: Sighting, n_bars: int) -> bool:
 def _example(search: Search, name: str, sighting: Sighting) -> Example | None:
     worlds, world = search.runner.worlds, sighting.world
     row = int(sighting.rows[-1])
-    made = search.runner.subject.run(worlds.frame(world))
+    made = search.runner.subject.run(worlds.frame(world), worlds.bars.index)
     search.n_runs += 1
     if isinstance(made, Failure):
         return None

@@ -232,6 +232,9 @@ def foresight(values: AnyArray, close: Float1D) -> float:
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
+_DIGITS_SURE, _DIGITS_TOLD = 6, 4
+"""A number of so many digits that equals a statistic is that statistic; one of fewer may be chance, and is told."""
+
 _QUANTILES = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99)
 _MEASURES: dict[str, Callable[[Float1D], float]] = {
     "mean": lambda x: float(x.mean()),
@@ -251,7 +254,7 @@ _MEASURES: dict[str, Callable[[Float1D], float]] = {
 def _by_value(search: Search, numbers: list[Captured]) -> Iterator[OutsideFinding]:
     """Find numbers that are a statistic of all bars and not of the first half of them, and that are used."""
     bars = search.runner.worlds.bars
-    odd = [each for each in numbers if np.isfinite(float(each.value)) and _has_digits(float(each.value))]
+    odd = [each for each in numbers if np.isfinite(float(each.value)) and _digits(float(each.value)) >= _DIGITS_TOLD]
     if not odd:
         return
     table = [
@@ -265,7 +268,10 @@ def _by_value(search: Search, numbers: list[Captured]) -> Iterator[OutsideFindin
         for value, half, text in table:
             if abs(number - value) <= _EXACT * abs(value) and abs(half - value) > 1e-6 * abs(value):
                 if _is_used(search, each):
-                    yield OutsideFinding(each.label, "", np.zeros(0, np.int64), 0, 0, f"{each.label} is {text}", True)
+                    is_leak = _digits(number) >= _DIGITS_SURE
+                    chance = "" if is_leak else "; if it was worked out from them, it is look-ahead"
+                    said = f"{each.label} is {text}{chance}"
+                    yield OutsideFinding(each.label, "", np.zeros(0, np.int64), 0, 0, said, is_leak)
                 break
 
 
@@ -281,9 +287,9 @@ def _is_used(search: Search, each: Captured) -> bool:
     return False
 
 
-def _has_digits(number: float) -> bool:
-    """Whether a number has more digits than one that somebody typed in."""
-    return number != float(f"{number:.5g}")
+def _digits(number: float) -> int:
+    """Return the number of significant digits, at most 9: nobody types that many in."""
+    return next((digits for digits in range(1, 9) if number == float(f"{number:.{digits}g}")), 9)
 
 
 def _fitted(function: Any, reached: list[Captured], n_bars: int) -> Iterator[OutsideFinding]:

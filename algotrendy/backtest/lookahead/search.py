@@ -62,7 +62,8 @@ class Runner:
 
     def __call__(self, job: Job) -> Outcome:
         """Make the bars, run the subject, compare."""
-        made = self.subject.run(self.worlds.frame(job.world))
+        calendar = None if job.world.change in ("longer", "dates") else self.worlds.bars.index
+        made = self.subject.run(self.worlds.frame(job.world), calendar)
         if isinstance(made, Failure):
             return Outcome(job.world, {}, made)
         # With fewer bars a function may say "too few" in its own way: that is no later bar seen by the output as it is.
@@ -132,7 +133,9 @@ class Search:
 
     def look(self, worlds: Iterable[World]) -> list[Outcome]:
         """Run worlds whose bars before the cut are as they are, and note what changed before the cut."""
-        outcomes = self.do([Job(world, world.cut) for world in worlds if 0 < world.cut <= self.n_bars])
+        last = self.n_bars - 1
+        usable = [world for world in worlds if 0 < world.cut <= (last + 1 if world.change == "longer" else last)]
+        outcomes = self.do([Job(world, world.cut) for world in usable])
         for outcome in outcomes:
             self.note(outcome)
         return outcomes

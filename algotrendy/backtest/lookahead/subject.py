@@ -74,8 +74,16 @@ class Subject:
     inputs: tuple[str, ...] = ()
     reseed: bool = False
 
-    def run(self, bars: pd.DataFrame) -> Table | Failure:
-        """Run it on bars of its own; whatever it raises is a failure."""
+    def run(self, bars: pd.DataFrame, calendar: pd.Index | None = None) -> Table | Failure:
+        """Run it on bars of its own; whatever it raises is a failure.
+
+        Parameters
+        ----------
+        bars : DataFrame
+            The bars.
+        calendar : Index, optional
+            Of all bars, where these are the first of them.
+        """
         index = bars.index
         raw: Any = None
         try:
@@ -83,7 +91,7 @@ class Subject:
                 warnings.simplefilter("ignore")
                 with _seeded_generators() if self.reseed else nullcontext():
                     raw = self._called(bars)
-                return as_table(raw, index)
+                return as_table(raw, index, calendar)
         except Exception as error:  # noqa: BLE001 - a stranger's function: any error of it says that this run failed
             text = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
             return Failure(text, _length(raw))

@@ -51,7 +51,7 @@ class Table:
         return value.item() if isinstance(value, np.generic) else value
 
 
-def as_table(raw: Any, index: pd.Index) -> Table:
+def as_table(raw: Any, index: pd.Index, calendar: pd.Index | None = None) -> Table:
     """Return what a function gave for bars with this index as a table.
 
     Parameters
@@ -60,6 +60,8 @@ def as_table(raw: Any, index: pd.Index) -> Table:
         One value per bar; or rows with stamps of their own as index, or with a column `closed_at`.
     index : Index of shape (n_bars,)
         Of the bars.
+    calendar : Index, optional
+        Of more bars, where rows with stamps find theirs: a stamp after the last bar is that of a later bar.
 
     Raises
     ------
@@ -67,9 +69,9 @@ def as_table(raw: Any, index: pd.Index) -> Table:
         If it is none of these.
     """
     if isinstance(raw, pd.DataFrame) and any(name in raw.columns for name in CLOSED_AT):
-        return _events(raw, index)
+        return _events(raw, index if calendar is None else calendar)
     if isinstance(raw, pd.DataFrame | pd.Series) and not _is_one_per_bar(raw, index):
-        return _stamped(raw, index)
+        return _stamped(raw, index if calendar is None else calendar)
     found: dict[str, AnyArray] = {}
     for name, values in _named(raw):
         found[_free_name(name, found)] = _per_bar(name, values, index)
@@ -99,7 +101,7 @@ def differences(
     other = _same_names(base, other)
     left, right = _aligned(base, other, below)
     found: dict[str, Int1D] = {}
-    for name in {**base.columns, **other.columns}:
+    for name in {**left.columns, **right.columns}:
         a, b = left.columns.get(name), right.columns.get(name)
         unlike = _unlike(a, b, sizes.get(name, 0.0), tolerance)
         if known_only and a is not None and a.dtype != object:
@@ -185,18 +187,28 @@ def _stamped(raw: pd.DataFrame | pd.Series[Any], index: pd.Index) -> Table:
             " per bar, or rows with a time as index or in a column `closed_at`"
         )
     stamps = _stamps(own)
-    bar = np.searchsorted(_stamps(index), stamps, side="right").astype(np.int64) - 1
+    bar = _bar_of(stamps, index)
     columns = {name: _plain(values) for name, values in _named(ordered)}
     return Table(bar, columns, stamps)
 
 
 def _events(raw: pd.DataFrame, index: pd.Index) -> Table:
-    """Return the rows of a chart: numbered, and known at the last bar that starts at or before `closed_at`."""
+    """Return the rows of a chart: numbered, and known at their `event`, or at the bar in which `closed_at` lies."""
     name = next(name for name in CLOSED_AT if name in raw.columns)
-    closed = _stamps(pd.DatetimeIndex(raw[name]))
-    bar = np.searchsorted(_stamps(pd.DatetimeIndex(index)), closed, side="right").astype(np.int64) - 1
+    if "event" in raw.columns:
+        bar = raw["event"].to_numpy(dtype=np.int64)
+    else:
+        bar = _bar_of(_stamps(pd.DatetimeIndex(raw[name])), pd.DatetimeIndex(index))
     columns = {label: _plain(values) for label, values in _named(raw)}
     return Table(np.maximum.accumulate(bar) if bar.size else bar, columns, np.arange(len(raw), dtype=np.int64))
+
+
+def _bar_of(stamps: Int1D, index: pd.DatetimeIndex) -> Int1D:
+    """Return the last bar that starts at or before each stamp; a stamp after the last start belongs to a later bar."""
+    starts = _stamps(index)
+    bar = np.searchsorted(starts, stamps, side="right").astype(np.int64) - 1
+    bar[stamps > starts[-1]] = len(starts)
+    return bar
 
 
 def _stamps(index: pd.DatetimeIndex) -> Int1D:

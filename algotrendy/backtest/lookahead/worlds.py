@@ -157,8 +157,7 @@ class Worlds:
         for name in self.bars.columns:
             values = changed.get(name) if kept is None or name in kept else None
             data[name] = self.bars[name].array.copy() if values is None else _as_dtype(values, self.bars[name])
-        made = pd.DataFrame(data, index=self.bars.index.copy())
-        return self._with_open(made, first) if self.lead and kept is None and change != "teeth" else made
+        return pd.DataFrame(data, index=self.bars.index.copy())
 
     # --- one way after the other --------------------------------------------------------------------------------------
 
@@ -171,14 +170,6 @@ class Worlds:
             for name in ("volume", *self.extras):
                 if name in made and row:
                     _set(made, row, name, 0.0 if name == "volume" else made[name].iloc[row - 1])
-        return made
-
-    def _with_open(self, made: pd.DataFrame, row: int) -> pd.DataFrame:
-        """Put the true open back into the first changed bar: it is known."""
-        opened = float(self.numbers["open"][row])
-        _set(made, row, "open", opened)
-        for name, pick in (("high", max), ("low", min)):
-            _set(made, row, name, pick(opened, float(made[name].iloc[row])))
         return made
 
     def _redated(self) -> pd.DataFrame:
@@ -211,6 +202,9 @@ class Worlds:
         shape = _moved(change, shape, rng)
         start = float(self.numbers["close"][first - 1] if first else self.numbers["open"][0] * 1.1)
         prices = _put_together(shape, start)
+        if self.lead:  # the first changed bar has opened already
+            opened = prices["open"][0] = self.numbers["open"][first]
+            prices["high"][0], prices["low"][0] = max(prices["high"][0], opened), min(prices["low"][0], opened)
         data: dict[str, Any] = {}
         for name, values in {**prices, "volume": shape.volume}.items():
             if name in self.numbers:
