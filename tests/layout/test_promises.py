@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 BROAD_EXCEPTS: dict[str, str] = {
-    "algotrendy/backtest/lookahead/subject.py::Subject.run": "whatever a stranger's function raises, that run of it failed",
+    "algotrendy/backtest/lookahead/subject.py::Subject.run": "any error of a stranger's function is a failed run",
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""

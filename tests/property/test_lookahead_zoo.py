@@ -115,7 +115,7 @@ def test_other_bars_are_sound_and_begin_as_the_true_ones(
     check_bars(made)
     if change == "dates":
         assert (made.index != bars.index).all()
-        assert (made.index.weekday == bars.index.weekday).all()
+        assert (made.index.day_of_week == bars.index.day_of_week).all()
         return
     kept = cut - at_open
     pd.testing.assert_frame_equal(made.iloc[:kept], bars.iloc[:kept], check_freq=False)

@@ -106,7 +106,7 @@ def test_a_leak_comes_with_two_runs_that_show_it() -> None:
     assert example.row < example.first_changed
     assert tomorrow(BARS).iloc[example.row] == example.before
     assert tomorrow(example.bars).iloc[example.row] == example.after != example.before
-    assert str(example.at) in report.summary()
+    assert str(example.at.date()) in report.summary()
 
 
 def test_each_column_is_checked_by_itself() -> None:
@@ -308,6 +308,20 @@ def test_a_chart_that_looks_ahead_is_found() -> None:
         return rows.assign(close=rows["close"].rolling(3, center=True).mean())
 
     assert [leak.output for leak in check_lookahead(smoothed, BARS, cuts=30).leaks] == ["close"]
+
+
+def test_a_level_that_is_a_text_with_a_python_indicator_is_told() -> None:
+    from algotrendy.strategy import PythonStrategy
+
+    def rule(bars: pd.DataFrame, params: dict[str, Any]) -> tuple[Any, Any]:
+        up = bars["close"] > bars["close"].shift(2)
+        return up, ~up
+
+    at.indicator(name="unit_spread")(lambda x: np.abs(x) * 0.001)
+    told = check_lookahead(PythonStrategy(rule, stop="unit_spread(close)"), BARS, cuts=20)
+    assert "unit_spread" in told.summary()
+    quiet = check_lookahead(PythonStrategy(rule, stop="2 * atr(14) / close"), BARS, cuts=20)
+    assert quiet.warnings == ()
 
 
 def test_signals_must_be_those_of_the_function() -> None:

@@ -168,7 +168,7 @@ def published_later(bars: pd.DataFrame) -> np.ndarray:
 
 
 def mondays(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:
-    day = bars.index.weekday
+    day = bars.index.day_of_week
     return {"entries": day == params["day"], "exits": day == 4}
 
 

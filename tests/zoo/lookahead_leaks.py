@@ -198,7 +198,7 @@ def best_window_of_all(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, 
 
 def target_encoding(bars: pd.DataFrame) -> pd.Series:
     returns = bars["close"].pct_change()
-    return returns.groupby(bars.index.weekday).transform("mean")
+    return returns.groupby(bars.index.day_of_week).transform("mean")
 
 
 def detrended(bars: pd.DataFrame) -> np.ndarray:
@@ -260,7 +260,7 @@ def hodrick_prescott(bars: pd.DataFrame) -> np.ndarray:
 def seasonal(bars: pd.DataFrame) -> pd.Series:
     close = np.log(bars["close"])
     rest = close - close.rolling(5, center=True).mean()
-    return rest.groupby(bars.index.weekday).transform("mean")
+    return rest.groupby(bars.index.day_of_week).transform("mean")
 
 
 def peaks(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:

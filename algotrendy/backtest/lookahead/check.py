@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.lookahead.captured import is_one_per_bar
 from algotrendy.backtest.lookahead.comb import comb_through
 from algotrendy.backtest.lookahead.determinism import Repeats, repeated
@@ -185,13 +186,13 @@ def check_lookahead(
     name, expressions, values = _as_text(strategy, params)
     if expressions is None:
         subject = as_subject(strategy, params, inputs)
-        return _by_intervention(subject, bars, options, (None, signals, begun))
+        return _by_intervention(subject, bars, options, _Start(None, signals, begun, _open_levels(strategy)))
     proof = prove(expressions, values)
     if not proof.open:
         cost = {"runs": 0, "seconds": time.perf_counter() - begun}
         return LookaheadReport(PROVED, name, (), (), (), proof, None, cost, len(bars), options.seed)
     subject = declared_subject(name, expressions, proof.custom, values)
-    return _by_intervention(subject, bars, options, (proof, signals, begun))
+    return _by_intervention(subject, bars, options, _Start(proof, signals, begun))
 
 
 # --- the arguments ----------------------------------------------------------------------------------------------------
@@ -248,13 +249,32 @@ def _as_text(
 # --- the search -------------------------------------------------------------------------------------------------------
 
 
-def _by_intervention(
-    subject: Subject, bars: pd.DataFrame, options: _Options, rest: tuple[Proof | None, Any, float]
-) -> LookaheadReport:
-    proof, signals, begun = rest
+class _Start(NamedTuple):
+    """What is known before the first run: how far a proof went, signals to compare, the time, notes."""
+
+    proof: Proof | None
+    signals: Any
+    begun: float
+    notes: tuple[str, ...] = ()
+
+
+def _open_levels(strategy: Any) -> tuple[str, ...]:
+    """Return a note for each level of a Python strategy that is a text and calls a Python indicator."""
+    if not isinstance(strategy, PythonStrategy):
+        return ()
+    levels = strategy.level_expressions
+    return tuple(
+        f"{name} is the text {part.text!r}, which calls a Python indicator: check it by itself"
+        for name, part in levels.items()
+        if prove({name: part}, strategy.numbers).open
+    )
+
+
+def _by_intervention(subject: Subject, bars: pd.DataFrame, options: _Options, start: _Start) -> LookaheadReport:
+    proof, signals, begun, notes = start
     worlds = Worlds(bars, options.seed, at_open=options.at_open)
     repeats = repeated(subject, worlds, options.tolerance)
-    found = _Found(problems=list(repeats.problems))
+    found = _Found(notes=list(notes), problems=list(repeats.problems))
     if repeats.changes_bars:
         found.notes.append("it changes the frame that it is handed; a backtest hands it a copy")
     if repeats.base is None:
@@ -373,7 +393,7 @@ def _check_signals(signals: Any, base: Table, worlds: Worlds) -> None:
         row = int(rows[0])
         raise InputError(
             f"the signals were not made by this function on these bars: {name} is {given.value(name, row)} at"
-            f" {worlds.bars.index[row]} (row {row}), the function gives {base.value(name, row)}"
+            f" {moment_text(worlds.bars.index[row])} (row {row}), the function gives {base.value(name, row)}"
         )
 
 

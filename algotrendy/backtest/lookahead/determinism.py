@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.lookahead.subject import Failure, Subject
 from algotrendy.backtest.lookahead.table import Table, differences, typical_sizes
 from algotrendy.backtest.lookahead.worlds import World, Worlds
@@ -104,8 +105,6 @@ def _unlike(where: str, first: Table | Failure, second: Table | Failure, worlds:
     name, rows = next(iter(found.items()))
     row = int(rows[0])
     left, right = first.value(name, row), second.value(name, row)
+    place = f"{moment_text(worlds.bars.index[row])} (row {row})"
     others = f", and {len(found) - 1} more outputs" if len(found) > 1 else ""
-    return (
-        f"two runs {where} differ: {name} is {left} and {right} at {worlds.bars.index[row]} (row {row}), {rows.size}"
-        f" bars in all{others}"
-    )
+    return f"two runs {where} differ: {name} is {left} and {right} at {place}, {rows.size} bars in all{others}"

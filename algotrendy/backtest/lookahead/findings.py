@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.lookahead.outside import OutsideFinding
 from algotrendy.backtest.lookahead.report import Example, Leak
 from algotrendy.backtest.lookahead.search import Search, Sighting
@@ -81,8 +82,8 @@ def _evidence(name: str, traced: Traced, example: Example | None, search: Search
         return f"it changed in {len(search.sightings[name])} runs before the first changed bar"
     together = "; no column alone shows it" if traced.together else ""
     return (
-        f"at {example.at} (row {example.row}) it is {_shown(example.before)}; if, from row {example.first_changed} on,"
-        f" {example.change}, it is {_shown(example.after)}{together}"
+        f"at {moment_text(example.at)} (row {example.row}) it is {_shown(example.before)};"
+        f" if, from row {example.first_changed} on, {example.change}, it is {_shown(example.after)}{together}"
     )
 
 
@@ -103,5 +104,6 @@ def _from_outside(search: Search, found: OutsideFinding) -> Leak:
         horizon=found.horizon or None,
         whole_future=found.horizon > 0 and first is not None and first < found.cut // 3,
         n_seen=1,
-        evidence=found.text + ("" if first is None else f", and it changed at {index[int(found.rows[-1])]}"),
+        evidence=found.text
+        + ("" if first is None else f", and it changed at {moment_text(index[int(found.rows[-1])])}"),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.lookahead.proof import Proof
 from algotrendy.backtest.lookahead.warm_up import WarmUp
 from algotrendy.errors import InputError
@@ -232,7 +233,7 @@ def leak_lines(leak: Leak) -> list[str]:
         head = f"{name} sees later data through {', '.join(leak.inputs)}" + (f", {reach}" if reach else "")
     lines = [head, f"  {leak.evidence}"]
     if leak.example is not None and leak.n_seen > 1:
-        lines.append(f"  seen in {leak.n_seen} runs, first at {leak.first_at} (row {leak.first_bar})")
+        lines.append(f"  seen in {leak.n_seen} runs, first at {moment_text(leak.first_at)} (row {leak.first_bar})")
     return lines
 
 

@@ -12,6 +12,7 @@ __all__ = ["Traced", "trace"]
 
 INDEX, LENGTH = "index", "length"
 _VALUES = ("up", "down", "shuffled", "wild", "reversed", "flat")
+_LARGE = ("up", "down")
 _CUTS_MAX = 10
 
 
@@ -74,7 +75,8 @@ def _telling(search: Search, name: str, columns: tuple[str, ...] | None) -> Sigh
         seen = [each for each in search.sightings[name] if each.world.change in _VALUES]
         if not seen and first.world.change == "longer":
             return None
-    return max(seen, key=lambda each: len(each.rows)) if seen else None
+    middle = search.n_bars / 2
+    return max(seen, key=lambda each: (each.world.change in _LARGE, -abs(each.world.cut - middle)), default=None)
 
 
 def _by_columns(search: Search, telling: Sighting, columns: tuple[str, ...] | None) -> dict[str, Traced]:

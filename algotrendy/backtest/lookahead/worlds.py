@@ -303,7 +303,7 @@ def _other_rows(series: pd.Series[Any], first: int, order: Int1D, side: float) -
     if series.dtype == bool:
         others = ~others if side else others
     elif series.dtype.kind == "f":
-        known = np.asarray(values, dtype=np.float64)
+        known = series.to_numpy(dtype=np.float64, na_value=np.nan)
         spread = float(np.nanstd(known)) if np.isfinite(known).any() else 0.0
         others = others + side * (spread or 1.0)
     elif series.dtype.kind in "iu" and side:
