@@ -1,7 +1,8 @@
 """The zoo of look-ahead and what finding it costs: the tables of docs/explanation/look-ahead.md.
 
-Run `python benchmarks/lookahead_table.py [bars]`; it takes some minutes. It checks every known leak and every clean
-function of `tests/zoo` on the NASDAQ sample (intraday ones on synthetic bars) with the default options, on one core.
+Run `python benchmarks/lookahead_table.py [bars] [leaks] [clean]`; it takes some minutes. It checks every known leak
+and every clean function of `tests/zoo` on the NASDAQ sample (intraday ones on synthetic bars) with the default options,
+on one core.
 """
 
 from __future__ import annotations
@@ -54,28 +55,39 @@ def leak_row(name: str, report: LookaheadReport, through: tuple[str, ...]) -> tu
     return f"| {name} | {report.verdict} | {inputs} | {reach(report)} | {cost} |", found
 
 
-def main() -> None:
-    daily, intraday = zoo_bars(int(sys.argv[1]) if len(sys.argv) > 1 else 5_031)
-    lookahead_leaks.register_indicators()
-    leaks, clean = lookahead_leaks.leaks(daily), lookahead_clean.clean(daily)
-    print(
-        f"{len(daily):,} bars\n\n| leak | verdict | through | bars ahead | runs | seconds |\n|---|---|---|---|---|---|"
-    )
+def print_leaks(daily: pd.DataFrame, intraday: pd.DataFrame) -> None:
+    """Print the table of known leaks, line by line."""
+    cases = lookahead_leaks.leaks(daily)
+    print(f"{len(daily):,} bars\n\n| leak | verdict | through | bars ahead | runs | seconds |\n" + "|---" * 6 + "|")
     found = 0
-    for name, case in leaks.items():
+    for name, case in cases.items():
         line, is_found = leak_row(name, checked(case, daily, intraday), case.through)
         found += is_found
         print(line, flush=True)
-    print(f"\n{found} of {len(leaks)} leaks found and their input named.\n")
-    print("| clean | verdict | bars tested | runs | seconds |\n|---|---|---|---|---|")
+    print(f"\n{found} of {len(cases)} leaks found and their input named.\n")
+
+
+def print_clean(daily: pd.DataFrame, intraday: pd.DataFrame) -> None:
+    """Print the table of clean functions, line by line."""
+    cases = lookahead_clean.clean(daily)
+    print(f"{len(daily):,} bars\n\n| clean | verdict | bars tested | runs | seconds |\n" + "|---" * 5 + "|")
     quiet = 0
-    for name, case in clean.items():
+    for name, case in cases.items():
         report = checked(case, daily, intraday)
         quiet += report.is_clean
         tested = f"{report.detection.n_tested:,}" if report.detection else "-"
         cost = f"{report.cost['runs']:.0f} | {report.cost['seconds']:.1f}"
         print(f"| {name} | {report.verdict} | {tested} | {cost} |", flush=True)
-    print(f"\n{quiet} of {len(clean)} clean functions passed without an alarm.")
+    print(f"\n{quiet} of {len(cases)} clean functions passed without an alarm.")
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    tables = {"leaks": print_leaks, "clean": print_clean}
+    bars = next((int(word) for word in words if word.isdigit()), 5_031)
+    lookahead_leaks.register_indicators()
+    for name in [word for word in words if word in tables] or tables:
+        tables[name](*zoo_bars(bars))
 
 
 if __name__ == "__main__":

@@ -420,6 +420,16 @@ def test_frames_of_polars_are_tables() -> None:
     assert set(as_table(polars.DataFrame({"a": [1.0, 2.0]}), BARS.index[:2]).columns) == {"a"}
 
 
+def test_texts_and_missing_values_are_compared_by_what_they_say() -> None:
+    bars = BARS.assign(word=np.where(BARS["close"] > BARS["open"], "up", "down"))
+    bars["kind"] = bars["word"].astype("category")
+    bars["count"] = pd.array([1, None] * 200, dtype="Int64")
+    extras = ["word", "kind", "count", "is_synthetic"]
+    assert check_lookahead(lambda given: given[extras].shift(1), bars, cuts=40).is_clean
+    late = check_lookahead(lambda given: given[extras[:3]].shift(-1), bars)
+    assert {leak.output: leak.inputs for leak in late.leaks} == {name: (name,) for name in extras[:3]}
+
+
 def test_rows_with_times_are_compared_by_their_times() -> None:
     index = BARS.index
     rows = pd.DataFrame({"price": [1.0, 2.0, 3.0]}, index=index[[10, 20, 30]])

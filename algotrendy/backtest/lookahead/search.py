@@ -16,6 +16,9 @@ from algotrendy.domain.types import Bool1D, Int1D
 
 __all__ = ["Job", "Outcome", "Runner", "Search", "Sighting"]
 
+FORGOTTEN = 1e-6
+"""An output that differs by less than this part of its size, some time after a change, has forgotten it."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -67,9 +70,13 @@ class Runner:
         if isinstance(made, Failure):
             return Outcome(job.world, {}, made)
         # With fewer bars a function may say "too few" in its own way: that is no later bar seen by the output as it is.
-        short = job.world.change == "cut"
-        found = differences(self.base, made, job.below, self.sizes, self.tolerance, known_only=short)
-        return Outcome(job.world, found)
+        world, short = job.world, job.world.change == "cut"
+        found = differences(self.base, made, min(job.below, world.cut), self.sizes, self.tolerance, known_only=short)
+        if job.below > world.cut:  # after a change outputs may differ; rounding that stays behind is none
+            loose = max(self.tolerance, FORGOTTEN)
+            for name, rows in differences(self.base, made, job.below, self.sizes, loose).items():
+                found[name] = np.union1d(found.get(name, rows[:0]), rows[rows >= world.cut])
+        return Outcome(world, {name: rows for name, rows in found.items() if rows.size})
 
 
 @dataclass(eq=False)

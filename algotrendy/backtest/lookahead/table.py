@@ -16,7 +16,7 @@ from algotrendy.domain.types import AnyArray, Bool1D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.strategy.signals import SIDES, Signals
 
-__all__ = ["Table", "as_table", "differences", "typical_sizes"]
+__all__ = ["Table", "as_table", "differences", "typical_sizes", "unlike"]
 
 CLOSED_AT = ("closed_at", "known_at")
 """Columns of a frame that say when each row was known, for rows that are not one per bar."""
@@ -103,11 +103,11 @@ def differences(
     found: dict[str, Int1D] = {}
     for name in {**left.columns, **right.columns}:
         a, b = left.columns.get(name), right.columns.get(name)
-        unlike = _unlike(a, b, sizes.get(name, 0.0), tolerance)
-        if known_only and a is not None and a.dtype != object:
-            unlike = unlike & ~np.isnan(a)
-        if unlike.any():
-            found[name] = np.unique(left.bar[unlike])
+        differs = unlike(a, b, sizes.get(name, 0.0), tolerance)
+        if known_only and a is not None:
+            differs = differs & ((a != MISSING) if a.dtype == object else ~np.isnan(a))
+        if differs.any():
+            found[name] = np.unique(left.bar[differs])
     return found
 
 
@@ -288,17 +288,35 @@ def _spread(table: Table, place: Int1D, keys: AnyArray, bar: Int1D) -> Table:
     return Table(bar, columns, keys)
 
 
-def _unlike(a: AnyArray | None, b: AnyArray | None, size: float, tolerance: float) -> Bool1D:
-    if a is None or b is None:  # a column that only one of them has: as if it were empty in the other
+def unlike(a: AnyArray | None, b: AnyArray | None, size: float, tolerance: float) -> Bool1D:
+    """Return where two columns differ by more than rounding; a column that is not there counts as empty.
+
+    Parameters
+    ----------
+    a, b : array of shape (n_rows,) or None
+        Numbers or texts.
+    size : float
+        Typical size of the values.
+    tolerance : float
+        Relative difference that counts as rounding.
+    """
+    if a is None or b is None:
         values = a if a is not None else b
         assert values is not None
         filled = (values != MISSING) if values.dtype == object else ~(np.isnan(values) | (values == 0.0))
         return np.asarray(filled, dtype=np.bool_)
     if object in (a.dtype, b.dtype):
-        return np.asarray(a.astype(object) != b.astype(object), dtype=np.bool_)
-    unlike: Bool1D = ~((a == b) | (np.isnan(a) & np.isnan(b)))
-    if unlike.any():
+        return np.asarray(_texts(a) != _texts(b), dtype=np.bool_)
+    differs: Bool1D = ~((a == b) | (np.isnan(a) & np.isnan(b)))
+    if differs.any():
         with np.errstate(all="ignore"):
             room = tolerance * np.maximum(np.maximum(np.abs(a), np.abs(b)), size)
-            unlike &= ~(np.abs(a - b) <= np.where(np.isfinite(room), room, 0.0))
-    return unlike
+            differs &= ~(np.abs(a - b) <= np.where(np.isfinite(room), room, 0.0))
+    return differs
+
+
+def _texts(values: AnyArray) -> AnyArray:
+    """Return a column as texts: one without any text in it was taken for numbers."""
+    if values.dtype == object:
+        return values
+    return np.array([MISSING if np.isnan(value) else str(value) for value in values.tolist()], object)

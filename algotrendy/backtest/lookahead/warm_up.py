@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from algotrendy.backtest.lookahead.subject import Failure, Subject
-from algotrendy.backtest.lookahead.table import Table
+from algotrendy.backtest.lookahead.table import Table, unlike
 from algotrendy.backtest.lookahead.worlds import Worlds
-from algotrendy.domain.types import AnyArray, Bool1D
+from algotrendy.domain.types import AnyArray
 
 __all__ = ["WarmUp", "find_warm_up"]
 
@@ -77,17 +77,8 @@ def find_warm_up(
 
 def _settles(full: AnyArray, late: AnyArray, size: float, tolerance: float) -> int | None:
     rows = min(len(full), len(late))
-    unlike = np.flatnonzero(_unlike(full[:rows], late[:rows], size, tolerance))
-    if not unlike.size:
+    differing = np.flatnonzero(unlike(full[:rows], late[:rows], size, tolerance))
+    if not differing.size:
         return 0
-    last = int(unlike[-1]) + 1
+    last = int(differing[-1]) + 1
     return None if last > _SETTLED * rows else last
-
-
-def _unlike(a: AnyArray, b: AnyArray, size: float, tolerance: float) -> Bool1D:
-    if object in (a.dtype, b.dtype):
-        return np.asarray(a.astype(object) != b.astype(object), dtype=np.bool_)
-    with np.errstate(all="ignore"):
-        room = tolerance * np.maximum(np.maximum(np.abs(a), np.abs(b)), size)
-        alike = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= room)
-    return ~np.asarray(alike, dtype=np.bool_)
