@@ -7,9 +7,12 @@ on one core.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small fits are slowed down by threads that wait for each other
 
 import pandas as pd
 
