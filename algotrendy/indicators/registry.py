@@ -234,6 +234,17 @@ def register(spec: IndicatorSpec) -> None:
     _USER[spec.name] = spec
 
 
+def is_builtin(spec: IndicatorSpec) -> bool:
+    """Return whether an indicator is one of this package, not a user's.
+
+    Examples
+    --------
+    >>> is_builtin(lookup("sma"))
+    True
+    """
+    return _BUILTIN.get(spec.name) is spec
+
+
 def register_builtin(specs: Sequence[IndicatorSpec]) -> None:
     """Make the indicators of this package known; their names cannot be replaced."""
     _BUILTIN.update({spec.name: spec for spec in specs})

@@ -1,0 +1,28 @@
+"""Find out whether a feature, a strategy or a chart knows what comes later."""
+
+import pandas as pd
+
+import algotrendy as at
+from algotrendy.backtest.lookahead import check_lookahead
+
+
+def features(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return one feature that is honest and two that are not."""
+    close = bars["close"]
+    weekly = close.resample("W-MON", label="left", closed="left").last()  # stamped with its first day
+    return pd.DataFrame(
+        {
+            "momentum": close / close.shift(20) - 1,
+            "rank": close.rank(pct=True),
+            "week": weekly.reindex(bars.index, method="ffill"),
+        }
+    )
+
+
+bars = at.sample("NASDAQ")
+report = check_lookahead(features, bars)
+print(report.summary())
+for leak in report.leaks:
+    print(leak.output, leak.inputs, leak.horizon, leak.example.at)
+
+print(check_lookahead(at.strategies.donchian_turtle(), bars).verdict)
