@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from algotrendy.backtest import BacktestResult, Fees, SweepResult
+    from algotrendy.backtest.difference import explain_difference
+    from algotrendy.backtest.lookahead import check_lookahead
     from algotrendy.backtest.run import backtest
     from algotrendy.data import as_bars, read_csv, read_parquet, sample, synthetic
     from algotrendy.indicators import indicator
-    from algotrendy.research import configure, load, optimize
+    from algotrendy.research import configure, load, optimize, procedure_test, verify, walk_forward
     from algotrendy.strategy import (
         FixedUnits,
         ParameterSpec,
@@ -46,15 +48,20 @@ _HOME_OF = {
     "VolatilityTarget": "strategy",
     "as_bars": "data",
     "backtest": "backtest",
+    "check_lookahead": "backtest.lookahead",
     "configure": "research",
+    "explain_difference": "backtest.difference",
     "indicator": "indicators",
     "load": "research",
     "optimize": "research",
+    "procedure_test": "research",
     "read_csv": "data",
     "read_parquet": "data",
     "sample": "data",
     "strategies": "strategy.library",
     "synthetic": "data",
+    "verify": "research",
+    "walk_forward": "research",
 }
 """Public name to the room it is loaded from."""
 
@@ -73,15 +80,20 @@ __all__ = [
     "VolatilityTarget",
     "as_bars",
     "backtest",
+    "check_lookahead",
     "configure",
+    "explain_difference",
     "indicator",
     "load",
     "optimize",
+    "procedure_test",
     "read_csv",
     "read_parquet",
     "sample",
     "strategies",
     "synthetic",
+    "verify",
+    "walk_forward",
 ]
 
 

@@ -66,6 +66,7 @@ DOCUMENTED_ELSEWHERE = {
     "algotrendy.research.monte_carlo": "algotrendy.backtest.monte_carlo.monte_carlo",
     "algotrendy.research.optimize": "algotrendy.backtest.sweep.optimize",
     "algotrendy.research.procedure_test": "algotrendy.backtest.procedure.procedure_test",
+    "algotrendy.research.walk_forward": "algotrendy.backtest.walk_forward.run.walk_forward",
 }
 """A function that passes its options on, and the function whose docstring it shares."""
 
