@@ -16,6 +16,7 @@ from algotrendy.backtest import monte_carlo as _monte_carlo
 from algotrendy.backtest import procedure as _procedure
 from algotrendy.backtest import run as _run
 from algotrendy.backtest import sweep as _sweep
+from algotrendy.backtest import walk_forward as _walk
 from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result
 from algotrendy.config import Settings
 from algotrendy.errors import AlgotrendyError, DataError, InputError
@@ -349,8 +350,6 @@ def walk_forward(
     >>> len(walk_forward(at.strategies.sma_cross(), bars, grid, training=200, testing=50))
     4
     """
-    from algotrendy.backtest import walk_forward as _walk
-
     return _walk.walk_forward(strategy, bars, grid, **_with_settings(options))
 
 
@@ -422,3 +421,4 @@ backtest.__doc__ = _run.backtest.__doc__
 optimize.__doc__ = _sweep.optimize.__doc__
 procedure_test.__doc__ = _procedure.procedure_test.__doc__
 monte_carlo.__doc__ = _monte_carlo.monte_carlo.__doc__
+walk_forward.__doc__ = _walk.walk_forward.__doc__

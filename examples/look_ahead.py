@@ -3,7 +3,6 @@
 import pandas as pd
 
 import algotrendy as at
-from algotrendy.backtest.lookahead import check_lookahead
 
 
 def features(bars: pd.DataFrame) -> pd.DataFrame:
@@ -20,9 +19,9 @@ def features(bars: pd.DataFrame) -> pd.DataFrame:
 
 
 bars = at.sample("NASDAQ")
-report = check_lookahead(features, bars)
+report = at.check_lookahead(features, bars)
 print(report.summary())
 for leak in report.leaks:
     print(leak.output, leak.inputs, leak.horizon, leak.example.at)
 
-print(check_lookahead(at.strategies.donchian_turtle(), bars).verdict)
+print(at.check_lookahead(at.strategies.donchian_turtle(), bars).verdict)

@@ -1,10 +1,9 @@
 """Choose the windows of an average cross anew every half year, and see what that earned on bars it had not seen."""
 
 import algotrendy as at
-from algotrendy.research import walk_forward
 
 bars = at.sample("NASDAQ")
-walk = walk_forward(
+walk = at.walk_forward(
     at.strategies.sma_cross(),
     bars,
     {"fast": range(5, 41, 5), "slow": range(20, 201, 20)},

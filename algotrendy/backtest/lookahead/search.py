@@ -10,7 +10,7 @@ import numpy as np
 from algotrendy.backtest.lookahead.subject import Failure, Subject
 from algotrendy.backtest.lookahead.table import Table, differences
 from algotrendy.backtest.lookahead.worlds import World, Worlds
-from algotrendy.compute.pool import map_chunks
+from algotrendy.compute.pool import map_work
 from algotrendy.compute.progress import Progress
 from algotrendy.domain.types import Bool1D, Int1D
 
@@ -132,7 +132,7 @@ class Search:
         """Run jobs and return what came of those that were done, in their order."""
         if self.interrupted or not jobs:
             return []
-        done = map_chunks(self.runner, jobs, workers=self.workers, where="processes", progress=self.progress)
+        done = map_work(self.runner, jobs, workers=self.workers, where="processes", progress=self.progress)
         self.interrupted = done.interrupted
         outcomes = [outcome for outcome in done.results if outcome is not None]
         self.n_runs += len(outcomes)
