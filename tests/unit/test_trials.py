@@ -80,18 +80,18 @@ def test_the_variance_of_all_trials_is_that_of_their_ratios_together() -> None:
     runs = [rng.normal(mean, 0.02, size) for mean, size in ((0.0, 30), (0.05, 10), (0.02, 1))]
     records = [
         record(definition_hash=str(k), n_trials=len(run), effective_trials=1.0, sharpe_mean=run.mean(),
-               sharpe_variance=run.var(), best_sharpe=run.max())
+               sharpe_variance=run.var(ddof=1) if len(run) > 1 else math.nan, best_sharpe=run.max())
         for k, run in enumerate(runs)
     ]  # fmt: skip
     total = total_of("d", [*records, record(definition_hash="?", sharpe_mean=math.nan, best_sharpe=math.nan)])
-    assert total.sharpe_variance == pytest.approx(np.concatenate(runs).var(), rel=1e-12)
+    assert total.sharpe_variance == pytest.approx(np.concatenate(runs).var(ddof=1), rel=1e-12)
     assert total.best_sharpe == max(run.max() for run in runs)
     assert (total.n_trials, total.effective_trials) == (141, 13.0)
 
 
 def test_nothing_tried_is_a_total_too() -> None:
     total = total_of("d", [])
-    assert (total.n_trials, total.effective_trials) == (0, 1.0)
+    assert (total.n_trials, total.effective_trials) == (0, 0.0)
     assert math.isnan(total.sharpe_variance)
 
 
