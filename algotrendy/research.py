@@ -43,6 +43,7 @@ __all__ = [
     "Workspace",
     "backtest",
     "configure",
+    "ledger_address",
     "load",
     "monte_carlo",
     "optimize",
@@ -266,14 +267,30 @@ def trial_ledger() -> TrialLedger | None:
     return _Session.ledger
 
 
+def ledger_address(place: bool | str = True) -> str:
+    """Return the address of the database of a ledger.
+
+    Parameters
+    ----------
+    place : bool or str
+        The setting `ledger`: an address, or the path of a file; True: `ledger.db` in the research folder, or beside the
+        caches where there is none.
+
+    Examples
+    --------
+    >>> ledger_address("notes/trials.db")
+    'sqlite:///notes/trials.db'
+    """
+    if isinstance(place, str):
+        return place if "://" in place else f"sqlite:///{Path(place).expanduser()}"
+    return f"sqlite:///{research_home() / 'ledger.db'}"
+
+
 def _stored_ledger(place: bool | str) -> TrialLedger:
-    """Open the ledger at a path or an address; True: in the research folder, else beside the caches."""
-    if isinstance(place, str) and "://" in place:
-        address = place
-    else:
-        path = Path(place).expanduser() if isinstance(place, str) else research_home() / "ledger.db"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        address = f"sqlite:///{path}"
+    """Open the ledger at a path or an address."""
+    address = ledger_address(place)
+    if address.startswith("sqlite:///"):
+        Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     ledger: TrialLedger = import_module("algotrendy.storage.ledger").SqlTrialLedger(address)
     return ledger
 

@@ -56,7 +56,8 @@ class TrialRecord:
     effective_trials : float
         How many independent ones they are worth, from 1 to `n_trials`.
     sharpe_mean, sharpe_variance : float
-        Of the Sharpe ratios per period (not annualised) of all trials, the variance with n - 1; NaN if unknown.
+        Of the Sharpe ratios per period (not annualised) of all trials; NaN if unknown. The variance has n - 1 as
+        divisor and is NaN for a single trial.
     best_sharpe : float
         The highest of them; NaN if unknown.
     at : datetime
@@ -108,7 +109,7 @@ class TrialTotal:
     n_records, n_trials : int
         Different runs, and the combinations that they tried.
     effective_trials : float
-        Sum of those of the runs; 0 without any. An upper bound, because runs may resemble each other.
+        Sum of those of the runs: an upper bound, because runs may resemble each other.
     sharpe_variance : float
         Of the Sharpe ratios per period of all trials of all runs, NaN if unknown.
     best_sharpe : float
@@ -187,9 +188,8 @@ class MemoryTrialLedger:
 def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
     """Add up records on the same bars.
 
-    The variance is that of all trials together, within the runs and between their means: with n trials, mean m and
-    variance v in each run, N and M of all, (sum of (n - 1) v + n (m - M)^2) / (N - 1). Runs of which it is not known do
-    not count for it.
+    The variance is that of all trials together, with n - 1 as divisor: that inside the runs and that between their
+    means. Runs of which it is not known do not count for it.
 
     Parameters
     ----------
@@ -204,25 +204,22 @@ def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
     0.0
     """
     kept = list(records)
-    n_trials = np.array([each.n_trials for each in kept], dtype=np.float64)
-    mean = np.array([each.sharpe_mean for each in kept], dtype=np.float64)
-    variance = np.array([each.sharpe_variance for each in kept], dtype=np.float64)
-    alone = n_trials == 1
-    known = ~np.isnan(mean) & (alone | ~np.isnan(variance))
-    best = [each.best_sharpe for each in kept if not math.isnan(each.best_sharpe)]
-    pooled = math.nan
-    count = float(n_trials[known].sum())
+    known = [each for each in kept if not math.isnan(each.sharpe_mean)]
+    known = [each for each in known if each.n_trials == 1 or not math.isnan(each.sharpe_variance)]
+    count = sum(each.n_trials for each in known)
+    variance = math.nan
     if count > 1:
-        apart = mean - float(n_trials[known] @ mean[known]) / count
-        squares = np.where(alone, 0.0, (n_trials - 1) * variance) + n_trials * apart**2
-        pooled = float(squares[known].sum()) / (count - 1)
+        mean = sum(each.n_trials * each.sharpe_mean for each in known) / count
+        inside = sum((each.n_trials - 1) * each.sharpe_variance for each in known if each.n_trials > 1)
+        between = sum(each.n_trials * (each.sharpe_mean - mean) ** 2 for each in known)
+        variance = (inside + between) / (count - 1)
     return TrialTotal(
         data_hash=data_hash,
         n_records=len(kept),
-        n_trials=int(n_trials.sum()),
+        n_trials=sum(each.n_trials for each in kept),
         effective_trials=float(sum(each.effective_trials for each in kept)),
-        sharpe_variance=pooled,
-        best_sharpe=max(best, default=math.nan),
+        sharpe_variance=variance,
+        best_sharpe=max((each.best_sharpe for each in kept if not math.isnan(each.best_sharpe)), default=math.nan),
     )
 
 
@@ -318,7 +315,7 @@ def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
         n_trials=1,
         effective_trials=1.0,
         sharpe_mean=sharpe,
-        sharpe_variance=math.nan if math.isnan(sharpe) else 0.0,
+        sharpe_variance=math.nan,
         best_sharpe=sharpe,
         at=datetime.now(UTC),
     )
