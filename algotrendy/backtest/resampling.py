@@ -19,9 +19,11 @@ __all__ = ["GarchFit", "block_length", "fit_garch"]
 
 _BLOCK_VALUES_MIN = 16
 _GARCH_VALUES_MIN = 100
+_STARTS = ((0.1, 0.05, 0.85), (0.5, 0.05, 0.45))
+"""Constant, news and memory to begin a fit with, where the usual start leads nowhere."""
 
 
-def block_length(returns: Float1D, kind: str = "stationary") -> float:
+def block_length(returns: Float1D, kind: str = "stationary", *, squares: bool = True) -> float:
     """Return the (mean) length of the blocks in which a series is best resampled.
 
     The rule of Politis and White [1]_ is for the mean of a series. Drawdowns depend on spells of volatility as well, so
@@ -34,6 +36,8 @@ def block_length(returns: Float1D, kind: str = "stationary") -> float:
         Returns per period, oldest first.
     kind : {'stationary', 'circular'}
         Blocks of random length, of which this is the mean; or blocks of one length, then it is a whole number.
+    squares : bool
+        False: ask about the returns alone.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def block_length(returns: Float1D, kind: str = "stationary") -> float:
     from arch.bootstrap import optimal_block_length
 
     found = [1.0]
-    for series in (returns, (returns - returns.mean()) ** 2):
+    for series in (returns, (returns - returns.mean()) ** 2)[: 2 if squares else 1]:
         if np.ptp(series) > 0.0:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
@@ -123,15 +127,8 @@ def fit_garch(values: Float1D) -> GarchFit:
     unit = float(values.std())
     if not unit > 1e-12:
         raise InputError("the returns never move, so there is no volatility to fit; use method='bootstrap'")
-    from arch import arch_model
-
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        model: Any = arch_model((values - mean) / unit, mean="Zero", vol="GARCH", p=1, q=1, rescale=False)
-        fitted: Any = model.fit(disp="off", show_warning=False)
+    fitted = _fitted((values - mean) / unit)
     omega, news, memory = (float(number) for number in fitted.params)
-    if fitted.convergence_flag != 0 or not omega > 0.0:
-        raise InputError("the fit of a GARCH(1,1) did not converge on these returns; resample them in blocks instead")
     volatility = np.asarray(fitted.conditional_volatility, dtype=np.float64) * unit
     raw = (values - mean) / volatility
     centre, spread = float(raw.mean()), float(raw.std())
@@ -147,3 +144,19 @@ def fit_garch(values: Float1D) -> GarchFit:
         spread=spread,
         next_variance=constant + news * float(values[-1] - mean) ** 2 + memory * float(volatility[-1]) ** 2,
     )
+
+
+def _fitted(values: Float1D) -> Any:
+    """Return the fit of values of mean 0 and variance 1; where it is flat, another start may find the top."""
+    from arch import arch_model
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        model: Any = arch_model(values, mean="Zero", vol="GARCH", p=1, q=1, rescale=False)
+        for start in (None, *_STARTS):
+            found = model.fit(
+                disp="off", show_warning=False, starting_values=None if start is None else np.array(start)
+            )
+            if found.convergence_flag == 0 and found.params.iloc[0] > 0.0:
+                return found
+    raise InputError("the fit of a GARCH(1,1) did not converge on these returns; resample them in blocks instead")

@@ -122,7 +122,8 @@ def null_bars(
     seed : int
         Of all paths.
     block : float, optional
-        By the rule of Politis and White on the log returns and their squares by default.
+        By the rule of Politis and White on the log returns by default; not on their squares, as long blocks would carry
+        along what the search may find.
     keep_drift : bool
         Whether every path ends where the data ended.
 
@@ -159,7 +160,7 @@ def null_bars(
     moves = np.exp(logs - drift)
     if kind == "sign":
         return NullBars(kind, seed, bars, moves, np.exp((drift - logs)[_MIRRORED]), kept)
-    length = block_length(steps) if block is None else float(block)
+    length = block_length(steps, squares=False) if block is None else float(block)
     return NullBars(kind, seed, bars, moves, moves, kept, block=length)
 
 

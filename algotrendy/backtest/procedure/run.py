@@ -75,7 +75,7 @@ def procedure_test(
         - "garch": bars drawn one by one and scaled to a volatility that moves by a GARCH(1,1) fitted to the data.
 
     block : float, optional
-        Mean length of a block; by the rule of Politis and White on the log returns and their squares by default.
+        Mean length of a block; by the rule of Politis and White on the log returns by default.
     keep_drift : bool
         False: the mean of the log returns is taken off every bar, so that holding is worth nothing. True: every null
         path ends where the data ended, which asks whether the timing is better than luck, not whether the market rose.
