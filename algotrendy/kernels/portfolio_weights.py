@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from algotrendy.kernels._instructions import round_down
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import part
+from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, worth
 from algotrendy.kernels.orders_types import NEXT_OPEN, SAME_CLOSE
 from algotrendy.kernels.portfolio_types import (
@@ -63,7 +63,7 @@ def whole(units: float, lot: float) -> float:
     return units
 
 
-@jit(error_model="numpy")
+@called_part
 def affordable_share(state: Book, count: int, prices: NDArray[np.float64], terms: PanelTerms, room: float) -> float:
     """Return the factor, at most 1, by which all opening legs are scaled so that their cost fits into the room.
 
@@ -96,7 +96,7 @@ def affordable_share(state: Book, count: int, prices: NDArray[np.float64], terms
     return share
 
 
-@jit(error_model="numpy")
+@called_part
 def decide(
     row: NDArray[np.float64], prices: NDArray[np.float64], equity: float, now: tuple[int, float], state: Book
 ) -> None:
@@ -113,7 +113,7 @@ def decide(
             state.waiting[j], state.decided_at[j] = weight, bar
 
 
-@jit(error_model="numpy")
+@called_part
 def fill_targets(
     bar: int, prices: NDArray[np.float64], account: tuple[float, int], state: Book, venue: Venue
 ) -> tuple[float, int, bool]:
@@ -160,7 +160,7 @@ def fill_targets(
     return cash, row, waits
 
 
-@jit(error_model="numpy")
+@called_part
 def borrow_fees(
     units: NDArray[np.float64], marks: NDArray[np.float64], valid: NDArray[np.bool_], terms: PanelTerms
 ) -> float:
@@ -172,7 +172,7 @@ def borrow_fees(
     return paid
 
 
-@jit(error_model="numpy")
+@called_part
 def close_all(bar: int, account: tuple[float, int], units: NDArray[np.float64], venue: Venue) -> tuple[float, int]:
     """Close all positions in ruin; return cash and rows."""
     cash, row = account
@@ -185,7 +185,7 @@ def close_all(bar: int, account: tuple[float, int], units: NDArray[np.float64], 
     return cash, row
 
 
-@jit(error_model="numpy")
+@called_part
 def close_ended(
     bar: int, first: int, account: tuple[float, int], units: NDArray[np.float64], venue: Venue
 ) -> tuple[float, int, int]:
