@@ -21,6 +21,7 @@ from algotrendy.kernels.portfolio_types import (
     DELISTING,
     EQUITY,
     GROSS,
+    NO_ROOM,
     REBALANCE,
     ROUNDING,
     RUIN,
@@ -70,8 +71,6 @@ def affordable_share(state: Book, count: int, prices: NDArray[np.float64], terms
     The cost is convex and rises with the factor, so Newton's steps from 1 downwards end at the factor itself.
     """
     share = 1.0
-    if not room > 0.0:
-        return 0.0
     instruments, (notionals, owns) = state.lists[1, :count], (state.costs[0, :count], state.costs[1, :count])
     for k in range(count):
         j, units = instruments[k], state.opening[k]
@@ -149,7 +148,9 @@ def fill_targets(
         row += 1
     if n_opening > 0:
         value, gross = worth(units, prices)
-        share = affordable_share(state, n_opening, prices, terms, leverage * (cash + value) - gross)
+        room, share = leverage * (cash + value) - gross, 0.0
+        if room > NO_ROOM * abs(equity):
+            share = affordable_share(state, n_opening, prices, terms, room)
         for k in range(n_opening if share > 0.0 else 0):
             j = opens[k]
             wanted = whole(share * opening[k], terms.lot_size[j])
