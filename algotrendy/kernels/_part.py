@@ -19,6 +19,9 @@ _OPTIONS: dict[str, Any] = {
 part: Any = numba.njit(forceinline=True, **_OPTIONS)
 """Compiled into each place that calls it."""
 
+called_part: Any = numba.njit(**_OPTIONS)
+"""As `part`, but for the compiler to decide whether it is compiled into each place or called: for what is long."""
+
 summing_part: Any = numba.njit(forceinline=True, fastmath={"reassoc", "contract"}, **_OPTIONS)
 """As `part`; the order and the fusing of additions is left to the compiler, so sums vectorise and agree to rounding."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import part
+from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, commission_of, worth
 from algotrendy.kernels.orders import TOLERANCE
 from algotrendy.kernels.orders_types import NEXT_OPEN, SAME_CLOSE
@@ -72,7 +72,7 @@ class Desk(NamedTuple):
     """Per instrument."""
 
 
-@jit(error_model="numpy")
+@called_part
 def start(desk: Desk, k: int, from_bar: int, inside: int) -> None:
     """Let an order work from a bar on."""
     desk.status[k], desk.from_bar[k], desk.born_inside[k] = WORKING, from_bar, inside
@@ -80,7 +80,7 @@ def start(desk: Desk, k: int, from_bar: int, inside: int) -> None:
     desk.counts[1] += 1
 
 
-@jit(error_model="numpy")
+@called_part
 def refresh(desk: Desk) -> None:
     """Bring the list of working orders up to date, in order."""
     kept, working = 0, desk.working
@@ -98,7 +98,7 @@ def refresh(desk: Desk) -> None:
     desk.counts[0], desk.counts[1] = kept, 0
 
 
-@jit(error_model="numpy")
+@called_part
 def end(desk: Desk, requests: Requests, k: int, status: int) -> None:
     """End an order without a fill; what waits for it is cancelled, and what waits for that."""
     desk.status[k] = status
@@ -127,7 +127,7 @@ def reached(requests: Requests, k: int, low: float, high: float) -> bool:
     return bool(kind == STOP_ORDER and (rises if buys else falls))
 
 
-@jit(error_model="numpy")
+@called_part
 def fits(
     j: int, order: tuple[float, float, int], prices: NDArray[np.float64], account: tuple[float, Desk], venue: Venue
 ) -> bool:
@@ -152,7 +152,7 @@ def fits(
     return bool(equity > 0.0 and cost <= room + NO_ROOM * abs(equity))
 
 
-@jit(error_model="numpy")
+@called_part
 def fill(
     k: int, at: tuple[int, int, float], account: tuple[float, int, Desk], requests: Requests, venue: Venue
 ) -> tuple[float, int]:
@@ -192,7 +192,7 @@ def fill(
     return cash, row
 
 
-@jit(error_model="numpy")
+@called_part
 def sweep(
     now: tuple[int, int, int], account: tuple[float, int, Desk], requests: Requests, venue: Venue
 ) -> tuple[float, int, bool]:
@@ -228,7 +228,7 @@ def sweep(
     return cash, row, tried
 
 
-@jit(error_model="numpy")
+@called_part
 def expire(desk: Desk, requests: Requests, bar: int, valid: NDArray[np.bool_]) -> None:
     """End DAY orders whose first session is over; note the session of those that begin to work."""
     refresh(desk)
@@ -241,7 +241,7 @@ def expire(desk: Desk, requests: Requests, bar: int, valid: NDArray[np.bool_]) -
                 end(desk, requests, k, EXPIRED)
 
 
-@jit(error_model="numpy")
+@called_part
 def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -> int:
     """Place the orders of a bar; return the first one of a later bar."""
     while first < requests.placed_at.size and requests.placed_at[first] <= bar:
@@ -257,7 +257,7 @@ def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -
     return first
 
 
-@jit(error_model="numpy")
+@called_part
 def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: Venue) -> tuple[float, int]:
     """Fill what can be filled at the open and inside a bar; return cash and rows."""
     cash, row, desk = account

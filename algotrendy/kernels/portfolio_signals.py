@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from algotrendy.kernels._instructions import round_down, trailing_zeros
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import part
+from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, commission_of
 from algotrendy.kernels.orders import LOT_ROUNDING, NEVER, TOLERANCE
 from algotrendy.kernels.orders_types import FIXED_UNITS, NEXT_OPEN, SAME_CLOSE
@@ -126,7 +126,7 @@ def price_of(venue: Venue, bar: int, j: int, is_open: bool) -> float:
     return price
 
 
-@jit(error_model="numpy")
+@called_part
 def leave(
     state: Positions, at: int, fill: tuple[int, int, int, float], account: tuple[float, int], venue: Venue
 ) -> float:
@@ -156,7 +156,7 @@ def forget(state: Positions, at: int, count: int) -> None:
         state.held[k] = state.held[k + 1]
 
 
-@jit(error_model="numpy")
+@called_part
 def entry_units(j: int, price: float, size: float, money: tuple[float, float], venue: Venue) -> float:
     """Return the units of an entry, without sign, at `price` after slippage; `money` is equity and room."""
     terms, rules = venue.terms, venue.rules
@@ -176,7 +176,7 @@ def entry_units(j: int, price: float, size: float, money: tuple[float, float], v
     return units
 
 
-@jit(error_model="numpy")
+@called_part
 def enter(
     state: Positions, fill: tuple[int, int, int, float], account: tuple[float, int, int], levels: Levels, venue: Venue
 ) -> float:
@@ -249,7 +249,7 @@ def owed(state: Positions, count: int, bar: int, venue: Venue) -> float:
     return total
 
 
-@jit(error_model="numpy")
+@called_part
 def gather(state: Positions, bar: int, last: int, wishes: Wishes) -> int:
     """Put the wishes for an entry that can be filled now on the heap; return how many there are."""
     size, ranked, sets = 0, wishes.rank.shape[1] > 1 or wishes.rank.shape[0] > 1, state.sets
@@ -272,7 +272,7 @@ def gather(state: Positions, bar: int, last: int, wishes: Wishes) -> int:
     return size
 
 
-@jit(error_model="numpy")
+@called_part
 def open_by_rank(
     state: Positions,
     now: tuple[int, int, bool],
@@ -313,7 +313,7 @@ def open_by_rank(
     return cash, row, count
 
 
-@jit(error_model="numpy")
+@called_part
 def fill_wishes(
     state: Positions,
     now: tuple[int, int, bool],
@@ -353,7 +353,7 @@ def fill_wishes(
     return cash, row, count
 
 
-@jit(error_model="numpy")
+@called_part
 def test_exits(state: Positions, bar: int, account: tuple[float, int, int], venue: Venue) -> tuple[float, int, int]:
     """Test stops, trails and targets of what is held; return cash, rows and positions held."""
     cash, row, count = account
@@ -393,7 +393,7 @@ def test_exits(state: Positions, bar: int, account: tuple[float, int, int], venu
     return cash, row, count
 
 
-@jit(error_model="numpy")
+@called_part
 def decide(state: Positions, bar: int, wishes: Wishes) -> None:
     """Decide about all instruments that have a bar: the two tables of one instrument, 64 at once."""
     sets, words, valid = state.sets, wishes.words, wishes.valid[bar]
@@ -408,7 +408,7 @@ def decide(state: Positions, bar: int, wishes: Wishes) -> None:
         sets[GO_FLAT, w] = (sets[GO_FLAT, w] & later) | (flat & now)
 
 
-@jit(error_model="numpy")
+@called_part
 def close_ended(
     state: Positions, bar: int, first: int, account: tuple[float, int, int], venue: Venue
 ) -> tuple[float, int, int, int]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from algotrendy.kernels._instructions import round_down
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import part
+from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, worth
 from algotrendy.kernels.orders_types import NEXT_OPEN, SAME_CLOSE
 from algotrendy.kernels.portfolio_types import (
@@ -21,6 +21,7 @@ from algotrendy.kernels.portfolio_types import (
     DELISTING,
     EQUITY,
     GROSS,
+    NO_ROOM,
     REBALANCE,
     ROUNDING,
     RUIN,
@@ -63,15 +64,13 @@ def whole(units: float, lot: float) -> float:
     return units
 
 
-@jit(error_model="numpy")
+@called_part
 def affordable_share(state: Book, count: int, prices: NDArray[np.float64], terms: PanelTerms, room: float) -> float:
     """Return the factor, at most 1, by which all opening legs are scaled so that their cost fits into the room.
 
     The cost is convex and rises with the factor, so Newton's steps from 1 downwards end at the factor itself.
     """
     share = 1.0
-    if not room > 0.0:
-        return 0.0
     instruments, (notionals, owns) = state.lists[1, :count], (state.costs[0, :count], state.costs[1, :count])
     for k in range(count):
         j, units = instruments[k], state.opening[k]
@@ -96,7 +95,7 @@ def affordable_share(state: Book, count: int, prices: NDArray[np.float64], terms
     return share
 
 
-@jit(error_model="numpy")
+@called_part
 def decide(
     row: NDArray[np.float64], prices: NDArray[np.float64], equity: float, now: tuple[int, float], state: Book
 ) -> None:
@@ -113,7 +112,7 @@ def decide(
             state.waiting[j], state.decided_at[j] = weight, bar
 
 
-@jit(error_model="numpy")
+@called_part
 def fill_targets(
     bar: int, prices: NDArray[np.float64], account: tuple[float, int], state: Book, venue: Venue
 ) -> tuple[float, int, bool]:
@@ -149,7 +148,9 @@ def fill_targets(
         row += 1
     if n_opening > 0:
         value, gross = worth(units, prices)
-        share = affordable_share(state, n_opening, prices, terms, leverage * (cash + value) - gross)
+        room, share = leverage * (cash + value) - gross, 0.0
+        if room > NO_ROOM * abs(equity):
+            share = affordable_share(state, n_opening, prices, terms, room)
         for k in range(n_opening if share > 0.0 else 0):
             j = opens[k]
             wanted = whole(share * opening[k], terms.lot_size[j])
@@ -160,7 +161,7 @@ def fill_targets(
     return cash, row, waits
 
 
-@jit(error_model="numpy")
+@called_part
 def borrow_fees(
     units: NDArray[np.float64], marks: NDArray[np.float64], valid: NDArray[np.bool_], terms: PanelTerms
 ) -> float:
@@ -172,7 +173,7 @@ def borrow_fees(
     return paid
 
 
-@jit(error_model="numpy")
+@called_part
 def close_all(bar: int, account: tuple[float, int], units: NDArray[np.float64], venue: Venue) -> tuple[float, int]:
     """Close all positions in ruin; return cash and rows."""
     cash, row = account
@@ -185,7 +186,7 @@ def close_all(bar: int, account: tuple[float, int], units: NDArray[np.float64], 
     return cash, row
 
 
-@jit(error_model="numpy")
+@called_part
 def close_ended(
     bar: int, first: int, account: tuple[float, int], units: NDArray[np.float64], venue: Venue
 ) -> tuple[float, int, int]:

@@ -14,6 +14,7 @@ __all__ = ["Account", "Bars", "Fill", "Options", "ReferenceRun", "Terms", "simul
 
 TOLERANCE = 1e-12
 LOT_ROUNDING = 1e-9
+NO_ROOM = 1e-9
 
 
 @dataclass(frozen=True)
@@ -311,7 +312,9 @@ def fill_targets(account: Account, waiting: dict[int, tuple[float, int]], i: int
         if left * target > 0:
             opening.append((j, left, decided_at))
     room = account.room(prices)
-    share = affordable_share(account, [(j, units) for j, units, _ in opening], prices, room)
+    share = 0.0
+    if room > NO_ROOM * abs(equity):
+        share = affordable_share(account, [(j, units) for j, units, _ in opening], prices, room)
     for j, units, decided_at in opening:
         wanted = account.terms[j].whole(share * units)
         if wanted != 0 and share > 0:
@@ -331,8 +334,6 @@ def affordable_share(
             total += abs(units) * share * price + terms.commission(units * share, price)
         return total
 
-    if room <= 0:
-        return 0.0
     if cost(1.0) <= room:
         return 1.0
     if cost(0.0) >= room:  # what is paid whatever the size
