@@ -296,7 +296,8 @@ class Database:
             return sqlite3.Error
         import psycopg
 
-        return psycopg.Error
+        error: type[Exception] = psycopg.Error
+        return error
 
     @contextmanager
     def translated(self) -> Iterator[None]:
