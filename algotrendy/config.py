@@ -42,9 +42,6 @@ class Settings(BaseSettings):
         description="Where strategies, results and jobs are kept: sqlite:///... or postgresql://...; None: a SQLite"
         " file beside the caches.",
     )
-    ledger_url: str | None = Field(
-        default=None, description="Where the ledger of trials is kept; None: a small file beside the caches."
-    )
     redis_url: str | None = Field(
         default=None, description="A Redis that several processes share as a cache, redis://...; None: memory alone."
     )

@@ -68,6 +68,7 @@ def main() -> int:
     # pip compiles what it installs; an editable tree is compiled on its first import, unless the shell forbids it.
     shell = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     home = {"ALGOTRENDY_HOME": str(HERE / "out" / "home"), "NUMBA_CACHE_DIR": str(HERE / "out" / "numba")}
+    home["ALGOTRENDY_LEDGER"] = "off"  # its cost is a row of its own
     return subprocess.run(
         [str(FOLDER / "bin" / "python"), str(HERE / "compare.py"), *sys.argv[1:]],
         env={**shell, **one_thread, **home, "PYTHONUTF8": "1"},

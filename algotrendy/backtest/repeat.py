@@ -65,9 +65,12 @@ def repeat(
         raise InputError(f"the conditions were read on the chart {drawn_on}; hand it in again as chart=")
     chosen = result.bars if bars is None else bars
     options = options_of(result.assumptions, chosen) | changes
+    run: Any = backtest
     if isinstance(strategy, Signals):
-        return backtest(chosen, chart=chart, **vars(strategy), **options)
-    return backtest(strategy_of(result.strategy, strategy), chosen, chart=chart, **options)
+        again: BacktestResult = run(chosen, chart=chart, **vars(strategy), **options)
+    else:
+        again = run(strategy_of(result.strategy, strategy), chosen, chart=chart, **options)
+    return again
 
 
 def can_repeat(result: BacktestResult, strategy: Any = None) -> bool:

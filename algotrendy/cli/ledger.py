@@ -73,9 +73,10 @@ ledger_app.command("forget")(forget)
 @contextmanager
 def _opened(url: str | None) -> Iterator[SqlTrialLedger]:
     from algotrendy.config import Settings
+    from algotrendy.research import ledger_address
     from algotrendy.storage import SqlTrialLedger
 
-    kept = SqlTrialLedger(Settings().ledger_url if url is None else url)
+    kept = SqlTrialLedger(ledger_address(Settings().ledger or True) if url is None else url)
     try:
         yield kept
     finally:

@@ -164,10 +164,6 @@ class SqlTrialLedger:
 def _row(trial: TrialRecord) -> dict[str, Any]:
     if trial.kind not in _KINDS:
         raise InputError(f"kind={trial.kind!r} is unknown; expected one of {', '.join(_KINDS)}")
-    if trial.n_trials < 1:
-        raise InputError(f"n_trials={trial.n_trials} is too few; a run tries at least 1 thing")
-    if not 1 <= trial.effective_trials <= trial.n_trials * (1 + 1e-9):
-        raise InputError(f"effective_trials={trial.effective_trials} is out of range; expected 1 to {trial.n_trials}")
     if trial.sharpe_variance < 0:
         raise InputError(f"sharpe_variance={trial.sharpe_variance} is negative; a variance is not")
     return {
