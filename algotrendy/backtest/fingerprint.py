@@ -8,10 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from algotrendy.backtest.plain import to_plain
-from algotrendy.backtest.storage import library_versions
+from algotrendy.backtest.storage import bars_hash, library_versions
 from algotrendy.strategy import PythonStrategy, Strategy
 
 if TYPE_CHECKING:
@@ -32,20 +30,7 @@ def fingerprint(value: Any) -> str:
 
 def bars_fingerprint(bars: pd.DataFrame) -> str:
     """Return the hash of the stamps and all columns of bars; in which unit the stamps are kept does not matter."""
-    import pandas as pd
-
-    digest = hashlib.sha256()
-    index = pd.DatetimeIndex(bars.index)
-    digest.update(f"{index.tz}|{len(index)}".encode())
-    digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
-    for name in sorted(bars.columns, key=str):
-        values = bars[name].to_numpy()
-        digest.update(f"|{name}|".encode())
-        if values.dtype.kind in "fiub":
-            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-        else:
-            digest.update("\0".join(map(str, values.tolist())).encode())
-    return digest.hexdigest()[:16]
+    return bars_hash(bars)[:16]
 
 
 def strategy_fingerprint(strategy: Strategy | PythonStrategy) -> str:
