@@ -95,7 +95,7 @@ def test_what_is_forgotten_is_gone(ledger: SqlTrialLedger) -> None:
     ("wrong", "message"),
     [
         ({"kind": "luck"}, "kind='luck' is unknown; expected one of backtest, sweep"),
-        ({"n_trials": 0}, "0 trials, 2.5 of them effective; expected at least one"),
+        ({"n_trials": 0}, "0 trials, 5 of them effective; expected at least one"),
         ({"effective_trials": 0.5}, r"10 trials, 0\.5 of them effective; expected"),
         ({"effective_trials": 11.0}, "11 of them effective"),
         ({"effective_trials": math.nan}, "nan of them effective"),

@@ -119,7 +119,7 @@ def test_the_scale_of_the_equity_can_be_switched(browser: Any, page: Path) -> No
     buttons[1].click()
     wait_until(browser, "return document.querySelector('.canvas').layout.yaxis.type === 'log'")
     assert [button.get_attribute("aria-pressed") for button in buttons] == ["false", "true"]
-    assert_drawn(charts(browser), 5)
+    assert_drawn(charts(browser), 6)
     assert_quiet(browser)
 
 
@@ -127,7 +127,7 @@ def test_a_report_can_be_printed(browser: Any, page: Path) -> None:
     opened(browser, page, theme="dark")
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert len(printed["data"]) > 50_000
-    assert_drawn(charts(browser), 5)
+    assert_drawn(charts(browser), 6)
     assert_quiet(browser)
 
 
