@@ -30,7 +30,8 @@ def run(script: str, folder: Path) -> Any:
         env={**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"},
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr[-3000:]
-    return json.loads(answer.stdout.splitlines()[-1])
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("{")]  # Ray may talk after it
+    return json.loads(lines[-1])
 
 
 @pytest.mark.slow
