@@ -51,8 +51,13 @@ check: format-check lint types layers test docs ## the whole gate: format, lint,
 test-long: $(VENV)/.stamp ## the property tests with many more examples
 	ALGOTRENDY_HYPOTHESIS=long $(VENV)/bin/python -m pytest tests/property $(PYTEST_ARGS)
 
-test-pandas2: .venv-pandas2/.stamp ## every test again on pandas 2
-	.venv-pandas2/bin/python -m pytest $(PYTEST_ARGS)
+# What knows no frame (the layout, databases, the queue, a cluster) need not be run twice.
+NO_FRAMES := tests/layout tests/contract/test_jobs.py tests/contract/test_jobs_processes.py \
+	tests/contract/test_job_workers.py tests/contract/test_storage.py tests/contract/test_trial_ledger.py \
+	tests/integration/test_database.py tests/integration/test_compute_ray.py tests/property/test_job_queue_model.py
+
+test-pandas2: .venv-pandas2/.stamp ## every test that meets a frame again on pandas 2
+	.venv-pandas2/bin/python -m pytest $(addprefix --ignore=,$(NO_FRAMES)) $(PYTEST_ARGS)
 
 format: $(VENV)/.stamp ## rewrite the code in the one format
 	$(VENV)/bin/ruff format .
