@@ -104,7 +104,7 @@ def test_returns_that_do_not_move_have_no_ratio(flat: Any) -> None:
 
 def test_nan_is_refused_with_its_place_left_out_or_carried() -> None:
     stamps = pd.date_range("2024-01-01", periods=600)
-    series = pd.Series(RETURNS, index=stamps)
+    series = pd.Series(RETURNS.copy(), index=stamps)
     series.iloc[7] = np.nan
     with pytest.raises(InputError, match=r"1 of 600 returns are NaN, first at 2024-01-08.*row 7"):
         sharpe_ratio(series)

@@ -166,7 +166,7 @@ class SweepResult:
         >>> import algotrendy as at
         >>> bars, grid = at.synthetic(n=300, seed=1), {"fast": [5, 10], "slow": [20, 40]}
         >>> sweep = at.optimize(at.strategies.sma_cross(), bars, grid, metric=["sharpe_ratio", "max_drawdown"])
-        >>> sweep.pareto().index[0] == sweep.top(1).index[0]
+        >>> bool(sweep.pareto().index[0] == sweep.top(1).index[0])
         True
         """
         names = [check_metric(name) for name in metrics or self.objectives or (self.metric,)]
