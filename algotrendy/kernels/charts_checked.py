@@ -10,25 +10,13 @@ from typing import Any
 
 from algotrendy.kernels._jit import jit
 from algotrendy.kernels._part import KERNEL, part
-from algotrendy.kernels.bars import LARGEST
 from algotrendy.kernels.charts_activity import whole_events
 from algotrendy.kernels.charts_bricks import range_bars, renko
+from algotrendy.kernels.charts_rows import sound_after
 from algotrendy.kernels.charts_types import ActivityRule, Events, RangeRule, RenkoRule, Rows
 
 BLOCK = 256
 UNSOUND = -1
-
-
-@part
-def _are_sound(times: Any, price: Any, size: Any, before: int) -> bool:
-    """As `charts_rows.trades_are_sound`, from a trade at `before` on."""
-    sound = True
-    for i in range(times.size):
-        sound &= (
-            (times[i] >= before) & (price[i] > 0.0) & (price[i] <= LARGEST) & (size[i] >= 0.0) & (size[i] <= LARGEST)
-        )
-        before = times[i]
-    return sound
 
 
 @part
@@ -46,7 +34,7 @@ def _by_blocks(kernel: Any, events: Events, before: int, task: tuple[Any, Any, R
             return n, begin
         end = min(begin + BLOCK, price.size)
         t, p, v = times[begin:end], price[begin:end], size[begin:end]
-        if not _are_sound(t, p, v, before):
+        if not sound_after(t, p, v, before):
             return n, UNSOUND
         before = times[end - 1]
         made, taken = kernel(Events(t, t, p, p, p, p, v), rule, state, Rows(numbers[:, n:], whole[:, n:]))

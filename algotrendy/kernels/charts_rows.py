@@ -57,8 +57,13 @@ def trades_are_sound(times: NDArray[np.int64], price: NDArray[np.float64], size:
 
     A NaN fails every comparison, so it makes the trades unsound; so does a missing stamp, the smallest integer.
     """
+    return sound_after(times, price, size, np.int64(-9223372036854775807))  # type: ignore[no-any-return]
+
+
+@part
+def sound_after(times: Any, price: Any, size: Any, before: int) -> bool:
+    """As `trades_are_sound`, for trades that come after one at `before`."""
     sound = True
-    before = np.int64(-9223372036854775807)
     for i in range(times.size):  # no early exit and no branch: the loop vectorises
         sound &= (
             (times[i] >= before) & (price[i] > 0.0) & (price[i] <= LARGEST) & (size[i] >= 0.0) & (size[i] <= LARGEST)
