@@ -18,16 +18,26 @@ PEERS = ("raptorbt", "vectorbt", "TA-Lib", "numpy", "pandas")
 
 def table(latest: dict[str, Any]) -> str:
     """Return the Markdown table of a benchmark's result, and a line on the machine."""
-    lines = ["| work | algotrendy | budget | " + " | ".join(PEERS) + " |", "|---|--:|--:|" + "--:|" * len(PEERS)]
+    lines = [
+        "| work | algotrendy | budget | of it, here | " + " | ".join(PEERS) + " |",
+        "|---|--:|--:|--:|" + "--:|" * len(PEERS),
+    ]
     for row in latest["rows"]:
         budget = "" if row["budget"] is None else f"{figure(row['budget'])} {row['unit']}"
         peers = " | ".join(_peer(row, name) for name in PEERS)
         ours = f"{figure(row['ours'])} {row['unit']}"
-        lines.append(f"| {row['title']} | {_marked(ours, row['verdict'])} | {budget} | {peers} |")
+        share = row.get("share_here")
+        here = "" if share is None else f"{share:.0%}"
+        lines.append(f"| {row['title']} | {_marked(ours, row['verdict'])} | {budget} | {here} | {peers} |")
     notes = [f"- {row['title']}: {row['note']}." for row in latest["rows"] if row["note"]]
     machine = dict(latest["machine"])
     versions = ", ".join(f"{name} {value}" for name, value in machine.items() if name != "cpu")
-    where = f"One core, {machine['cpu']}, {latest['date']}; {versions}. A figure over its budget is in bold."
+    speed = latest["speed"]
+    where = (
+        f"One core, {machine['cpu']}, {latest['date']}; {versions}. A figure over its budget as it stands is in bold."
+        f" By {speed['n_figures']} figures of the peers this machine took {speed['factor']:.2f} times as long as the"
+        " one that the budgets were set on; “of it, here” is the part of the budget, times that, which was used."
+    )
     return "\n".join([where, "", *lines, "", *notes])
 
 
