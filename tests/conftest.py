@@ -2,7 +2,7 @@
 
 Environment
 -----------
-ALGOTRENDY_HYPOTHESIS : "quick" (default) or "long"
+ALGOTRENDY_HYPOTHESIS : "quick" (default), "long", or "brief" for a second run of the same tests
     How many examples a property test tries.
 ALGOTRENDY_REQUIRE_BROWSER : "1"
     A browser test fails instead of being skipped where there is no browser.
@@ -37,6 +37,9 @@ ALLOWED_SKIPS = ("shared:", "gpu:")
 
 settings.register_profile(
     "quick", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "brief", max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
     "long", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

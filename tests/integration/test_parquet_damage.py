@@ -132,7 +132,7 @@ def test_a_damaged_manifest_does_not_hide_the_other_series(store: ParquetStore) 
         assert wait_for(store.keys()) == [DAILY]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=2 * settings().max_examples)
 @given(which=st.integers(0, 3), place=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_no_flipped_bit_anywhere_goes_unseen(store: ParquetStore, which: int, place: int, bit: int) -> None:
     path = (*segments(store), folder(store) / "manifest.json")[which]

@@ -33,8 +33,6 @@ def test_kernels_are_cached_apart_from_the_users_own() -> None:
 
 
 def test_property_tests_are_repeatable_unless_asked_for_long_runs() -> None:
-    if os.environ.get("ALGOTRENDY_HYPOTHESIS", "quick") == "quick":
-        assert settings().derandomize
-        assert settings().max_examples == 50
-    else:
-        assert settings().max_examples == 2000
+    profile = os.environ.get("ALGOTRENDY_HYPOTHESIS", "quick")
+    assert settings().derandomize == (profile != "long")
+    assert settings().max_examples == {"brief": 10, "quick": 50, "long": 2000}[profile]

@@ -231,7 +231,7 @@ def assert_same_orders(found: Run, expected: reference.ReferenceRun) -> None:
 
 
 @given(case=cases)
-@settings(max_examples=400)
+@settings(max_examples=8 * settings().max_examples)
 @example(case=Case(seed=1, n=150, fill="next_close", levels=frozenset(LEVELS), max_leverage=3.0, size=2.5, step=0.4))
 @example(
     case=Case(seed=2, n=150, fill="same_close", direction="short", borrow=5.0, step=0.4, max_leverage=3.0, size=2.5)
@@ -253,7 +253,7 @@ def test_orders_equity_and_metrics_are_those_of_the_reference(case: Case) -> Non
 
 
 @given(case=cases, share=st.floats(0.0, 1.0))
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_later_bars_never_change_what_was_done_before(case: Case, share: float) -> None:
     both = Both(case)
     n = max(1, round(share * case.n))

@@ -53,7 +53,7 @@ def bar_and_levels(draw: st.DrawFn) -> tuple[tuple[float, float, float, float], 
 
 
 @given(case=bar_and_levels())
-@settings(max_examples=300)
+@settings(max_examples=6 * settings().max_examples)
 def test_outcomes_are_those_of_all_paths(case: tuple[tuple[float, float, float, float], Held]) -> None:
     bar, held = case
     tried = outcomes_by_paths(bar, held, grid=GRID)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from algotrendy.domain.bars import BarArrays
@@ -60,7 +60,6 @@ def test_the_recursive_indicators_are_among_them() -> None:
 
 
 @pytest.mark.parametrize("name", kernel_names())
-@settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 10_000),
     n_bars=st.sampled_from([1, 2, 7, 8, 63, 127, 128, 129, 300]),

@@ -127,7 +127,7 @@ def with_leaf(content: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
 
 
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_any_leaf_that_is_altered_is_refused_and_its_section_named(
     passport: Path, scratch: Path, data: st.DataObject
 ) -> None:
@@ -140,7 +140,7 @@ def test_any_leaf_that_is_altered_is_refused_and_its_section_named(
 
 
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_any_byte_that_is_altered_is_refused(passport: Path, scratch: Path, data: st.DataObject) -> None:
     raw = bytearray(passport.read_bytes())
     place = data.draw(st.integers(0, len(raw) - 1))
@@ -160,7 +160,7 @@ def test_a_passport_that_is_cut_off_or_longer_is_refused(passport: Path, scratch
 
 
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_new_checksums_do_not_help_what_running_again_shows(passport: Path, scratch: Path, data: st.DataObject) -> None:
     """Whoever alters a passport can make its checksums anew; the run then says what does not fit."""
     sections = read_passport(passport)
@@ -177,7 +177,6 @@ def test_new_checksums_do_not_help_what_running_again_shows(passport: Path, scra
 
 
 @given(data=st.data())
-@settings(max_examples=60)
 def test_whatever_is_altered_with_new_checksums_no_error_is_unexpected(
     passport: Path, scratch: Path, data: st.DataObject
 ) -> None:

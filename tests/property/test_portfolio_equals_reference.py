@@ -24,7 +24,7 @@ from algotrendy.kernels.portfolio_types import CASH, EQUITY, REASONS, Levels
 from algotrendy.strategy.signals import signal_words
 
 REL = 1e-9
-MANY = 100
+MANY = 2 * settings().max_examples
 CASH_0 = 100_000.0
 
 

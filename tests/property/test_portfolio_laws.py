@@ -39,7 +39,7 @@ many = _sibling("test_portfolio_equals_reference")
 
 
 @given(case=one.cases)
-@settings(max_examples=200)
+@settings(max_examples=4 * settings().max_examples)
 def test_one_instrument_is_the_single_engine_bit_for_bit(case: Any) -> None:
     assume(case.n >= 2)
     both = one.Both(case)
@@ -89,7 +89,7 @@ routes = st.sampled_from(["weights", "signals"])
 
 
 @given(case=many.cases, route=routes)
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_cash_and_positions_add_up_to_equity_at_every_bar(case: Any, route: str) -> None:
     ledger = ledgers(case, route)
     orders, market = ledger.order_columns, ledger.account.market
@@ -104,7 +104,7 @@ def test_cash_and_positions_add_up_to_equity_at_every_bar(case: Any, route: str)
 
 
 @given(case=many.cases, route=routes)
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_cash_is_never_negative_for_a_long_account_without_leverage(case: Any, route: str) -> None:
     assume(case.max_leverage <= 1.0 and not case.shorts and case.fees[2] == case.fees[3] == 0.0)
     ledger = ledgers(case, route)
@@ -112,7 +112,7 @@ def test_cash_is_never_negative_for_a_long_account_without_leverage(case: Any, r
 
 
 @given(case=many.cases, route=routes, share=st.floats(0.1, 1.0))
-@settings(max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 def test_later_bars_never_change_what_was_done_before(case: Any, route: str, share: float) -> None:
     assume(case.gaps in ("none", "calendars"))
     whole = ledgers(case, route)
@@ -147,7 +147,6 @@ def test_later_bars_never_change_what_was_done_before(case: Any, route: str, sha
 
 
 @given(case=many.cases)
-@settings(max_examples=60)
 def test_the_order_of_instruments_does_not_matter_for_weights(case: Any) -> None:
     weights = many.targets_of(case, np.random.default_rng(case.seed + 1))
     panel = many.panel_of(case)
@@ -172,7 +171,6 @@ def test_the_order_of_instruments_does_not_matter_for_weights(case: Any) -> None
 
 
 @given(case=many.cases, route=routes, factor=st.sampled_from([0.5, 2.0, 1024.0]))
-@settings(max_examples=60)
 def test_an_account_of_fractional_units_scales_with_its_cash(case: Any, route: str, factor: float) -> None:
     rate, leverage = case.fees[0], min(case.max_leverage, 1.0)
     case = replace(case, lot_size=0.0, fees=(rate, 0.0, 0.0, 0.0), max_leverage=leverage)
