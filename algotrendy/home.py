@@ -41,3 +41,22 @@ def research_home() -> Path:
         if (folder / RESEARCH_FOLDER).is_dir():
             return folder / RESEARCH_FOLDER
     return default_home()
+
+
+def ledger_address(place: bool | str = True) -> str:
+    """Return the address of the database of a ledger.
+
+    Parameters
+    ----------
+    place : bool or str
+        The setting `ledger`: an address, or the path of a file; True: `ledger.db` in the research folder, or beside the
+        caches where there is none.
+
+    Examples
+    --------
+    >>> ledger_address("notes/trials.db")
+    'sqlite:///notes/trials.db'
+    """
+    if isinstance(place, str):
+        return place if "://" in place else f"sqlite:///{Path(place).expanduser()}"
+    return f"sqlite:///{research_home() / 'ledger.db'}"

@@ -20,7 +20,7 @@ from algotrendy.backtest import walk_forward as _walk
 from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result
 from algotrendy.config import Settings
 from algotrendy.errors import AlgotrendyError, DataError, InputError
-from algotrendy.home import research_home
+from algotrendy.home import ledger_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,6 @@ __all__ = [
     "Workspace",
     "backtest",
     "configure",
-    "ledger_address",
     "load",
     "monte_carlo",
     "optimize",
@@ -265,25 +264,6 @@ def trial_ledger() -> TrialLedger | None:
             )
             _Session.ledger = MemoryTrialLedger()
     return _Session.ledger
-
-
-def ledger_address(place: bool | str = True) -> str:
-    """Return the address of the database of a ledger.
-
-    Parameters
-    ----------
-    place : bool or str
-        The setting `ledger`: an address, or the path of a file; True: `ledger.db` in the research folder, or beside the
-        caches where there is none.
-
-    Examples
-    --------
-    >>> ledger_address("notes/trials.db")
-    'sqlite:///notes/trials.db'
-    """
-    if isinstance(place, str):
-        return place if "://" in place else f"sqlite:///{Path(place).expanduser()}"
-    return f"sqlite:///{research_home() / 'ledger.db'}"
 
 
 def _stored_ledger(place: bool | str) -> TrialLedger:

@@ -73,7 +73,7 @@ ledger_app.command("forget")(forget)
 @contextmanager
 def _opened(url: str | None) -> Iterator[SqlTrialLedger]:
     from algotrendy.config import Settings
-    from algotrendy.research import ledger_address
+    from algotrendy.home import ledger_address
     from algotrendy.storage import SqlTrialLedger
 
     kept = SqlTrialLedger(ledger_address(Settings().ledger or True) if url is None else url)

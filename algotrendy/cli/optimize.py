@@ -74,4 +74,5 @@ def show_sweep(sweep: SweepResult, top: int, seconds: float) -> None:
     stopped = "" if sweep.complete else " (stopped before the end)"
     show.console.print(f"{done:,} combinations in {seconds:.2f} s{stopped}; the best by {sweep.metric}:")
     show.console.print(show.sweep_table(sweep.top(top)))
-    show.console.print("The best of many tries looks better than it is: test it on bars that the sweep has not seen.")
+    show.console.print("The best of many tries looks better than it is: in Python, sweep.overfitting() says how")
+    show.console.print("much, and at.walk_forward() tries the choice on bars that it has not seen.")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from algotrendy.storage.ids import id_of, new_id, uuid_of
     from algotrendy.storage.jobs import Job, JobStatus, JobStore
-    from algotrendy.storage.ledger import SqlTrialLedger, default_ledger_url
+    from algotrendy.storage.ledger import SqlTrialLedger
     from algotrendy.storage.records import Page
     from algotrendy.storage.results import ResultStore, StoredResult
     from algotrendy.storage.schema import upgrade
@@ -44,7 +44,6 @@ __all__ = [
     "TradingMode",
     "Transactions",
     "UnitOfWork",
-    "default_ledger_url",
     "default_url",
     "id_of",
     "new_id",
@@ -70,7 +69,6 @@ _HOMES = {
     "TradingMode": ".deployments",
     "Transactions": ".database",
     "UnitOfWork": ".unit_of_work",
-    "default_ledger_url": ".ledger",
     "default_url": ".database",
     "id_of": ".ids",
     "new_id": ".ids",

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.backtest.trials import TrialRecord, TrialTotal
 from algotrendy.errors import InputError
-from algotrendy.home import default_home
+from algotrendy.home import ledger_address
 from algotrendy.storage.database import Database
 from algotrendy.storage.records import checked_text, insert_new
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["SqlTrialLedger", "default_ledger_url"]
+__all__ = ["SqlTrialLedger"]
 
 _KINDS = ("backtest", "sweep", "walk_forward", "procedure_test", "discovery")
 _LOCK_SECONDS = 10.0  # nobody waits a minute for a line in a ledger
 _NUMBERS = ("sharpe_mean", "sharpe_variance", "best_sharpe")
-
-
-def default_ledger_url(home: Path | None = None) -> str:
-    """Return the address of the ledger in the folder for caches: a small SQLite file; it is named, not made.
-
-    Examples
-    --------
-    >>> default_ledger_url(Path("home"))
-    'sqlite:///home/ledger.db'
-    """
-    return f"sqlite:///{(default_home() if home is None else home) / 'ledger.db'}"
 
 
 class SqlTrialLedger:
@@ -42,8 +30,8 @@ class SqlTrialLedger:
     Parameters
     ----------
     database : Database or str, optional
-        Where the records are: an address, or a database that others use, too. By default a SQLite file in the folder
-        for caches, see `default_ledger_url`.
+        Where the records are: an address, or a database that others use, too. By default the file `ledger.db` in
+        the research folder, or beside the caches where there is none.
 
     Raises
     ------
@@ -75,7 +63,7 @@ class SqlTrialLedger:
         from algotrendy.storage.tables import trials
 
         if not isinstance(database, Database):
-            url = default_ledger_url() if database is None else database
+            url = ledger_address() if database is None else database
             database = Database(url, durability="process", connections=2, lock_seconds=_LOCK_SECONDS)
         self._database, self._table = database, trials
         self._upsert: Any = None
