@@ -108,7 +108,7 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
     several = are_several(second) or are_several(first)
     route = chosen[0] if chosen else "signals" if several else "one"
     for name, value in given.items():
-        if name in _ONLY_FOR and route not in _ONLY_FOR[name] and value not in (None, 0.0):
+        if name in _ONLY_FOR and route not in _ONLY_FOR[name] and _is_given(value):
             forms = {"signals": SEVERAL, "weights": WEIGHTS, "orders": ORDERS}
             calls = " or ".join(f"{forms[each]}" for each in _ONLY_FOR[name])
             raise InputError(f"{name} belongs to {calls}; leave it out here")
@@ -125,7 +125,18 @@ _ONLY_FOR = {
     "rebalance": ("weights",),
     "tolerance": ("weights",),
     "delisting_return": ("signals", "weights", "orders"),
+    "actions": ("signals", "weights"),
+    "margin": ("signals", "weights"),
+    "financing": ("signals", "weights"),
+    "participation": ("signals", "weights"),
+    "tick_size": ("signals",),
+    "fine_bars": ("signals",),
 }
+
+
+def _is_given(value: Any) -> bool:
+    """Tell whether an option was given: it is neither None nor zero."""
+    return value is not None and not (isinstance(value, int | float) and value == 0)
 
 
 def as_strategy(

@@ -64,7 +64,11 @@ METRIC_INFO: dict[str, MetricInfo] = {
     "borrow_paid": MetricInfo(
         "Borrow paid", "money", "Costs", "Sum of the fees for borrowed units of short positions."
     ),
-    "costs_paid": MetricInfo("Costs paid", "money", "Costs", "Commission + slippage + borrow."),
+    "financing_paid": MetricInfo("Financing paid", "money", "Costs", "Sum of the interest on cash below zero."),
+    "costs_paid": MetricInfo("Costs paid", "money", "Costs", "Commission + slippage + borrow (+ financing)."),
+    "dividends_received": MetricInfo(
+        "Dividends received", "money", "Costs", "Sum of dividends, less those that short positions were charged."
+    ),
     "start": MetricInfo("First bar", "moment", "Data", "Stamp (start) of the first bar."),
     "end": MetricInfo("Last bar", "moment", "Data", "Stamp (start) of the last bar."),
     "n_bars": MetricInfo("Bars", "count", "Data", "Number of bars."),

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.costs import Fees
+    from algotrendy.backtest.portfolio.extras import Margin
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.charts import Chart
+    from algotrendy.domain.actions import Actions, Factors
     from algotrendy.domain.calendar import Calendar
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
@@ -49,6 +51,7 @@ _CONVENTIONS = (
     "periods_per_year",
     "risk_free_rate",
 )
+_EXTRAS = ("actions", "margin", "financing", "participation", "tick_size", "fine_bars")
 _LARGE_TARGET = 1.0
 _SAME_PRICE = 1e-9
 
@@ -93,6 +96,12 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     rebalance: str | int | None = None,
     tolerance: float = 0.0,
     delisting_return: float | Mapping[str, float] = 0.0,
+    actions: Mapping[str, Actions | Factors] | None = None,
+    margin: Margin | tuple[float, float] | Mapping[str, Margin | tuple[float, float]] | None = None,
+    financing: float = 0.0,
+    participation: float | Mapping[str, float] | None = None,
+    tick_size: float | str | Mapping[str, float] | None = None,
+    fine_bars: Mapping[str, pd.DataFrame] | None = None,
     stop: Any = None,
     target: Any = None,
     trail: Any = None,
@@ -163,6 +172,20 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         Leave alone what is so near to its target weight, as a fraction of the equity.
     delisting_return : float or mapping of str to float
         What the last close changes by when an instrument ends before the others, as a fraction: -0.3 loses 30 %.
+    actions : mapping of str to Actions or Factors, optional
+        Splits and dividends by symbol, of raw bars: signals see adjusted prices, fills are raw, units are split,
+        dividends are paid to long positions and charged to short ones.
+    margin : Margin or pair of float, optional
+        Initial and maintenance margin as fractions of a position's value, such as (0.5, 0.25); or by symbol. Below the
+        maintenance margin all positions are cut at the next fill.
+    financing : float
+        Annual interest on cash below zero, as a fraction, by calendar days.
+    participation : float or mapping of str to float, optional
+        Largest share of a bar's volume that fills may take, as a fraction; the rest is carried to the next bars.
+    tick_size : float, 'instrument' or mapping of str to float, optional
+        Step of price: fills at stops, trails and targets are rounded to it, against the trader.
+    fine_bars : mapping of str to DataFrame, optional
+        Finer bars by symbol, which say in what order stops and targets were reached inside a bar.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
         In place of those of the strategy; arrays only beside signals. Fractions: 0.05 is 5 %.
     calendar : Calendar or str, optional
@@ -224,6 +247,7 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     shared["delisting_return"] = given["delisting_return"]
     if route == "orders":
         return several.backtest_orders(first, given["orders"], **shared)
+    shared |= {name: given[name] for name in _EXTRAS if given[name] is not None}
     shared["members"] = given["members"]
     if route == "weights":
         schedule = {name: given[name] for name in ("rebalance", "tolerance")}

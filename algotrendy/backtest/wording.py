@@ -108,7 +108,9 @@ def assumption_text(key: str, value: Any) -> str:
     >>> assumption_text("slippage", 0.0002), assumption_text("max_leverage", 2.0)
     ('0.02 % of the price', '2')
     """
-    if key in ("slippage", "borrow", "risk_free_rate"):
+    if key == "participation" and not isinstance(value, Mapping):
+        return f"at most {100 * value:g} % of a bar's volume, the rest later"
+    if key in ("slippage", "borrow", "risk_free_rate", "financing"):
         return f"{100 * value:g} % {'of the price' if key == 'slippage' else 'per year'}" if value else "none"
     return plain_text(value)
 

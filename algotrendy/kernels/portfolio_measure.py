@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
 from algotrendy.kernels._part import KERNEL
+from algotrendy.kernels.portfolio_types import SPLIT
 from algotrendy.kernels.statistics_curve import ROUNDING, stretch
 
 
@@ -36,6 +37,8 @@ class Closed(NamedTuple):
     profit: NDArray[np.float64]
     owed: NDArray[np.float64]
     """Shape (n_instruments,): the borrow of what is still open."""
+    income: NDArray[np.float64]
+    """Dividends, below 0.0 for a short position."""
 
 
 @jit(**KERNEL)
@@ -81,7 +84,11 @@ def measure(
 
 @jit(error_model="numpy")
 def close_trades(
-    places: NDArray[np.int32], paid: NDArray[np.float64], carry: NDArray[np.float64], closed: Closed
+    places: NDArray[np.int32],
+    paid: NDArray[np.float64],
+    carry: NDArray[np.float64],
+    income: NDArray[np.float64],
+    closed: Closed,
 ) -> None:
     """Write what each fill closed, at the average cost of the position, and the borrow of what is still open.
 
@@ -93,20 +100,26 @@ def close_trades(
         Units, price after slippage, commission.
     carry : float64 array of shape (n_instruments, n_bars), or (n_instruments, 1) where nothing is paid
         Borrow per unit up to and including each bar.
+    income : float64 array of the same shapes
+        Dividends per unit up to and including each bar.
     """
     n = carry.shape[0]
-    units, price, cost, owed = np.zeros(n), np.zeros(n), np.zeros(n), closed.owed
+    units, price, cost, owed, gained = np.zeros(n), np.zeros(n), np.zeros(n), closed.owed, np.zeros(n)
     owed[:] = 0.0
     opened, since = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    pays = carry.shape[1] > 1
+    pays, gains = carry.shape[1] > 1, income.shape[1] > 1
     for k in range(places.shape[0]):
         bar, j = places[k, 1], places[k, 2]
         traded, at, commission = paid[k, 0], paid[k, 1], paid[k, 2]
         if pays and units[j] < 0.0:
             owed[j] += units[j] * (carry[j, since[j]] - carry[j, bar])
+        if gains:
+            gained[j] += units[j] * (income[j, bar] - income[j, since[j]])
         since[j] = bar
-        closed.units[k], closed.borrow[k], closed.profit[k] = 0.0, 0.0, 0.0
-        if units[j] * traded < 0.0:
+        closed.units[k], closed.borrow[k], closed.profit[k], closed.income[k] = 0.0, 0.0, 0.0, 0.0
+        if places[k, 3] == SPLIT:
+            price[j] *= units[j] / (units[j] + traded)
+        elif units[j] * traded < 0.0:
             share = 1.0 if traded == -units[j] else -traded / units[j]
             costs, borrow = share * cost[j] + commission, share * owed[j]
             closed.entry_at[k], closed.units[k], closed.entry_price[k] = opened[j], -traded, price[j]
@@ -114,8 +127,12 @@ def close_trades(
             closed.profit[k] = -traded * (at - price[j]) - costs - borrow
             cost[j] -= share * cost[j]
             owed[j] -= borrow
+            if gains:
+                closed.income[k] = share * gained[j]
+                closed.profit[k] += closed.income[k]
+                gained[j] -= closed.income[k]
         elif units[j] == 0.0:
-            opened[j], price[j], cost[j], owed[j] = bar, at, commission, 0.0
+            opened[j], price[j], cost[j], owed[j], gained[j] = bar, at, commission, 0.0, 0.0
         else:
             price[j] = (units[j] * price[j] + traded * at) / (units[j] + traded)
             cost[j] += commission

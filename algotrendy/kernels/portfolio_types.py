@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Why an order was filled (`Fills.places[:, REASON]`): the first six are those of one instrument.
-ENTRY, EXIT, STOP, TRAIL, TARGET, RUIN, REBALANCE, DELISTING, MARKET, LIMIT, STOP_ORDER = range(11)
+ENTRY, EXIT, STOP, TRAIL, TARGET, RUIN, REBALANCE, DELISTING, MARKET, LIMIT, STOP_ORDER, SPLIT, FRACTION, MARGIN = (
+    range(14)
+)
 REASONS = (
     "entry",
     "exit",
@@ -24,14 +26,17 @@ REASONS = (
     "market",
     "limit",
     "stop",
+    "split",
+    "fraction",
+    "margin",
 )
 
 # Columns of `Fills.places` and of `Fills.money`.
 DECIDED_AT, FILLED_AT, INSTRUMENT, REASON = 0, 1, 2, 3
 UNITS, BASE_PRICE = 0, 1
 
-# Rows of `Curve.values`.
-EQUITY, CASH, GROSS = 0, 1, 2
+# Rows of a curve; the last one is there in an account with extras alone.
+EQUITY, CASH, GROSS, INTEREST = 0, 1, 2, 3
 
 ROUNDING = 1e-12
 """A difference worth this share of the equity is rounding, and is not traded."""
@@ -82,6 +87,28 @@ class AccountRules(NamedTuple):
     tolerance: float
     size_kind: int
     max_positions: int
+
+
+class Extras(NamedTuple):
+    """What an account has besides prices and costs: corporate actions, margins, interest, volume caps, finer bars."""
+
+    events: NDArray[np.int64]
+    """Shape (n_events, 2): bar and instrument of what happens to its units, by bar, then instrument."""
+    changes: NDArray[np.float64]
+    """Shape (n_events, 3): new units for an old one, cash paid per old unit, and what levels are multiplied with."""
+    initial: NDArray[np.float64]
+    maintenance: NDArray[np.float64]
+    """Margins per instrument, as fractions of the value of a position; 0.0 for none."""
+    interest: NDArray[np.float64]
+    """Shape (n_bars,): what a unit of currency that was owed since the bar before costs at this bar."""
+    caps: NDArray[np.float64]
+    """Shape (n_bars, n_instruments): units that may be filled at a bar; (1, 1) where there is no limit."""
+    tick: NDArray[np.float64]
+    """Steps of price per instrument, 0.0 for none."""
+    fine: NDArray[np.float64]
+    """Shape (n_fine, 3): open, high and low of finer bars."""
+    fine_at: NDArray[np.int64]
+    """Shape (n_bars, n_instruments, 2): the first finer bar of a bar, and how many; (1, 1, 2) where there are none."""
 
 
 class Fills(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,16 +17,25 @@ from algotrendy.kernels.portfolio_types import (
     BASE_PRICE,
     DELISTING,
     EQUITY,
+    FRACTION,
     GROSS,
     INSTRUMENT,
+    INTEREST,
     LIMIT,
+    SPLIT,
     TARGET,
     Fills,
+    empty_fills,
 )
 
-__all__ = ["Ledger"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Ledger", "full_ledger"]
 
 _MONEY_COLUMNS = 7
+_NO_PLACES = np.zeros(0, np.int64)
+_NO_MONEY = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +48,14 @@ class Ledger:
         What it ran on.
     fills : Fills
         As kernels write them.
-    curve : float64 array of shape (3, n_bars)
-        Equity, cash and gross exposure at the end of each bar.
+    curve : float64 array of shape (3 or 4, n_bars)
+        Equity, cash and gross exposure at the end of each bar; with extras a fourth row, interest paid.
     ruined_at : int or None
         The bar at which nothing was left.
     in_order : bool
         Whether sums of returns are taken in order, see `kernels.portfolio_measure.Marks`.
+    unfilled : float64 array of shape (n_bars, n_instruments), optional
+        Units that were wanted and that the volume did not allow, by bar; None where nothing is capped.
     """
 
     account: Account
@@ -51,6 +63,7 @@ class Ledger:
     curve: Float2D
     ruined_at: int | None
     in_order: bool = False
+    unfilled: Float2D | None = None
 
     @cached_property
     def money(self) -> Float2D:
@@ -59,13 +72,13 @@ class Ledger:
         j, reason = places[:, INSTRUMENT], places[:, 3]
         units, base = own[:, UNITS], own[:, BASE_PRICE]
         size = np.abs(units)
-        resting = (reason == TARGET) | (reason == LIMIT) | (reason == DELISTING)
-        slippage = np.where(resting, 0.0, terms.slippage[j])
+        free = (reason == DELISTING) | (reason == SPLIT) | (reason == FRACTION)
+        slippage = np.where((reason == TARGET) | (reason == LIMIT) | free, 0.0, terms.slippage[j])
         price = base * (1.0 + np.where(units < 0.0, -slippage, slippage))
         paid = terms.rate[j] * (size * price) + terms.per_unit[j] * size + terms.fixed[j]
         money = np.zeros((len(units), _MONEY_COLUMNS))
         money[:, UNITS], money[:, PRICE] = units, price
-        money[:, COMMISSION] = np.where(reason == DELISTING, 0.0, np.maximum(terms.minimum[j], paid))
+        money[:, COMMISSION] = np.where(free, 0.0, np.maximum(terms.minimum[j], paid))
         money[:, SLIPPAGE] = size * base * slippage
         return money
 
@@ -75,14 +88,50 @@ class Ledger:
         from algotrendy.kernels.portfolio_measure import Closed, close_trades
 
         n = len(self.fills.places)
-        units, entry_price, commission, borrow, profit = np.zeros((5, n))
-        owed = np.zeros(self.account.n_instruments)
-        closed = Closed(np.zeros(n, np.int64), units, entry_price, commission, borrow, profit, owed)
+        units, entry_price, commission, borrow, profit, income = np.zeros((6, n))
+        owed, extras = np.zeros(self.account.n_instruments), self.account.extras
+        closed = Closed(np.zeros(n, np.int64), units, entry_price, commission, borrow, profit, owed, income)
         own = self.account.columns
-        carry = own.held - own.mark if own.held is not own.mark else np.zeros((len(own.mark), 1))
+        nothing = np.zeros((len(own.mark), 1))
+        carry = own.held - own.mark if own.held is not own.mark else nothing
+        gained = nothing if extras is None or not extras.has_actions else extras.income(own.mark.shape)
         paid = np.ascontiguousarray(self.money[:, [UNITS, PRICE, COMMISSION]])
-        close_trades(self.fills.places, paid, carry, closed)
+        close_trades(self.fills.places, paid, carry, gained, closed)
         return closed._asdict()
+
+    @cached_property
+    def dividends(self) -> dict[str, AnyArray]:
+        """One entry per dividend on a position: bar `paid_at`, instrument, `units` held, `amount` (currency).
+
+        Below zero where a short position is charged.
+        """
+        extras, rows = self.account.extras, self.fills.places
+        if extras is None or not extras.has_actions:
+            return {"paid_at": _NO_PLACES, "instrument": _NO_PLACES, "units": _NO_MONEY, "amount": _NO_MONEY}
+        events, paid = extras.kernel.events, extras.kernel.changes[:, 1]
+        units = np.zeros(len(events))
+        for j in np.unique(events[paid > 0.0, 1]).tolist():
+            own = np.flatnonzero(rows[:, INSTRUMENT] == j)
+            held = np.concatenate(([0.0], np.cumsum(self.fills.money[own, UNITS])))
+            here = events[:, 1] == j
+            units[here] = held[np.searchsorted(rows[own, 1], events[here, 0], side="left")]
+        alive = len(self.account.panel.index) if self.ruined_at is None else self.ruined_at + 1
+        some = (np.abs(units * paid) > 0.0) & (events[:, 0] < alive)
+        found = events[some]
+        return {
+            "paid_at": found[:, 0],
+            "instrument": found[:, 1],
+            "units": units[some],
+            "amount": units[some] * paid[some],
+        }
+
+    @property
+    def unfilled_columns(self) -> dict[str, AnyArray]:
+        """One entry per bar and instrument where the volume did not allow all: `bar`, `instrument`, `units`."""
+        if self.unfilled is None:
+            return {"bar": _NO_PLACES, "instrument": _NO_PLACES, "units": _NO_MONEY}
+        bar, instrument = np.nonzero(self.unfilled)
+        return {"bar": bar, "instrument": instrument, "units": self.unfilled[bar, instrument]}
 
     @property
     def borrow(self) -> Float1D:
@@ -115,7 +164,8 @@ class Ledger:
         rows = np.flatnonzero(closed["units"])
         units, entry = closed["units"][rows], closed["entry_price"][rows]
         multiplier = self.account.multipliers[places[rows, INSTRUMENT]]
-        pnl = closed["profit"][rows]
+        pnl, extras = closed["profit"][rows], self.account.extras
+        more = {} if extras is None or not extras.has_actions else {"dividends": closed["income"][rows]}
         return {
             "instrument": places[rows, INSTRUMENT].astype(np.int64),
             "entry_at": closed["entry_at"][rows],
@@ -128,6 +178,7 @@ class Ledger:
             "return_": pnl / np.abs(units * entry),
             "commission": closed["commission"][rows],
             "borrow": closed["borrow"][rows],
+            **more,
             "reason": places[rows, 3].astype(np.int64),
         }
 
@@ -144,7 +195,7 @@ class Ledger:
         borrow += float(closed["owed"].sum())
         metrics = {
             **of_curve,
-            "n_orders": len(money),
+            "n_orders": len(money) - int(np.count_nonzero(self.fills.places[:, 3] == SPLIT)),
             **trade_metrics(closed["profit"][rows]),
             "turnover": notional * options.periods_per_year / total if total > 0.0 else math.nan,
             "time_in_market": int(np.count_nonzero(self.curve[GROSS])) / equity.size,
@@ -153,6 +204,12 @@ class Ledger:
             "borrow_paid": borrow,
             "costs_paid": paid[COMMISSION] + paid[SLIPPAGE] + borrow,
         }
+        extras = self.account.extras
+        if extras is not None and extras.has_actions:
+            metrics["dividends_received"] = float(self.dividends["amount"].sum())
+        if len(self.curve) > INTEREST and (extras is None or extras.kernel.interest.any()):
+            metrics["financing_paid"] = float(self.curve[INTEREST].sum())
+            metrics["costs_paid"] += metrics["financing_paid"]
         return metrics, moments
 
     def _measured(self) -> Measured:
@@ -169,3 +226,29 @@ class Ledger:
 
 
 _PLACES = ("decided_at", "filled_at", "instrument", "reason")
+
+
+def full_ledger(account: Account, walk: Callable[[Fills, Float2D, Float2D], tuple[int, int]], capacity: int) -> Ledger:
+    """Return the run of an account with extras.
+
+    Parameters
+    ----------
+    account : Account
+        What it runs on.
+    walk : callable
+        Writes fills, curve and what was not filled, and returns how many fills there are (-1: they need more room) and
+        the bar of ruin.
+    capacity : int
+        Room for fills to begin with.
+    """
+    is_capped = account.extras is not None and account.extras.is_capped
+    while True:
+        shape = (account.n_bars, account.n_instruments) if is_capped else (1, 1)
+        curve, unfilled, fills = np.empty((4, account.n_bars)), np.zeros(shape), empty_fills(capacity)
+        n_fills, ruined_at = walk(fills, curve, unfilled)
+        if n_fills >= 0:
+            break
+        capacity *= 4
+    done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
+    ruin = None if ruined_at < 0 else int(ruined_at)
+    return Ledger(account, done, curve, ruin, unfilled=unfilled if is_capped else None)

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.backtest.costs import Fees
+from algotrendy.backtest.portfolio.extras import EXTRAS, AccountExtras, Frame, extras_of
+from algotrendy.backtest.portfolio.happenings import Happening
 from algotrendy.backtest.setting import LEAST_BARS, Setting, prepare
 from algotrendy.domain.bars import BarArrays
-from algotrendy.domain.calendar import as_calendar, infer_calendar, valuation_marks
+from algotrendy.domain.calendar import Calendar, as_calendar, infer_calendar, valuation_marks
 from algotrendy.domain.calendar import periods_per_year as marks_per_year
 from algotrendy.domain.instrument import Instrument
 from algotrendy.domain.interval import Interval, infer_interval
@@ -22,7 +24,7 @@ from algotrendy.domain.types import AnyArray, Bool2D, Float1D, Float2D, Int1D, I
 from algotrendy.errors import InputError
 from algotrendy.expressions import Context
 from algotrendy.kernels.orders_types import FILLS
-from algotrendy.kernels.portfolio_types import AccountRules, Fills, PanelMarket, PanelTerms, Venue
+from algotrendy.kernels.portfolio_types import AccountRules, Extras, Fills, PanelMarket, PanelTerms, Venue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +52,8 @@ class Own:
         Times, interval, calendar and constants.
     options : Options
         Conventions and its own costs.
+    happening : Happening, optional
+        Its splits and dividends: what decides sees prices adjusted by them.
     """
 
     panel: Panel
@@ -57,19 +61,25 @@ class Own:
     rows: Int1D
     context: Context
     options: Options
+    happening: Happening | None = None
 
     @cached_property
     def arrays(self) -> BarArrays:
-        """Its own bars as arrays of shape (n_own_bars,)."""
+        """Its own bars as arrays of shape (n_own_bars,), as what decides sees them."""
         whole = self.panel.column(self.column)
-        if len(self.rows) == len(self.panel.index):
+        if len(self.rows) < len(self.panel.index):
+            whole = BarArrays(*(values[self.rows] for values in whole))
+        seen = self.happening
+        if seen is None:
             return whole
-        return BarArrays(*(values[self.rows] for values in whole))
+        prices = (values * seen.scale for values in whole[:4])
+        return BarArrays(*prices, volume=whole.volume * seen.volume_scale)
 
     @cached_property
     def bars(self) -> pd.DataFrame:
-        """Its own bars as a frame."""
-        return frame_of_column(self.panel, self.column, self.rows)
+        """Its own bars as a frame, as what decides sees them."""
+        frame = frame_of_column(self.panel, self.column, self.rows)
+        return frame if self.happening is None else frame.assign(**self.arrays._asdict())
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +104,8 @@ class Account:
         Conventions and costs in plain values, for the result.
     warnings : tuple of str
         What looks like a mistake, or has to be known.
+    extras : AccountExtras, optional
+        Actions, margins, interest, volume caps, ticks, finer bars.
     """
 
     panel: Panel
@@ -104,6 +116,7 @@ class Account:
     multipliers: Float1D
     assumptions: dict[str, Any]
     warnings: tuple[str, ...]
+    extras: AccountExtras | None = None
 
     @property
     def n_instruments(self) -> int:
@@ -128,6 +141,12 @@ class Account:
         valid = np.ascontiguousarray(own.valid.T)
         held = mark if own.held is own.mark else np.ascontiguousarray(own.held.T)
         return PanelMarket(high, low, at_open, mark, held, valid, own.ends)
+
+    @property
+    def kernel_extras(self) -> Extras:
+        """The extras as kernels take them."""
+        assert self.extras is not None
+        return self.extras.kernel
 
     @cached_property
     def sessions(self) -> Int1D:
@@ -204,6 +223,7 @@ def account_of(panel: Panel, *, delisting_return: Any = 0.0, **options: Any) -> 
         If an option is not allowed, names an unknown symbol, or currencies differ.
     """
     symbols = panel.symbols
+    more = {name: options.pop(name, None) for name in EXTRAS}
     given = options.get("interval")
     options["interval"] = infer_interval(panel.index) if given is None else Interval.parse(given)
     by_symbol = {name: _by_symbol(name, value, symbols) for name, value in options.items()}
@@ -211,7 +231,15 @@ def account_of(panel: Panel, *, delisting_return: Any = 0.0, **options: Any) -> 
     own = [{name: values[symbol] for name, values in by_symbol.items() if symbol in values} for symbol in symbols]
     settings, first = _settings(panel, rows, own)
     conventions = _conventions(panel, settings, options)
+    multipliers = _multipliers(panel)
+    extras = extras_of(Frame(panel, rows, multipliers, options["interval"], _named(options.get("calendar"))), more)
     assumptions = dict(first.assumptions) | _shown(options, conventions, panel)
+    if extras is not None:
+        assumptions |= extras.shown
+        settings = tuple(
+            own if happening is None else replace(own, happening=happening)
+            for own, happening in zip(settings, extras.happenings, strict=True)
+        )
     if delisting_return:
         assumptions["delisting_return"] = delisting_return
     return Account(
@@ -220,10 +248,16 @@ def account_of(panel: Panel, *, delisting_return: Any = 0.0, **options: Any) -> 
         settings,
         conventions,
         _terms(settings, _returns(delisting_return, symbols)),
-        _multipliers(panel),
+        multipliers,
         assumptions,
         (*first.warnings, *_endings(panel, rows)),
+        extras,
     )
+
+
+def _named(calendar: Any) -> Calendar | None:
+    """Return the one calendar that was given for all instruments."""
+    return None if calendar is None or isinstance(calendar, Mapping) else as_calendar(calendar)
 
 
 def _settings(panel: Panel, rows: tuple[Int1D, ...], own: list[dict[str, Any]]) -> tuple[tuple[Own, ...], Setting]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PortfolioResult"]
 
+_NONE = np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PortfolioResult:
@@ -47,7 +49,7 @@ class PortfolioResult:
     trade_columns : mapping of str to array of shape (n_trades,)
         One per order that closed something: `instrument`, `entry_at`, `exit_at`, `side` (1 long, -1 short), `units`
         (positive), `entry_price` (the average), `exit_price`, `pnl` (currency, net), `return_` (fraction),
-        `commission`, `borrow`, `reason`.
+        `commission`, `borrow`, `dividends` (with `actions=`), `reason`.
     multipliers, borrow_values : float64 array of shape (n_instruments,)
         What a unit is worth at a price of 1, and the borrow that each instrument has cost, in currency.
     metrics : mapping of str to float, int or Timestamp
@@ -67,6 +69,10 @@ class PortfolioResult:
     requests : DataFrame, optional
         Explicit orders as given, by time, with how each ended: `filled`, `cancelled`, `expired`, `refused`, `working`
         or `placed`.
+    dividend_columns : mapping of str to array of shape (n_dividends,), optional
+        With `actions=`: `paid_at` (bar), `instrument`, `units` held, `amount` (currency, below zero for a short one).
+    unfilled_columns : mapping of str to array, optional
+        With `participation=`: `bar`, `instrument` and the `units` (signed) that the volume of the bar did not allow.
 
     See Also
     --------
@@ -91,8 +97,13 @@ class PortfolioResult:
     warnings: tuple[str, ...] = ()
     marks: Int1D | None = None
     requests: pd.DataFrame | None = None
+    dividend_columns: Mapping[str, AnyArray] | None = None
+    unfilled_columns: Mapping[str, AnyArray] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("dividend_columns", "unfilled_columns"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else MappingProxyType(given))
         for name in ("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions"):
             object.__setattr__(self, name, MappingProxyType(getattr(self, name)))
 
@@ -199,8 +210,41 @@ class PortfolioResult:
                 "return": columns["return_"].copy(),
                 "commission": columns["commission"].copy(),
                 "borrow": columns["borrow"].copy(),
+                **({"dividends": columns["dividends"].copy()} if "dividends" in columns else {}),
                 "bars_held": columns["exit_at"] - columns["entry_at"],
                 "reason": np.array(REASONS, dtype=object)[columns["reason"]],
+            }
+        )
+
+    @cached_property
+    def dividends(self) -> pd.DataFrame:
+        """One row per dividend: `paid_at`, `symbol`, `units` held, `amount` in currency, below zero where charged."""
+        import pandas as pd
+
+        columns = self.dividend_columns or {"paid_at": _NONE, "instrument": _NONE, "units": _NONE, "amount": _NONE}
+        return pd.DataFrame(
+            {
+                "paid_at": self.index.take(columns["paid_at"]),
+                "symbol": self._symbols_at(columns["instrument"]),
+                "units": columns["units"].astype(np.float64),
+                "amount": columns["amount"].astype(np.float64),
+            }
+        )
+
+    @cached_property
+    def unfilled(self) -> pd.DataFrame:
+        """What the volume did not allow: `time`, `symbol`, `units` that were wanted and not filled at that bar.
+
+        Units are below zero for a sale. What is carried on stands at each bar at which it waits.
+        """
+        import pandas as pd
+
+        columns = self.unfilled_columns or {"bar": _NONE, "instrument": _NONE, "units": _NONE}
+        return pd.DataFrame(
+            {
+                "time": self.index.take(columns["bar"]),
+                "symbol": self._symbols_at(columns["instrument"]),
+                "units": columns["units"].astype(np.float64),
             }
         )
 

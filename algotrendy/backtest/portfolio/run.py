@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from algotrendy.backtest.arguments import Runnable
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
@@ -14,7 +16,7 @@ from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of, run_signals, wishes_of
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.backtest.run import check_size, described
-from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS
+from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS, MARGIN
 from algotrendy.strategy import Signals
 from algotrendy.strategy.parameter import is_number
 
@@ -102,7 +104,7 @@ def _result(
     requests: pd.DataFrame | None = None,
 ) -> PortfolioResult:
     account = ledger.account
-    index, ruined_at = account.panel.index, ledger.ruined_at
+    index, ruined_at, extras = account.panel.index, ledger.ruined_at, account.extras
     return PortfolioResult(
         index=index,
         symbols=account.panel.symbols,
@@ -119,10 +121,27 @@ def _result(
         params=params or {},
         assumptions={**account.assumptions, **(told or {})},
         ruined_at=None if ruined_at is None else index[ruined_at],
-        warnings=(*account.warnings, *warnings),
+        warnings=(*account.warnings, *warnings, *_shortfalls(ledger)),
         marks=account.options.marks,
         requests=requests,
+        dividend_columns=ledger.dividends if extras is not None and extras.has_actions else None,
+        unfilled_columns=ledger.unfilled_columns if extras is not None and extras.is_capped else None,
     )
+
+
+def _shortfalls(ledger: Ledger) -> tuple[str, ...]:
+    """Say what the volume did not allow, and whether a margin was called."""
+    found = []
+    missed = ledger.unfilled_columns["units"]
+    if missed.size:
+        found.append(
+            f"the volume did not allow all that was wanted at {missed.size:,} bars of instruments; the rest was carried"
+            " on: see result.unfilled"
+        )
+    calls = int(np.count_nonzero(ledger.fills.places[:, 3] == MARGIN))
+    if calls:
+        found.append(f"the equity fell below the maintenance margin: {calls:,} fills are margin calls")
+    return tuple(found)
 
 
 def _metrics(ledger: Ledger) -> dict[str, Any]:

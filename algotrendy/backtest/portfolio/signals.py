@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.backtest.arguments import Runnable
-from algotrendy.backtest.portfolio.ledger import Ledger
+from algotrendy.backtest.portfolio.ledger import Ledger, full_ledger
 from algotrendy.backtest.portfolio.market import Account, Own, instruments_in_words
 from algotrendy.domain.types import Bool2D, Float1D, Float2D
 from algotrendy.errors import InputError
@@ -198,6 +198,8 @@ def wishes_of(account: Account, words: NDArray[np.uint64], rank: Float2D, member
 
 def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:
     """Run what is decided in one account with so many places."""
+    if account.extras is not None:
+        return _run_full(account, decided, wishes, places)
     from algotrendy.kernels.portfolio_signals import walk_signals
 
     curve = np.empty((3, account.n_bars))
@@ -212,3 +214,17 @@ def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int)
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
     in_order = account.options.max_leverage <= 1.0 and account.n_bars <= _PLAIN_BARS_MAX and decided.only_signals_move
     return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at), in_order)
+
+
+def _run_full(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:
+    """Run what is decided in an account with extras."""
+    from algotrendy.kernels.portfolio_signals_full import ROOM_PER_BAR, walk_signals_full
+
+    def walk(fills: Fills, curve: Float2D, unfilled: Float2D) -> tuple[int, int]:
+        venue = account.venue(fills, account.market, size_kind=decided.size_kind, max_positions=places)
+        found: tuple[int, int] = walk_signals_full(
+            wishes, decided.levels, venue, account.kernel_extras, (curve, unfilled)
+        )
+        return found
+
+    return full_ledger(account, walk, _FIRST_FILLS + ROOM_PER_BAR * account.n_instruments)

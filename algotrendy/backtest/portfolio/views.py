@@ -110,7 +110,7 @@ def assumption_rows(result: PortfolioResult) -> list[tuple[str, str]]:
 def contributions_of(result: PortfolioResult) -> pd.DataFrame:
     """Return what each instrument earned, in currency: closed, still open, what it cost, and its orders.
 
-    Closed and open profits of all instruments add up to the change of the account.
+    Closed and open profits of all instruments, less the interest on borrowed cash, add up to the change of the account.
     """
     import pandas as pd
 
@@ -120,7 +120,10 @@ def contributions_of(result: PortfolioResult) -> pd.DataFrame:
     last, units = result.last_prices[-1], result.positions.to_numpy()[-1]
     multiplier = result.multipliers[instrument]
     spent = orders["units"] * orders["price"] * multiplier + orders["commission"]
-    total = units * last - np.bincount(instrument, weights=spent, minlength=n) - result.borrow_values
+    earned = np.zeros(n)
+    if result.dividend_columns is not None:
+        np.add.at(earned, result.dividend_columns["instrument"], result.dividend_columns["amount"])
+    total = earned + units * last - np.bincount(instrument, weights=spent, minlength=n) - result.borrow_values
     closed = np.bincount(trades["instrument"], weights=trades["pnl"], minlength=n)
     costs = np.bincount(instrument, weights=orders["commission"] + orders["slippage"], minlength=n)
     return pd.DataFrame(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.portfolio.ledger import Ledger
+from algotrendy.backtest.portfolio.ledger import Ledger, full_ledger
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.stamps import first_at_or_after, stamps_of
 from algotrendy.domain.interval import Interval
@@ -50,11 +50,25 @@ def run_weights(
     if members is not None:
         values, row_at = only_members(values, row_at, members)
     targets = Targets(values, row_at)
+    if account.extras is not None:
+        return _run_full(account, targets, float(tolerance))
     fills = empty_fills(_capacity(targets, account.n_instruments))
     curve = np.empty((3, account.n_bars))
     n_fills, ruined_at = walk_weights(account.venue(fills, account.market, tolerance=tolerance), targets, curve)
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
     return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at))
+
+
+def _run_full(account: Account, targets: Targets, tolerance: float) -> Ledger:
+    """Hold target weights in an account with extras."""
+    from algotrendy.kernels.portfolio_weights_full import ROOM_PER_BAR, walk_weights_full
+
+    def walk(fills: Fills, curve: Float2D, unfilled: Float2D) -> tuple[int, int]:
+        venue = account.venue(fills, account.market, tolerance=tolerance)
+        found: tuple[int, int] = walk_weights_full(venue, targets, account.kernel_extras, curve, unfilled)
+        return found
+
+    return full_ledger(account, walk, _capacity(targets, account.n_instruments) + ROOM_PER_BAR * account.n_instruments)
 
 
 def _capacity(targets: Targets, n: int) -> int:

@@ -87,7 +87,7 @@ class PanelRunner:
         """Return the returns of buying equal parts of all instruments and holding them, shape (n_marks,)."""
         symbols, start = self._plain.symbols, self._plain.index[0]
         equal = pd.DataFrame([[1.0 / len(symbols)] * len(symbols)], index=[start], columns=list(symbols))
-        signals = ("max_positions", "rank", "allocation")
+        signals = ("max_positions", "rank", "allocation", "tick_size", "fine_bars")
         options = {name: value for name, value in self.options.items() if name not in signals}
         result: Any = backtest(self.bars, weights=equal, **options)
         return result.returns.to_numpy()
