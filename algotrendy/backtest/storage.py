@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 SCHEMA_NAME = "algotrendy.backtest"
 SCHEMA_VERSION = 1
 SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
+PORTFOLIO_SCHEMA_NAME = "algotrendy.portfolio"
+"""Results of several instruments: `portfolio/storage.py`."""
 
+_READ_BY = {SCHEMA_NAME: "at.BacktestResult.load", PORTFOLIO_SCHEMA_NAME: "at.backtest.PortfolioResult.load"}
+
+_SUFFIXES = (".json", ".parquet")
 _MEANING = ("metrics", "strategy", "params", "assumptions", "pending", "ruined_at", "warnings")
 
 
@@ -39,32 +44,95 @@ def save(result: BacktestResult, path: str | Path) -> Path:
     """Write a result to a `.json` or `.parquet` file, whole or not at all, and return the path."""
     from algotrendy.backtest import storage_json, storage_parquet
 
-    target = Path(path).expanduser()
+    target, suffix = target_and_suffix(path)
     writers = {".json": storage_json.encode, ".parquet": storage_parquet.encode}
-    writer = writers.get(target.suffix.lower())
-    if writer is None:
+    _refuse_odd_columns(result.bars)
+    return write_whole(target, writers[suffix](result))
+
+
+def target_and_suffix(path: str | Path) -> tuple[Path, str]:
+    """Return where a result is written, and its suffix.
+
+    Raises
+    ------
+    InputError
+        If the suffix is neither `.json` nor `.parquet`.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in _SUFFIXES:
         raise InputError(
             f"a result is saved as .json or .parquet, found {target.name!r}; choose one of the two suffixes"
         )
-    _refuse_odd_columns(result.bars)
-    return write_whole(target, writer(result))
+    return target, target.suffix.lower()
+
+
+def source_and_suffix(path: str | Path) -> tuple[Path, str]:
+    """Return the file that a result is read from, and its suffix.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or its suffix is neither `.json` nor `.parquet`.
+    """
+    source = Path(path).expanduser()
+    if source.suffix.lower() not in _SUFFIXES:
+        raise DataError(f"{source.name!r} is neither .json nor .parquet; give the file that save() wrote")
+    if not source.is_file():
+        raise DataError(f"there is no file {source}; check the path")
+    return source, source.suffix.lower()
+
+
+def json_content(source: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises
+    ------
+    DataError
+        If it is cut off or not JSON.
+    """
+    try:
+        return json.loads(source.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"{source.name} is cut off or not JSON ({error}); run the backtest again and save it"
+        ) from error
+
+
+def parquet_table(source: Path, key: bytes) -> tuple[Any, Any]:
+    """Return the table of a Parquet file, and the header that its metadata holds under `key`, or None.
+
+    Raises
+    ------
+    DataError
+        If it is cut off, not Parquet, or its header is not JSON.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(source)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{source.name} is cut off or not Parquet ({error}); run the backtest again and save it"
+        ) from error
+    metadata = table.schema.metadata or {}
+    found = next((metadata[each.encode()] for each in _READ_BY if each.encode() in metadata), None)
+    try:
+        return table, None if found is None else json.loads(metadata.get(key, found))
+    except ValueError as error:
+        raise DataError(f"{source.name} is damaged ({error!r}); run the backtest again and save it") from error
 
 
 def load(path: str | Path) -> BacktestResult:
     """Read a result that `save` wrote, and check that its inputs are the ones that were hashed."""
     from algotrendy.backtest import storage_json, storage_parquet
 
-    source = Path(path).expanduser()
+    source, suffix = source_and_suffix(path)
     readers: dict[str, Callable[[Path], BacktestResult]] = {
         ".json": storage_json.decode,
         ".parquet": storage_parquet.decode,
     }
-    reader = readers.get(source.suffix.lower())
-    if reader is None:
-        raise DataError(f"{source.name!r} is neither .json nor .parquet; give the file that save() wrote")
-    if not source.is_file():
-        raise DataError(f"there is no file {source}; check the path")
-    return reader(source)
+    return readers[suffix](source)
 
 
 def write_whole(target: Path, content: bytes) -> Path:
@@ -121,8 +189,8 @@ def header(result: BacktestResult) -> dict[str, Any]:
     }
 
 
-def check_schema(content: Any, source: Path) -> dict[str, Any]:
-    """Return the header of a file if this version can read it.
+def check_schema(content: Any, source: Path, expected: str = SCHEMA_NAME) -> dict[str, Any]:
+    """Return the header of a file if it has the expected schema and this version can read it.
 
     Raises
     ------
@@ -131,14 +199,17 @@ def check_schema(content: Any, source: Path) -> dict[str, Any]:
     """
     schema = content.get("schema") if isinstance(content, dict) else None
     name, _, number = schema.partition("/") if isinstance(schema, str) else ("", "", "")
-    if name != SCHEMA_NAME or not number.isdigit():
+    if name in _READ_BY and name != expected:
+        raise DataError(f"{source.name} holds the schema {schema}; read it with {_READ_BY[name]}(path)")
+    current = f"{expected}/{SCHEMA_VERSION}"
+    if name != expected or not number.isdigit():
         raise DataError(
-            f"{source.name} is not a backtest result (schema {schema!r}, expected {SCHEMA!r}); "
+            f"{source.name} is not a backtest result (schema {schema!r}, expected {current!r}); "
             "give a file that save() wrote"
         )
     if int(number) > SCHEMA_VERSION:
         raise DataError(
-            f"{source.name} has the schema {schema}, and this algotrendy reads up to {SCHEMA}; "
+            f"{source.name} has the schema {schema}, and this algotrendy reads up to {current}; "
             "update algotrendy (pip install -U algotrendy) to read it"
         )
     header_found: dict[str, Any] = content

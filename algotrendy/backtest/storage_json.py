@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.storage import check_schema, header, rebuilt
+from algotrendy.backtest.storage import check_schema, header, json_content, rebuilt
 from algotrendy.domain.types import AnyArray
 from algotrendy.errors import DataError, InputError
 
@@ -44,13 +44,7 @@ def decode(source: Path) -> BacktestResult:
     DataError
         If it is cut off, changed, or not a result.
     """
-    try:
-        content = json.loads(source.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"{source.name} is cut off or not JSON ({error}); run the backtest again and save it"
-        ) from error
-    content = check_schema(content, source)
+    content = check_schema(json_content(source), source)
     try:
         arrays: dict[str, Any] = {
             "bars": _bars_from_plain(content["bars"]),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.storage import check_schema, header, rebuilt
+from algotrendy.backtest.storage import check_schema, header, parquet_table, rebuilt
 from algotrendy.backtest.storage_json import stamps_facts, stamps_index
 from algotrendy.domain.types import AnyArray, Int1D
 from algotrendy.errors import DataError, InputError
@@ -44,8 +44,8 @@ def encode(result: BacktestResult) -> bytes:
         "equity": result.equity_values,
         "units": result.units_values,
         "is_mark": np.isin(np.arange(n_bars), marks),
-        "fills": _nested(result.order_columns, "filled_at", n_bars),
-        "trades": _nested(result.trade_columns, "exit_at", n_bars),
+        "fills": nested(result.order_columns, "filled_at", n_bars),
+        "trades": nested(result.trade_columns, "exit_at", n_bars),
     }
     dtypes = {}
     for name, column in result.bars.items():
@@ -70,24 +70,15 @@ def decode(source: Path) -> BacktestResult:
     DataError
         If it is cut off, changed, or not a result.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    table, content = parquet_table(source, _KEY)
+    content = check_schema(content, source)
     try:
-        table = pq.read_table(source)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{source.name} is cut off or not Parquet ({error}); run the backtest again and save it"
-        ) from error
-    metadata = (table.schema.metadata or {}).get(_KEY)
-    try:
-        content = check_schema(None if metadata is None else json.loads(metadata), source)
         arrays: dict[str, Any] = {
             "bars": _bars(table, content),
             "equity_values": table["equity"].to_numpy(),
             "marks": None if content["every_bar_is_mark"] else np.flatnonzero(table["is_mark"].to_numpy()),
-            "order_columns": _flat(table["fills"]),
-            "trade_columns": _flat(table["trades"]),
+            "order_columns": flat(table["fills"]),
+            "trade_columns": flat(table["trades"]),
         }
         return rebuilt(content, source, arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -105,7 +96,7 @@ def _bars(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-def _nested(columns: Mapping[str, AnyArray], ended_at: str, n_bars: int) -> pa.Array:
+def nested(columns: Mapping[str, AnyArray], ended_at: str, n_bars: int) -> pa.Array:
     """Return rows as lists, one list per bar: the rows that ended in it."""
     import pyarrow as pa
 
@@ -117,8 +108,8 @@ def _nested(columns: Mapping[str, AnyArray], ended_at: str, n_bars: int) -> pa.A
     return pa.ListArray.from_arrays(pa.array(offsets), rows)
 
 
-def _flat(lists: pa.ChunkedArray) -> dict[str, AnyArray]:
-    """Return the columns that `_nested` was given."""
+def flat(lists: pa.ChunkedArray) -> dict[str, AnyArray]:
+    """Return the columns that `nested` was given."""
     rows = lists.combine_chunks().flatten()
     names = [rows.type.field(k).name for k in range(rows.type.num_fields)]
     return {name: rows.field(k).to_numpy(zero_copy_only=False) for k, name in enumerate(names)}

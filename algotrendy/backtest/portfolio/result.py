@@ -73,6 +73,8 @@ class PortfolioResult:
         With `actions=`: `paid_at` (bar), `instrument`, `units` held, `amount` (currency, below zero for a short one).
     unfilled_columns : mapping of str to array, optional
         With `participation=`: `bar`, `instrument` and the `units` (signed) that the volume of the bar did not allow.
+    written_with : mapping of str to str, optional
+        Versions of the libraries that computed it, if it was loaded from a file.
 
     See Also
     --------
@@ -99,6 +101,7 @@ class PortfolioResult:
     requests: pd.DataFrame | None = None
     dividend_columns: Mapping[str, AnyArray] | None = None
     unfilled_columns: Mapping[str, AnyArray] | None = None
+    written_with: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("dividend_columns", "unfilled_columns"):
@@ -261,6 +264,40 @@ class PortfolioResult:
         from algotrendy.backtest.curves import monthly_returns
 
         return monthly_returns(self.equity_values, self.index, self.cash)
+
+    # --- files ---
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of Python and of the libraries that computed it."""
+        from algotrendy.backtest.storage import library_versions
+
+        return library_versions() if self.written_with is None else self.written_with
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result to a `.json` or `.parquet` file, and return its path. `load` reads it back, equal.
+
+        Raises
+        ------
+        InputError
+            If the suffix is another one, the folder does not exist, or `requests` hold what no file can.
+        """
+        from algotrendy.backtest.portfolio.storage import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PortfolioResult:
+        """Read a result that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If there is no such file, it is cut off, changed, not such a result, or written by a newer version.
+        """
+        from algotrendy.backtest.portfolio.storage import load
+
+        return load(path)
 
     # --- ways to look at it ---
 
