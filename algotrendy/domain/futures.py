@@ -184,12 +184,12 @@ class FuturesChain:
         if by not in ("ratio", "difference"):
             raise InputError(f"by is {by!r}; use 'ratio' or 'difference'")
         factor, shift = np.ones(len(self.index)), np.zeros(len(self.index))
-        for row in self.rolls.itertuples():
-            until = int(self.index.get_loc(row.decided_at)) + 1  # type: ignore[arg-type]
+        closes = self.rolls[["old_close", "new_close"]].to_numpy(dtype=np.float64)
+        for until, (old, new) in zip(np.flatnonzero(self._rolls_at()) + 1, closes, strict=True):
             if by == "ratio":
-                factor[:until] *= row.new_close / row.old_close
+                factor[:until] *= new / old
             else:
-                shift[:until] += row.new_close - row.old_close
+                shift[:until] += new - old
         pieces = []
         for k, (symbol, frame) in enumerate(zip(self.symbols, self.bars.values(), strict=True)):
             rows = np.flatnonzero((self.active == k) & self.index.isin(frame.index))
@@ -350,7 +350,7 @@ def _deadline(expiry: Any, sessions: int, calendar: Calendar | None) -> Any:
     """Return the session that lies so many sessions before the expiry."""
     if calendar is None:
         return np.busday_offset(expiry, -sessions, roll="backward")
-    days = np.arange(expiry - (2 * sessions + 15) * _DAY, expiry + _DAY)
+    days: Any = np.arange(expiry - (2 * sessions + 15) * _DAY, expiry + _DAY)
     open_days = np.unique(calendar.next_session(days - _DAY))
     known = open_days[open_days <= expiry]
     return known[-1 - sessions]
@@ -405,7 +405,7 @@ def _table(bars: Mapping[Name, pd.DataFrame], index: pd.DatetimeIndex, rows: lis
     columns: dict[str, list[Any]] = {name: [] for name in ("decided_at", "old", "new", "old_close", "new_close")}
     for bar, new in rows:
         old_name, new_name, stamp = names[new - 1], names[new], index[bar]
-        closes = (float(bars[each].at[stamp, "close"]) for each in (old_name, new_name))
+        closes: list[Any] = [bars[each].at[stamp, "close"] for each in (old_name, new_name)]
         for name, value in zip(columns, (stamp, _symbol(old_name), _symbol(new_name), *closes), strict=True):
             columns[name].append(value)
     return pd.DataFrame(columns).astype({"old_close": float, "new_close": float})

@@ -36,7 +36,7 @@ def _sibling(name: str) -> Any:
 
 
 many = _sibling("test_portfolio_equals_reference")
-MANY = 60
+MANY = settings().max_examples
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def test_signals_give_the_orders_of_the_reference(
 
 
 @given(case=many.cases, route=st.sampled_from(["weights", "signals"]))
-@settings(max_examples=40)
+@settings(max_examples=MANY)
 def test_without_an_extra_the_full_account_is_the_plain_one(case: Any, route: str) -> None:
     account = many.account_for(case)
     full = with_extras(account, none_of(account))

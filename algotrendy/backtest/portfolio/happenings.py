@@ -129,9 +129,8 @@ def _happening(symbol: str, actions: Actions, own: tuple[AnyArray, Float1D], row
     factor = (1.0 - paid / closes[where - 1]) / ratio
     scale, volume_scale = np.ones(len(dates)), np.ones(len(dates))
     scale[where], volume_scale[where] = 1.0 / factor, 1.0 / ratio
-    seen: Float1D = np.cumprod(scale)
-    traded: Float1D = np.cumprod(volume_scale)
-    return Happening(rows[where], ratio, paid, factor, seen, traded)
+    seen: list[Any] = [np.cumprod(scale), np.cumprod(volume_scale)]
+    return Happening(rows[where], ratio, paid, factor, seen[0], seen[1])
 
 
 def actions_text(happenings: tuple[Happening | None, ...]) -> str:

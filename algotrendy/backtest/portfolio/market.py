@@ -72,8 +72,8 @@ class Own:
         seen = self.happening
         if seen is None:
             return whole
-        prices = (values * seen.scale for values in whole[:4])
-        return BarArrays(*prices, volume=whole.volume * seen.volume_scale)
+        scales = (seen.scale, seen.scale, seen.scale, seen.scale, seen.volume_scale)
+        return BarArrays(*(values * scale for values, scale in zip(whole, scales, strict=True)))
 
     @cached_property
     def bars(self) -> pd.DataFrame:

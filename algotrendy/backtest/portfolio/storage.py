@@ -126,12 +126,12 @@ def _rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any]
     """
     from algotrendy.backtest.portfolio.result import PortfolioResult
 
-    meaning = {name: from_plain(content[name]) for name in _MEANING}
+    meaning: dict[str, Any] = {name: from_plain(content[name]) for name in _MEANING}
+    meaning |= {name: array_from_plain(content[name]) for name in _BY_INSTRUMENT}
     meaning["symbols"], meaning["warnings"] = tuple(meaning["symbols"]), tuple(meaning["warnings"])
     result = PortfolioResult(
         **arrays,
         **meaning,
-        **{name: array_from_plain(content[name]) for name in _BY_INSTRUMENT},
         requests=_requests_back(content["requests"]),
         written_with=content["versions"],
     )
