@@ -64,11 +64,7 @@ METRIC_INFO: dict[str, MetricInfo] = {
     "borrow_paid": MetricInfo(
         "Borrow paid", "money", "Costs", "Sum of the fees for borrowed units of short positions."
     ),
-    "financing_paid": MetricInfo("Financing paid", "money", "Costs", "Sum of the interest on cash below zero."),
-    "costs_paid": MetricInfo("Costs paid", "money", "Costs", "Commission + slippage + borrow (+ financing)."),
-    "dividends_received": MetricInfo(
-        "Dividends received", "money", "Costs", "Sum of dividends, less those that short positions were charged."
-    ),
+    "costs_paid": MetricInfo("Costs paid", "money", "Costs", "Commission + slippage + borrow."),
     "start": MetricInfo("First bar", "moment", "Data", "Stamp (start) of the first bar."),
     "end": MetricInfo("Last bar", "moment", "Data", "Stamp (start) of the last bar."),
     "n_bars": MetricInfo("Bars", "count", "Data", "Number of bars."),
@@ -76,6 +72,17 @@ METRIC_INFO: dict[str, MetricInfo] = {
         "Periods per year (P)", "number", "Data", "Returns per year that ratios are annualised with; n is their number."
     ),
 }
+
+ACCOUNT_METRIC_INFO: dict[str, MetricInfo] = {
+    **METRIC_INFO,
+    "financing_paid": MetricInfo(
+        "Financing paid", "money", "Costs", "Interest on cash below zero, which counts in the costs paid."
+    ),
+    "dividends_received": MetricInfo(
+        "Dividends received", "money", "Costs", "Sum of dividends, less those that short positions were charged."
+    ),
+}
+"""Those of one instrument, and those that an account of several may have besides."""
 
 
 def describe(name: str) -> MetricInfo:
@@ -86,7 +93,7 @@ def describe(name: str) -> MetricInfo:
     >>> describe("win_rate").label, describe("my_metric").label
     ('Win rate', 'my metric')
     """
-    return METRIC_INFO.get(name) or MetricInfo(name.replace("_", " "), "number", "Other", "")
+    return ACCOUNT_METRIC_INFO.get(name) or MetricInfo(name.replace("_", " "), "number", "Other", "")
 
 
 def written(value: Any, kind: Kind) -> str:

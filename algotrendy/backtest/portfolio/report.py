@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from algotrendy.backtest.definitions import METRIC_INFO, describe, moment_text, written, zero_without_sign
+from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe, moment_text, written, zero_without_sign
 from algotrendy.backtest.portfolio.views import assumption_rows, curve_figure, span_of, title_of
 from algotrendy.backtest.storage import library_versions, write_whole
 from algotrendy.reports import (
@@ -144,7 +144,7 @@ def _months(result: PortfolioResult) -> Table:
 def _metrics(result: PortfolioResult) -> Section:
     rows = [
         [info.label, written(result.metrics[name], info.kind), info.definition]
-        for name, info in METRIC_INFO.items()
+        for name, info in ACCOUNT_METRIC_INFO.items()
         if name in result.metrics
     ]
     columns = [Column("Metric"), Column("Account", "right"), Column("Definition", "text")]

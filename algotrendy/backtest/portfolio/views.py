@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.curves import floats
-from algotrendy.backtest.definitions import METRIC_INFO, describe, moment_text, written
+from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe, moment_text, written
 from algotrendy.backtest.summary import WIDTH, pair_lines, sparkline, wrapped
 from algotrendy.backtest.thinning import thinned
 from algotrendy.backtest.wording import FILL_WORDS, assumption_text, commission_text, label_of, plain_text
@@ -52,7 +52,7 @@ def summary_text(result: PortfolioResult) -> str:
     lines = [*wrapped(title_of(result), ""), *wrapped(span_of(result), ""), "=" * WIDTH]
     for group in _GROUPS:
         lines += ["", group]
-        for name, info in METRIC_INFO.items():
+        for name, info in ACCOUNT_METRIC_INFO.items():
             if info.group == group and name in result.metrics:
                 lines.append(f"  {info.label:{_LABEL - 2}}{written(result.metrics[name], info.kind):>{_NUMBER}}")
     lines += ["", *_contribution_lines(result), "", "Assumptions"]
