@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.backtest.arguments import Runnable
+from algotrendy.backtest.portfolio.cross_sections import instruments_of, with_peers
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
 from algotrendy.backtest.portfolio.members import members_of, survivorship_warning
@@ -15,7 +16,7 @@ from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.backtest.run import check_size, described
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS
-from algotrendy.strategy import Signals
+from algotrendy.strategy import Signals, Strategy
 from algotrendy.strategy.parameter import is_number
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ def backtest_signals(
     check_size(strategy, account.options.max_leverage)
     params = {} if isinstance(strategy, Signals) else dict(strategy.parameters)
     places = places_of(max_positions, account.n_instruments)
+    inside = members_of(account, members)
+    columns = strategy.columns if isinstance(strategy, Strategy) else ()
+    account = with_peers(account, instruments_of(account, inside, columns))
     decided = decided_by(account, strategy, places)
-    ranks = rank_of(account, rank, params)
-    wishes = wishes_of(account, decided.words, ranks, members_of(account, members))
+    wishes = wishes_of(account, decided.words, rank_of(account, rank, params), inside)
     ledger = run_signals(account, decided, wishes, places)
     told = {"max_positions": places, "rank": _rank_text(rank)}
     numbers = {name: value for name, value in params.items() if is_number(value)}

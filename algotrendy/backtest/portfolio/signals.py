@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.backtest.arguments import Runnable
+from algotrendy.backtest.portfolio.cross_sections import names_of
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, Own, instruments_in_words
 from algotrendy.domain.types import Bool2D, Float1D, Float2D
@@ -20,7 +21,7 @@ from algotrendy.strategy.inputs import RunInputs, level_values, resolve
 from algotrendy.strategy.parameter import LEVELS, is_number
 
 if TYPE_CHECKING:
-    from algotrendy.expressions import Expression
+    from algotrendy.expressions import Catalogue, Expression
     from algotrendy.kernels.portfolio_signals import Wishes
 
 __all__ = ["Decided", "decided_by", "level_table", "on_union", "places_of", "rank_of", "run_signals", "wishes_of"]
@@ -142,7 +143,7 @@ def rank_of(account: Account, rank: Any, params: dict[str, Any]) -> Float2D:
         return np.zeros((1, 1))
     table = np.full((account.n_bars, account.n_instruments), np.nan)
     if isinstance(rank, str):
-        expression = _rank_expression(rank, params)
+        expression = _rank_expression(rank, params, names_of(account))
         for j, (rows, setting) in enumerate(zip(account.rows, account.settings, strict=True)):
             numbers = {name: value for name, value in params.items() if is_number(value)}
             table[rows, j] = level_values(expression, setting.arrays, numbers, setting.context)
@@ -157,10 +158,14 @@ def rank_of(account: Account, rank: Any, params: dict[str, Any]) -> Float2D:
     return table if table.size > 1 else np.vstack([table, table])
 
 
-def _rank_expression(text: str, params: dict[str, Any]) -> Expression:
+def _rank_expression(text: str, params: dict[str, Any], names: Catalogue) -> Expression:
+    from algotrendy.expressions import BARS
     from algotrendy.strategy.texts import parse_text
 
-    return parse_text("rank", text, "number", [name for name, value in params.items() if is_number(value)])
+    numbers = [name for name, value in params.items() if is_number(value)]
+    return parse_text(
+        "rank", text, "number", numbers, [name for name in names if name not in BARS and name not in numbers]
+    )
 
 
 def on_union(account: Account, words: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
