@@ -44,9 +44,9 @@ RESTS_ON: Mapping[type[nodes.Node], str] = {
     nodes.Timeframe: "the law that a longer bar is not known before its period is over, held by "
     "tests/property/test_resample.py",
     nodes.Section: "the law that later bars change no earlier cross-section, held by "
-    "tests/property/test_cross_sections.py, and bars of one stamp that end together",
+    "tests/property/test_cross_section_laws.py, and bars of one stamp that end together",
     nodes.Other: "the law that later bars change nothing earlier that is read of another instrument, held by "
-    "tests/property/test_cross_sections.py, and bars of one stamp that end together",
+    "tests/property/test_cross_section_laws.py, and bars of one stamp that end together",
     nodes.Constant: "the calendar of the instrument, which is known in advance: periods_per_year follows from it",
 }
 _FURTHER = (

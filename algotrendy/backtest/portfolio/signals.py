@@ -204,13 +204,15 @@ def wishes_of(account: Account, words: NDArray[np.uint64], rank: Float2D, member
 def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:
     """Run what is decided in one account with so many places."""
     from algotrendy.kernels.portfolio_signals import walk_signals
+    from algotrendy.kernels.portfolio_sleeves import new_sleeve
 
     curve = np.empty((3, account.n_bars))
     capacity = _FIRST_FILLS + 8 * account.n_instruments
     while True:
         fills = empty_fills(capacity)
         venue = account.venue(fills, account.columns, size_kind=decided.size_kind, max_positions=places)
-        n_fills, ruined_at = walk_signals(wishes, decided.levels, venue, curve)
+        sleeve = new_sleeve(account.n_instruments, account.n_bars, account.options.cash)
+        n_fills, ruined_at = walk_signals(wishes, decided.levels, venue, curve, sleeve)
         if n_fills >= 0:
             break
         capacity *= 4
