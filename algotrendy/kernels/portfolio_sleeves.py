@@ -1,12 +1,13 @@
 """An account that stops between two bars and goes on: its state, and new sizes for what it holds.
 
-Several strategies with shares of one account run as sleeves: each is such an account, and when their shares are restored
-cash moves between them and what each holds is resized. The rules are those of `docs/explanation/semantics-portfolio.md`.
+Several strategies with shares of one account run as sleeves: each is such an account, and when their shares are
+restored cash moves between them and what each holds is resized. The rules are those of
+`docs/explanation/semantics-portfolio.md`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,8 @@ def new_sleeve(n: int, n_bars: int, cash: float) -> Sleeve:
     """Return an account without positions before its first bar."""
     numbers, words = np.zeros((8, n)), np.zeros((5, (n + 63) >> 6), np.uint64)
     held, heap = np.zeros((2, n + 1), np.int64)
-    state = Positions(*numbers[:7], np.zeros(n, np.int64), held, words, heap, numbers[7])
-    return Sleeve(state, np.array([cash]), np.array([0, 0, 0, -1, -1, 0]), np.ones(n), 0, n_bars)
+    fields: list[Any] = [*numbers[:7], np.zeros(n, np.int64), held, words, heap, numbers[7]]
+    return Sleeve(Positions(*fields), np.array([cash]), np.array([0, 0, 0, -1, -1, 0]), np.ones(n), 0, n_bars)
 
 
 @part

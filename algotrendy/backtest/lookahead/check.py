@@ -191,16 +191,17 @@ def check_lookahead(
     name, expressions, values = _as_text(strategy, params, _names_in(bars, several=several))
     if several and (expressions is None or prove(expressions, values).open):
         raise InputError("a Python function is checked on the bars of one instrument; give those of one symbol")
+    frame: Any = bars
     if expressions is None:
         subject = as_subject(strategy, params, inputs)
-        return _by_intervention(subject, bars, options, _Start(None, signals, begun, _open_levels(strategy)))
+        return _by_intervention(subject, frame, options, _Start(None, signals, begun, _open_levels(strategy)))
     proof = prove(expressions, values)
     if not proof.open:
         cost = {"runs": 0, "seconds": time.perf_counter() - begun}
         notes = tuple(f"it rests on {text}" for text in proof.columns)
         return LookaheadReport(PROVED, name, (), notes, (), proof, None, cost, _length(bars), options.seed)
     subject = declared_subject(name, expressions, proof.custom, values)
-    return _by_intervention(subject, bars, options, _Start(proof, signals, begun))
+    return _by_intervention(subject, frame, options, _Start(proof, signals, begun))
 
 
 # --- the arguments ----------------------------------------------------------------------------------------------------

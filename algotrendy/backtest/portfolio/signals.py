@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from algotrendy.expressions import Catalogue, Expression
     from algotrendy.kernels.portfolio_signals import Wishes
 
-__all__ = ["Decided", "decided_by", "level_table", "on_union", "places_of", "rank_of", "run_signals", "wishes_of"]
+__all__ = [
+    "Decided",
+    "decided_by",
+    "level_table",
+    "on_union",
+    "places_of",
+    "rank_of",
+    "run_signals",
+    "sums_in_order",
+    "wishes_of",
+]
 
 _PLAIN_BARS_MAX = 100_000
 """As in the engine of one instrument: up to here sums are taken in order where only signals move a long account."""
@@ -217,5 +227,9 @@ def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int)
             break
         capacity *= 4
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
-    in_order = account.options.max_leverage <= 1.0 and account.n_bars <= _PLAIN_BARS_MAX and decided.only_signals_move
-    return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at), in_order)
+    return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at), sums_in_order(account, decided))
+
+
+def sums_in_order(account: Account, decided: Decided) -> bool:
+    """Return whether sums of returns are taken in order, as for one instrument that only signals move."""
+    return account.options.max_leverage <= 1.0 and account.n_bars <= _PLAIN_BARS_MAX and decided.only_signals_move
