@@ -95,7 +95,8 @@ class Evaluator:
             return self._peers(node).other(node, self.values)
         assert isinstance(node, Timeframe)
         long = self._long_bars(node.rule)
-        inner = Evaluator(long.bars, self.values, long.context, catalogue=self._catalogue, cache=long.cache)
+        own = {name: self.values[name] for name in node.parameters if name in self.values}  # constants: the long bars'
+        inner = Evaluator(long.bars, own, long.context, catalogue=self._catalogue, cache=long.cache)
         return _moved(inner.operand(node.operand), lambda series: _spread(series, long.known))
 
     def _peers(self, node: Section | Other) -> Peers:
