@@ -44,6 +44,8 @@ class Memory(NamedTuple):
     places: NDArray[np.int64]
     starts: NDArray[np.int64]
     sums: NDArray[np.float64]
+    order: NDArray[np.int64]
+    """All instruments, those of the bar before in their order: the next bar is nearly sorted then."""
 
 
 def memory_for(n_instruments: int, n_groups: int) -> Memory:
@@ -53,6 +55,7 @@ def memory_for(n_instruments: int, n_groups: int) -> Memory:
         np.empty((2, n_instruments), np.int64),
         np.empty((2, n_groups + 1), np.int64),
         np.empty((5, n_groups)),
+        np.arange(n_instruments),
     )
 
 
@@ -68,13 +71,17 @@ def _gather(given: Sections, bar: int, memory: Memory) -> None:
     starts, places, keys = memory.starts, memory.places, memory.keys
     for g in range(given.n_groups + 1):
         starts[0, g] = 0
-    count = 0
-    for j in range(given.values.shape[0]):
+    count = absent = 0
+    for k in range(memory.order.size):
+        j = memory.order[k]
         group = _group_at(given.groups, j, bar)
         if group >= 0 and not np.isnan(given.values[j, bar]):
             starts[0, group + 1] += 1
             places[1, count] = j
             count += 1
+        else:
+            memory.order[absent] = j
+            absent += 1
     for g in range(given.n_groups):
         starts[0, g + 1] += starts[0, g]
         starts[1, g] = starts[0, g]
@@ -102,6 +109,10 @@ def _sort(memory: Memory, start: int, stop: int) -> None:
         for low in range(start, stop, 2 * width):
             middle, high = min(low + width, stop), min(low + 2 * width, stop)
             left, right = low, middle
+            if middle >= high or keys[source, middle - 1] <= keys[source, middle]:
+                for k in range(low, high):
+                    keys[target, k], places[target, k] = keys[source, k], places[source, k]
+                continue
             for k in range(low, high):
                 if left < middle and (right >= high or keys[source, left] <= keys[source, right]):
                     keys[target, k], places[target, k] = keys[source, left], places[source, left]
@@ -213,6 +224,9 @@ def order_sections(
                 _write_quantile(given, bar, memory, (start, stop, share), (out, scale))
             else:
                 _write_places(given, bar, memory, (start, stop, kind), out)
+        first = out.shape[0] - memory.starts[0, given.n_groups]
+        for k in range(first, out.shape[0]):
+            memory.order[k] = memory.places[0, k - first]
 
 
 @called_part

@@ -132,7 +132,7 @@ class PanelSweep:
         """Return the conditions of sets, shape (n_sets, n_sides, n_instruments, n_words)."""
         from algotrendy.kernels.portfolio_sweep import Conditions, evaluate_sets
 
-        account, plan = self._looking_around(), self._plan
+        account, plan = self._looking_around() if self._sections else self.account, self._plan
         grid = replace(self._grid, index=self._grid.index[places])
         everything = np.arange(len(places))
         sources = [Source(leaf, grid_codes(grid, leaf.parameters)) for leaf in plan.leaves]
