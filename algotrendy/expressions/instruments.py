@@ -185,10 +185,18 @@ class Instruments:
         """Return a number of all instruments, NaN for those that are no members; several sections may share it."""
         key = ("universe", operand.form, *_values_of(operand, values))
         if key not in self._tables:
-            stack = self._stacked(operand, values, range(len(self._settings)))
-            if self._members is not None:
-                stack.value[~self._members] = np.nan
-            self._tables[key] = stack
+            n = len(self._settings)
+            if self._members is None:
+                self._tables[key] = self._stacked(operand, values, range(n))
+            else:  # who is never a member, such as an index without volume, is not even evaluated
+                some = np.flatnonzero(self._members.any(axis=1))
+                stack = self._stacked(operand, values, some.tolist())
+                value = np.full((n, self._n_bars), np.nan)
+                value[some] = np.where(self._members[some], stack.value, np.nan)
+                scale = None if stack.scale is None else np.zeros_like(value)
+                if scale is not None:
+                    scale[some] = stack.scale
+                self._tables[key] = Measured(value, scale)
         return self._tables[key]
 
     def _stacked(self, operand: Node, values: Mapping[str, Any], places: Sequence[int]) -> Measured[Float2D]:

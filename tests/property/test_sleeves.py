@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -255,7 +257,7 @@ def test_a_wrong_call_says_what_to_write(given: Any, options: dict[str, Any], me
         at.backtest(given, BARS, **options)
 
 
-def test_options_by_name_and_cross_sections_work_for_each_strategy() -> None:
+def test_options_by_name_and_cross_sections_work_for_each_strategy(tmp_path: Path) -> None:
     ranked = at.Strategy(entry="top(momentum(close, 20), 2)", exit="not top(momentum(close, 20), 2)")
     both = at.backtest(
         {"ranked": (ranked, 0.5), "mean": (MEAN, 0.5)},
@@ -267,3 +269,7 @@ def test_options_by_name_and_cross_sections_work_for_each_strategy() -> None:
     np.testing.assert_array_equal(both.sleeves["ranked"].equity_values, alone.equity_values)
     assert both.assumptions["max_positions"] == {"ranked": 2, "mean": 4}
     assert "Strategies: equity at the end" in both.summary()
+    again = pickle.loads(pickle.dumps(both))
+    pd.testing.assert_frame_equal(again.sleeve_equity, both.sleeve_equity)
+    page = both.report(tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "What each strategy did with its share of the capital" in page

@@ -185,6 +185,16 @@ def test_a_universe_without_dates_of_membership_warns_of_survivorship() -> None:
     assert not any("survivorship" in text for text in with_dates.warnings)
 
 
+def test_who_is_never_a_member_is_not_evaluated() -> None:
+    bars = bars_of("ABC")
+    bars["C"]["volume"] = 0.0
+    strategy = at.Strategy(entry='top(volume, 1) and symbol("C").close > 0', exit="not top(volume, 1)")
+    with pytest.raises(InputError, match="uses volume, but the bars have none"):
+        at.backtest(strategy, bars)
+    result = at.backtest(strategy, bars, members={"A": (None, None), "B": (None, None)})
+    assert set(result.orders["symbol"]) == {"A", "B"}
+
+
 def test_unknown_takes_no_part_and_never_trades() -> None:
     bars = bars_of("AB")
     bars["A"]["pe"] = np.nan
