@@ -4,13 +4,14 @@ PY ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+CROSS_ARGS ?=
 
 PIP_INSTALL := pip install --quiet --disable-pip-version-check --no-warn-script-location
 SOURCES := $(shell find algotrendy -name '*.py')
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-pandas2 check format format-check lint types layers bench docs constraints clean
+.PHONY: help demo test test-long test-pandas2 check format format-check lint types layers bench cross-check docs constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | \
@@ -83,6 +84,9 @@ docs: $(VENV)/.stamp ## build the documentation into docs/_build/html
 
 bench: ## time algotrendy against vectorbt, raptorbt and TA-Lib, in an environment of its own
 	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+cross-check: $(VENV)/.stamp ## compare figures with vectorbt, backtesting.py, bt, zipline, quantstats, each in its own environment
+	$(VENV)/bin/python benchmarks/cross_check.py $(CROSS_ARGS)
 
 # --- upkeep ---
 

@@ -81,8 +81,58 @@ def are_several(bars: Any) -> bool:
     return "symbol" in bars.columns and hasattr(bars, "iloc") and bars["symbol"].nunique() > 1
 
 
+STRATEGIES = 'at.backtest({"trend": (strategy, 0.6), "mean": (other, 0.4)}, bars)'
+ALLOCATION_SLACK = 1e-9
+
+
+def are_strategies(given: Any) -> bool:
+    """Tell whether something is a mapping from names to strategies, or to pairs of a strategy and its share.
+
+    Examples
+    --------
+    >>> cross = Strategy(entry="close > sma(close, 20)")
+    >>> are_strategies({"a": (cross, 0.5), "b": (cross, 0.5)}), are_strategies({"A": None}), are_strategies(cross)
+    (True, False, False)
+    """
+    if not isinstance(given, Mapping) or not given:
+        return False
+    found = [value[0] if isinstance(value, tuple) and len(value) == 2 else value for value in given.values()]
+    kinds = Strategy | StrategyTemplate | PythonStrategy | Signals
+    return all(isinstance(each, kinds) or (callable(each) and not _is_frame(each)) for each in found)
+
+
+def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[Runnable, float]]:
+    """Return strategies with their shares of the capital; where none has one, all have the same.
+
+    Raises
+    ------
+    InputError
+        If only some have a share, one is not above zero, they sum to more than 1, or a name is no text or "cash".
+    """
+    pairs = {name: value if isinstance(value, tuple) else (value, None) for name, value in given.items()}
+    with_share = [name for name, (_, share) in pairs.items() if share is not None]
+    if with_share and len(with_share) < len(pairs):
+        without = next(name for name in pairs if name not in with_share)
+        raise InputError(f"{without!r} has no share and {with_share[0]!r} has one; use {STRATEGIES}")
+    found: dict[str, tuple[Runnable, float]] = {}
+    for name, (strategy, given_share) in pairs.items():
+        if not isinstance(name, str) or name in ("", "cash"):
+            raise InputError(
+                f"a strategy is called {name!r}; use a text, and not 'cash', which is what no strategy has"
+            )
+        share = 1.0 / len(pairs) if given_share is None else given_share
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share < float("inf"):
+            raise InputError(f"the share of {name!r} is {share!r}; a fraction of the capital above zero, such as 0.4")
+        found[name] = (strategy if isinstance(strategy, Signals) else as_strategy(strategy), float(share))
+    total = sum(share for _, share in found.values())
+    if total > 1.0 + ALLOCATION_SLACK:
+        hint = "; are they percentages? 60 % is 0.6" if total > len(found) else ""
+        raise InputError(f"the shares of the strategies sum to {total:g}; at most 1 can be given away{hint}")
+    return found
+
+
 def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
-    """Return which engine runs a call: "one", "signals", "weights" or "orders".
+    """Return which engine runs a call: "one", "signals", "several", "weights" or "orders".
 
     Parameters
     ----------
@@ -98,18 +148,24 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
     """
     chosen = [name for name in ("weights", "orders") if given.get(name) is not None]
     signals = [name for name in _SIGNALS if given.get(name) is not None]
+    if are_strategies(first):
+        for name in (*chosen, *signals, *(["params"] if given.get("params") else [])):
+            raise InputError(f"{name} is given beside several strategies; give it to one of them, in {STRATEGIES}")
+        if second is None:
+            raise InputError(f"there are strategies but no bars; use {STRATEGIES}")
+        chosen = ["several"]
     if len(chosen) == 2:
         raise InputError(f"there are weights and orders; use {WEIGHTS} or {ORDERS}")
     if chosen and signals:
         raise InputError(f"there are {chosen[0]} and {signals[0]}; use {WEIGHTS}, {ORDERS}, or {_CALLS}")
-    if chosen and second is not None:
+    if chosen and chosen != ["several"] and second is not None:
         form = WEIGHTS if chosen == ["weights"] else ORDERS
         raise InputError(f"{chosen[0]} stand in the place of a strategy, so bars come first; use {form}")
     several = are_several(second) or are_several(first)
     route = chosen[0] if chosen else "signals" if several else "one"
     for name, value in given.items():
         if name in _ONLY_FOR and route not in _ONLY_FOR[name] and _is_given(value):
-            forms = {"signals": SEVERAL, "weights": WEIGHTS, "orders": ORDERS}
+            forms = {"signals": SEVERAL, "several": STRATEGIES, "weights": WEIGHTS, "orders": ORDERS}
             calls = " or ".join(f"{forms[each]}" for each in _ONLY_FOR[name])
             raise InputError(f"{name} belongs to {calls}; leave it out here")
     if given.get("chart") is not None and route != "one":
@@ -119,12 +175,12 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
 
 _SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size")
 _ONLY_FOR = {
-    "max_positions": ("signals",),
-    "rank": ("signals",),
-    "members": ("signals", "weights"),
-    "rebalance": ("weights",),
+    "max_positions": ("signals", "several"),
+    "rank": ("signals", "several"),
+    "members": ("signals", "several", "weights"),
+    "rebalance": ("weights", "several"),
     "tolerance": ("weights",),
-    "delisting_return": ("signals", "weights", "orders"),
+    "delisting_return": ("signals", "several", "weights", "orders"),
     "actions": ("signals", "weights"),
     "margin": ("signals", "weights"),
     "financing": ("signals", "weights"),

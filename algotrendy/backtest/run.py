@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from algotrendy.backtest.arguments import Runnable, route_of, strategy_and_bars
+from algotrendy.backtest.arguments import Runnable, route_of, strategies_of, strategy_and_bars
 from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
@@ -67,12 +67,12 @@ def backtest(
 ) -> BacktestResult: ...
 @overload
 def backtest(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars,
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars | Mapping[str, Any],
     bars: Bars | None = None,
     **options: Any,
 ) -> PortfolioResult: ...
 def backtest(  # type: ignore[misc]  # the options of the two forms above stand here
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars,
+    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars | Mapping[str, Any],
     bars: Bars | None = None,
     *,
     entries: Any = None,
@@ -90,7 +90,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     units: str = "fractional",
     lot_size: float | Mapping[str, float] = 1.0,
     max_leverage: float = 1.0,
-    max_positions: int | None = None,
+    max_positions: int | Mapping[str, int] | None = None,
     rank: Any = None,
     members: Any = None,
     rebalance: str | int | None = None,
@@ -120,12 +120,14 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
 
     With bars of several instruments the same forms run them in one account; `backtest(bars, weights=...)` holds target
     weights, and `backtest(bars, orders=...)` works explicit orders, of one instrument or of several. What several
-    instruments mean stands on the page about several instruments.
+    instruments mean stands on the page about several instruments. Several strategies share one account:
+    `backtest({"trend": (strategy, 0.6), "mean": (other, 0.4)}, bars)`, each with its part of the capital.
 
     Parameters
     ----------
     strategy : Strategy, StrategyTemplate, PythonStrategy, callable or bars
-        What decides; or the bars, where signals, weights or orders are given.
+        What decides; or the bars, where signals, weights or orders are given. Several strategies are a mapping from
+        name to (strategy, share of the capital), or to strategies, which then have equal shares.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 2; mapping or Panel
         Columns `open high low close` and, if there is one, `volume`; indexed by time, oldest first. Of several
         instruments: a mapping from symbol (or Instrument) to such, a frame with a column `symbol` or (field, symbol)
@@ -160,14 +162,16 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         Largest value of a new position, as a multiple of the equity; of several instruments, of all positions together.
     max_positions : int, optional
         Places for positions in several instruments; each entry takes 1 / max_positions of the equity, unless `size`
-        says otherwise. None: one for each instrument.
+        says otherwise. None: one for each instrument. Of several strategies each has so many; or a mapping by name.
     rank : str or DataFrame, optional
-        Who comes first where places are few: an expression such as "momentum(close, 60)", highest first, or a frame.
+        Who comes first where places are few: an expression such as "momentum(close, 60)", highest first, or a frame. Of
+        several strategies one for all, or a mapping by name.
     members : DataFrame or mapping, optional
         When each instrument belonged to the universe: symbol to (start, end) or a list of such, a frame with `symbol`,
         `start` and `end`, or a frame of booleans by time and symbol.
     rebalance : str or int, optional
-        Decide the weights in force again: "1wk", "1mo", or every so many bars. None: at the dates given alone.
+        Decide the weights in force again: "1wk", "1mo", or every so many bars. None: at the dates given alone. Of
+        several strategies: restore their shares of the capital. None: never.
     tolerance : float
         Leave alone what is so near to its target weight, as a fraction of the equity.
     delisting_return : float or mapping of str to float
@@ -252,8 +256,13 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     if route == "weights":
         schedule = {name: given[name] for name in ("rebalance", "tolerance")}
         return several.backtest_weights(first, given["weights"], **schedule, **shared)
+    shared |= {name: given[name] for name in ("max_positions", "rank")}
+    if route == "several":
+        from algotrendy.backtest.portfolio.several import backtest_several
+
+        return backtest_several(strategies_of(first), second, rebalance=given["rebalance"], **shared)
     chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
-    return several.backtest_signals(chosen, found, max_positions=given["max_positions"], rank=given["rank"], **shared)
+    return several.backtest_signals(chosen, found, **shared)
 
 
 def _signals(given: Mapping[str, Any]) -> Signals:

@@ -11,7 +11,7 @@ import numpy as np
 from algotrendy.backtest.charted import ChartView, chart_view, refuse_chart_rows
 from algotrendy.backtest.costs import Fees, as_cost, as_fees
 from algotrendy.backtest.engine import Options
-from algotrendy.domain.bars import BarArrays, checked_arrays
+from algotrendy.domain.bars import BarArrays, FurtherColumns, checked_arrays
 from algotrendy.domain.calendar import (
     Calendar,
     as_calendar,
@@ -123,7 +123,8 @@ def prepare(
     assumptions = _assumptions(options, units, length, chosen)
     # A calendar that is only inferred may change as bars are added; then what `tf` knows must not depend on it.
     named = None if calendar is None else chosen
-    context = Context(index, length, named, {"periods_per_year": options.bars_per_year})
+    constants = {"periods_per_year": options.bars_per_year}
+    context = Context(index, length, named, constants, FurtherColumns(bars))
     view = None if chart is None else chart_view(chart, bars, length, named, options.fill)
     if view is not None:
         assumptions["chart"] = view.text

@@ -291,10 +291,14 @@ def data_hash_of(result: BacktestResult | PortfolioResult) -> str:
     return digest.hexdigest()
 
 
+_LABELS = {"several": "several strategies"}
+
+
 def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
     """Return the record of a single backtest.
 
-    What a Python function does, and which signals were given, is told by the orders: they go into the hash.
+    What a Python function does, which signals were given, and what further columns of the bars hold is told by the
+    orders: they go into the hash.
 
     Examples
     --------
@@ -302,11 +306,12 @@ def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
     >>> trial_of_result(at.backtest(at.strategies.sma_cross(), at.synthetic(n=300, seed=1))).n_trials
     1
     """
-    orders = () if "kind" not in result.strategy else (result.order_columns["filled_at"], result.order_columns["units"])
+    is_told = "kind" not in result.strategy and not result.strategy.get("columns")
+    orders = () if is_told else (result.order_columns["filled_at"], result.order_columns["units"])
     meaning = {"strategy": nameless(result.strategy), "params": result.params, "assumptions": result.assumptions}
     sharpe = float(result.metrics["sharpe_ratio"]) / math.sqrt(float(result.metrics["periods_per_year"]))
     values = ", ".join(f"{name}={value:g}" for name, value in result.params.items())
-    name = str(result.strategy.get("name") or "signals")
+    name = str(result.strategy.get("name") or _LABELS.get(str(result.strategy.get("kind")), "signals"))
     return TrialRecord(
         kind="backtest",
         data_hash=data_hash_of(result),

@@ -7,6 +7,7 @@ Daily bars carry their session date without a zone; intraday bars carry the UTC 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -17,7 +18,17 @@ from algotrendy.domain.types import AnyArray, Float1D, Int1D, NanPolicy
 from algotrendy.errors import InputError
 from algotrendy.kernels.bars import BarArrays, bars_are_sound
 
-__all__ = ["COLUMNS", "PRICES", "BarArrays", "bar_arrays", "check_bars", "checked_arrays", "frame_of", "index_times"]
+__all__ = [
+    "COLUMNS",
+    "PRICES",
+    "BarArrays",
+    "FurtherColumns",
+    "bar_arrays",
+    "check_bars",
+    "checked_arrays",
+    "frame_of",
+    "index_times",
+]
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 PRICES = COLUMNS[:4]
@@ -126,6 +137,40 @@ def frame_of(index: pd.DatetimeIndex, arrays: BarArrays) -> pd.DataFrame:
     """
     block = np.ascontiguousarray(np.vstack(arrays), dtype=np.float64)
     return pd.DataFrame(block.T, index=index.rename("time"), columns=list(COLUMNS))
+
+
+class FurtherColumns(Mapping[str, AnyArray]):
+    """The columns of bars besides `open high low close volume`, as arrays, each taken out when it is asked for.
+
+    Numbers come as float64 with NaN where one is missing, everything else as it is.
+
+    Examples
+    --------
+    >>> one = {"open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "pe": [15], "sector": ["tech"]}
+    >>> further = FurtherColumns(pd.DataFrame(one, index=pd.to_datetime(["2024-03-01"])))
+    >>> list(further), further["pe"]
+    (['pe', 'sector'], array([15.]))
+    """
+
+    def __init__(self, bars: pd.DataFrame) -> None:
+        self._bars = bars
+        self._names = tuple(name for name in bars.columns if isinstance(name, str) and name not in COLUMNS)
+
+    def __getitem__(self, name: str) -> AnyArray:
+        if name not in self._names:
+            raise KeyError(name)
+        column: Any = self._bars[name]
+        if getattr(column, "ndim", 1) != 1:
+            raise InputError(f"there are several columns named {name!r} in the bars; keep one of them")
+        is_number = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype)
+        found: AnyArray = column.to_numpy(dtype=np.float64, na_value=np.nan) if is_number else np.asarray(column)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def index_times(index: pd.DatetimeIndex) -> Int1D:

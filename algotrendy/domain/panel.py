@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from algotrendy.domain.bars import COLUMNS, BarArrays, checked_arrays
+from algotrendy.domain.bars import COLUMNS, BarArrays, FurtherColumns, checked_arrays
 from algotrendy.domain.calendar import Calendar, infer_calendar
 from algotrendy.domain.instrument import Instrument
-from algotrendy.domain.types import Bool2D, Float2D
+from algotrendy.domain.types import AnyArray, Bool2D, Float2D
 from algotrendy.errors import InputError
 
 Name: TypeAlias = Instrument | str
@@ -40,6 +40,8 @@ class Panel:
         Whether the instrument has a bar at that time.
     calendars : tuple of Calendar
         One per column.
+    further : tuple of mapping of str to array
+        The further columns of each instrument's bars, such as `pe` or `sector`, on its own bars.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class Panel:
     fields: Mapping[str, Float2D]
     valid: Bool2D
     calendars: tuple[Calendar, ...]
+    further: tuple[Mapping[str, AnyArray], ...] = ()
 
     @classmethod
     def of(
@@ -88,10 +91,11 @@ class Panel:
         indexes = [pd.DatetimeIndex(frame.index) for frame in several.values()]
         index = _joined(indexes, list(several))
         chosen = _calendars(calendars, tuple(several), indexes)
+        further = tuple(FurtherColumns(frame) for frame in several.values())
         if len(several) == 1:
             only = next(iter(arrays.values()))
             fields = {field: column.reshape(-1, 1) for field, column in zip(COLUMNS, only, strict=True)}
-            return cls(index, tuple(several), fields, np.ones((len(index), 1), dtype=bool), chosen)
+            return cls(index, tuple(several), fields, np.ones((len(index), 1), dtype=bool), chosen, further)
         rows = [index.get_indexer(one) for one in indexes]
         shape = (len(index), len(rows))
         valid = np.zeros(shape, dtype=bool, order="F")
@@ -100,7 +104,7 @@ class Panel:
             valid[place, j] = True
             for field, column in zip(COLUMNS, columns, strict=True):
                 fields[field][place, j] = column
-        return cls(index, tuple(several), fields, valid, chosen)
+        return cls(index, tuple(several), fields, valid, chosen, further)
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -70,6 +70,22 @@ class Catalogue(Mapping[str, Name]):
                 raise InputError(f"the name {name.name!r} stands twice in the catalogue; take one away")
             self._names[name.name] = name
 
+    def with_columns(self, columns: Iterable[str]) -> Catalogue:
+        """Return a catalogue that also knows further columns of the bars, such as `pe` or `sector`.
+
+        Raises
+        ------
+        InputError
+            If one of them has a name that is known already, is no name, or is a word of the language.
+
+        Examples
+        --------
+        >>> list(BARS.with_columns(["pe"]))[-1]
+        'pe'
+        """
+        found = [Name(each, unit="", description="a further column of the bars") for each in columns]
+        return Catalogue([*self.values(), *found]) if found else self
+
     def __getitem__(self, name: str) -> Name:
         return self._names[name]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from algotrendy.domain.types import Float1D
+from algotrendy.domain.bars import BarArrays
+from algotrendy.domain.types import AnyArray, Float1D
 from algotrendy.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
     from algotrendy.domain.calendar import Calendar
     from algotrendy.domain.interval import Interval
+    from algotrendy.expressions.nodes import Other, Section
+    from algotrendy.expressions.ties import Measured
+
+
+class Peers(Protocol):
+    """All instruments, as one of them sees them: what cross-sections and `symbol` ask."""
+
+    def section(self, node: Section, values: Mapping[str, Any]) -> Measured[Any]:
+        """Return a cross-section at the bars of the instrument."""
+
+    def other(self, node: Other, values: Mapping[str, Any]) -> Measured[Any]:
+        """Return a number (a condition as 1, 0 and NaN) of another instrument at the bars of this one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +45,50 @@ class Context:
         None: read off the index.
     constants : mapping of str to float
         Scalars of the catalogue, such as `periods_per_year`.
+    columns : mapping of str to array of shape (n_bars,)
+        Further columns of the bars; looked up when an expression names one.
+    peers : Peers, optional
+        The other instruments; None: there are none, so nothing can be compared with them.
     """
 
     index: pd.DatetimeIndex | None = None
     interval: Interval | None = None
     calendar: Calendar | None = None
     constants: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, AnyArray] = field(default_factory=dict)
+    peers: Peers | None = None
+
+    def column(self, name: str, n_bars: int) -> Float1D:
+        """Return a further column of the bars as float64, shape (n_bars,); NaN, and infinity, is unknown.
+
+        Raises
+        ------
+        InputError
+            If the bars have no such column, or it does not hold one number per bar.
+        """
+        series = self.labels(name, n_bars)
+        if series.dtype.kind not in "iufb":
+            raise InputError(
+                f"the column {name!r} of the bars holds {series.dtype} values, which are no numbers; it can stand at"
+                f" by={name}, or convert it with pd.to_numeric"
+            )
+        found: Float1D = np.ascontiguousarray(series, dtype=np.float64)
+        return found if np.isfinite(found).all() else np.where(np.isfinite(found), found, np.nan)
+
+    def labels(self, name: str, n_bars: int) -> AnyArray:
+        """Return a further column of the bars as it is: the values of `by=`.
+
+        Raises
+        ------
+        InputError
+            If the bars have no such column.
+        """
+        if name not in self.columns:
+            raise InputError(f"the bars have no {name!r}; there are: {', '.join((*BarArrays._fields, *self.columns))}")
+        series = np.asarray(self.columns[name])
+        if series.shape != (n_bars,):
+            raise InputError(f"the column {name!r} has the shape {series.shape}; one value per bar: ({n_bars},)")
+        return series
 
     def times(self, purpose: str) -> pd.DatetimeIndex:
         """Return the index.

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Literal, TypeAlias
 
 from algotrendy.errors import ExpressionError, InputError
+from algotrendy.expressions.cross_functions import (
+    CROSS_USAGES,
+    looks_aside,
+    on_own_bars,
+    section_builder,
+    symbol_call,
+)
+from algotrendy.expressions.lexer import Token
 from algotrendy.expressions.nodes import (
     Arithmetic,
     Crossing,
@@ -41,12 +49,15 @@ class Call:
         Where the name starts.
     text : str
         The whole expression, for messages.
+    named : mapping of str to Token
+        Arguments that were given by name.
     """
 
     name: str
     arguments: tuple[Node, ...]
     column: int
     text: str
+    named: Mapping[str, Token] = field(default_factory=dict)
 
     def refused(self, message: str, argument: int | None = None) -> ExpressionError:
         """Return an error that points at the call, or at one of its arguments."""
@@ -69,12 +80,13 @@ Build: TypeAlias = Callable[[Call, str], Node]
 
 @dataclass(frozen=True)
 class Builtin:
-    """A function of the language: how it is written, how many arguments it takes, and the node it stands for."""
+    """A function of the language: how it is written, how many arguments it takes, which by name, and its node."""
 
     usage: str
     least: int
     most: int
     build: Build
+    named: tuple[str, ...] = ()
 
 
 def function_names() -> tuple[str, ...]:
@@ -97,6 +109,10 @@ def build_call(call: Call) -> Node:
         If an argument is missing, too many or of the wrong type.
     """
     builtin = BUILTINS.get(call.name)
+    for name, value in call.named.items():
+        if builtin is None or name not in builtin.named:
+            usage = indicator_usage(registry.lookup(call.name)) if builtin is None else builtin.usage
+            raise ExpressionError(f"{call.name} takes no {name}=; write {usage}", call.text, value.column)
     if builtin is None:
         return _indicator(call, registry.lookup(call.name))
     count = len(call.arguments)
@@ -146,7 +162,7 @@ def _indicator(call: Call, spec: IndicatorSpec) -> Node:
         if value is not None:
             _check_literal(call, k, partial(info.check, as_written(value), spec.name))
     inputs, arguments = call.arguments[: len(series)], call.arguments[len(series) :]
-    return Indicator(spec.name, inputs, arguments, spec, column=call.column)
+    return on_own_bars(Indicator(spec.name, inputs, arguments, spec, column=call.column))
 
 
 def _series_in_place_of_number(spec: IndicatorSpec, place: int, usage: str) -> str:
@@ -186,12 +202,12 @@ def _function(name: Literal["sqrt", "log", "exp"]) -> Build:
 
 def _crosses_above(call: Call, usage: str) -> Node:
     left, right = call.require(0, "number", usage), call.require(1, "number", usage)
-    return Crossing(Greater(left, right, column=call.column), column=call.column)
+    return on_own_bars(Crossing(Greater(left, right, column=call.column), column=call.column))
 
 
 def _crosses_below(call: Call, usage: str) -> Node:
     left, right = call.require(0, "number", usage), call.require(1, "number", usage)
-    return Crossing(Greater(right, left, column=call.column), column=call.column)
+    return on_own_bars(Crossing(Greater(right, left, column=call.column), column=call.column))
 
 
 def _previous(call: Call, usage: str) -> Node:
@@ -204,7 +220,7 @@ def _previous(call: Call, usage: str) -> Node:
     value = literal_value(count)
     if value is not None:
         _check_literal(call, 1, partial(check_lag, value))
-    return Lag(operand, count, column=call.column)
+    return on_own_bars(Lag(operand, count, column=call.column))
 
 
 def check_lag(value: float) -> int:
@@ -236,10 +252,25 @@ def _timeframe(call: Call, usage: str) -> Node:
         interval = str(Interval.parse(rule.value))
     except InputError as error:
         raise call.refused(str(error), 0) from error
-    return Timeframe(interval, operand, column=call.column)
+    node = on_own_bars(Timeframe(interval, operand, column=call.column))
+    if isinstance(node, Timeframe) and looks_aside(operand):
+        raise call.refused(
+            'longer bars are those of one instrument; look at the others outside of tf: rank(tf("1wk", close)),'
+            ' symbol("SPY", tf("1wk", close))',
+            1,
+        )
+    return node
 
 
 _MANY = 100
+_SECTIONS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
+    ("rank", 1, ("pct", "by")),
+    ("zscore", 1, ("by",)),
+    ("demean", 1, ("by",)),
+    ("quantile", 2, ("by",)),
+    ("top", 2, ("by",)),
+    ("bottom", 2, ("by",)),
+)
 
 BUILTINS: dict[str, Builtin] = {
     "abs": Builtin("abs(x)", 1, 1, _absolute),
@@ -252,5 +283,10 @@ BUILTINS: dict[str, Builtin] = {
     "crosses_above": Builtin("crosses_above(close, sma(close, 20))", 2, 2, _crosses_above),
     "crosses_below": Builtin("crosses_below(close, sma(close, 20))", 2, 2, _crosses_below),
     "tf": Builtin('tf("1wk", sma(close, 20))', 2, 2, _timeframe),
+    **{
+        name: Builtin(CROSS_USAGES[name], count, count, section_builder(name), named)
+        for name, count, named in _SECTIONS
+    },
+    "symbol": Builtin('symbol("SPY").close', 2, 2, symbol_call),
 }
 """The functions of the language itself. Everything else that can be called is an indicator."""

@@ -10,6 +10,10 @@ from algotrendy.errors import ExpressionError
 
 LENGTH_MAX = 10_000
 KEYWORDS = frozenset({"and", "or", "not", "true", "false"})
+ASSIGNMENT = "nothing can be assigned here; to compare, write `==`; arguments of a call go by position: rsi(close, 14)"
+ATTRIBUTE = "a name has no attributes here; for the bar before write prev(close, 1)"
+NAMED_ARGUMENTS = frozenset({"by", "pct"})
+"""Arguments that are written by name, as in `rank(close, by=sector)`; all others go by position."""
 
 TokenKind: TypeAlias = Literal["number", "name", "word", "text", "symbol", "end"]
 
@@ -40,6 +44,9 @@ _TOKENS = re.compile(
     re.VERBOSE,
 )
 
+_NAMES_ARGUMENT = re.compile(r"(?P<symbol>=)(?![=<>])")
+_DOT = re.compile(r"(?P<symbol>\.)")
+
 _HINTS = (  # the longest first
     ("&&", "'&&' is not in the language; write `and`"),
     ("||", "'||' is not in the language; write `or`"),
@@ -49,7 +56,7 @@ _HINTS = (  # the longest first
     (":=", "nothing can be assigned here; to compare, write `==`"),
     ("=>", "'=>' is not in the language; write `>=`"),
     ("=<", "'=<' is not in the language; write `<=`"),
-    ("=", "nothing can be assigned here; to compare, write `==`; arguments of a call go by position: rsi(close, 14)"),
+    ("=", ASSIGNMENT),
     ("&", "'&' is not in the language; write `and`"),
     ("|", "'|' is not in the language; write `or`"),
     ("!", "'!' is not in the language; write `not`"),
@@ -57,7 +64,7 @@ _HINTS = (  # the longest first
     ("^", "'^' is not in the language; for a power write x * x, or exp(y * log(x))"),
     ("%", "'%' is not in the language; a percentage is a fraction: 5 % is 0.05"),
     ("[", "brackets are not in the language; for the bar before write prev(close, 1)"),
-    (".", "a name has no attributes here; for the bar before write prev(close, 1)"),
+    (".", ATTRIBUTE),
     ("?", "'?' is not in the language; combine conditions with `and`, `or` and `not`"),
 )
 
@@ -82,7 +89,7 @@ def tokens_of(text: str) -> list[Token]:
     tokens: list[Token] = []
     position = 0
     while position < len(text):
-        match = _TOKENS.match(text, position)
+        match = _TOKENS.match(text, position) or _joint(text, position, tokens)
         found = None if match is None else match.lastgroup
         if match is None or found is None:
             _refuse(text, position)
@@ -98,6 +105,16 @@ def _token(found: str, match: re.Match[str]) -> Token:
     kinds: dict[str, TokenKind] = {"number": "number", "name": "name", "text": "text", "symbol": "symbol"}
     kind = "word" if match[0] in KEYWORDS else kinds[found]
     return Token(kind, match[0], match.start())
+
+
+def _joint(text: str, position: int, tokens: list[Token]) -> re.Match[str] | None:
+    """Return the `=` behind the name of an argument, or the dot behind a bracket; anywhere else they mean nothing."""
+    last = tokens[-1] if tokens else None
+    if last is None:
+        return None
+    if last.text in NAMED_ARGUMENTS:
+        return _NAMES_ARGUMENT.match(text, position)
+    return _DOT.match(text, position) if last.text == ")" else None
 
 
 def _refuse_glued(text: str, match: re.Match[str], tokens: list[Token]) -> None:

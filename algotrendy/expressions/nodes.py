@@ -216,6 +216,59 @@ class Timeframe(Node):
         return True
 
 
+SectionName: TypeAlias = Literal["rank", "share", "above", "below", "quantile", "demean", "zscore"]
+"""`share` is rank(x, pct=true); `above` and `below` count who stands there, which `top` and `bottom` compare."""
+
+
+@dataclass(frozen=True)
+class Section(Node):
+    """A number of one instrument among those of all instruments at the same moment: `rank(x)`, `demean(x, by=sector)`.
+
+    `by` is the column whose equal values make a group, "" for one group of all. `source` is the whole text, for
+    messages.
+    """
+
+    name: SectionName
+    operand: Node
+    arguments: tuple[Node, ...] = ()
+    by: str = ""
+    source: str = field(default="", compare=False, repr=False)
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """The operand, then the level of a quantile."""
+        return (self.operand, *self.arguments)
+
+    @cached_property
+    def is_series(self) -> bool:
+        """Yes."""
+        return True
+
+
+@dataclass(frozen=True)
+class Other(Node):
+    """`symbol("SPY").close`, `symbol("SPY", x)`: the operand on the bars of another instrument, where it has a bar."""
+
+    symbol: str
+    operand: Node
+    source: str = field(default="", compare=False, repr=False)
+
+    @property
+    def kind(self) -> Kind:
+        """That of the operand."""
+        return self.operand.kind
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """The operand."""
+        return (self.operand,)
+
+    @cached_property
+    def is_series(self) -> bool:
+        """Yes: where the other has no bar, nothing is known."""
+        return True
+
+
 @dataclass(frozen=True)
 class Greater(Node):
     """`left > right`, beyond the tolerance of ties."""

@@ -9,7 +9,7 @@ from typing import NoReturn
 from algotrendy.errors import ExpressionError
 from algotrendy.expressions.catalogue import Catalogue
 from algotrendy.expressions.functions import BUILTINS, Call, build_call, indicator_usage
-from algotrendy.expressions.lexer import Token, tokens_of
+from algotrendy.expressions.lexer import ASSIGNMENT, ATTRIBUTE, NAMED_ARGUMENTS, Token, tokens_of
 from algotrendy.expressions.names import nearest_name
 from algotrendy.expressions.nodes import (
     And,
@@ -157,7 +157,7 @@ class Parser:
 
     def _not_text(self, node: Node) -> Node:
         if isinstance(node, Text):
-            raise self._error('a text in quotes has its place only in tf("1wk", ...)', node.column)
+            raise self._error('a text in quotes has its place only in tf("1wk", ...) and symbol("SPY")', node.column)
         return node
 
     def _expect(self, symbol: str, opened: Token) -> None:
@@ -175,6 +175,8 @@ class Parser:
             raise self._error("this bracket was never opened", token.column)
         if token.text.lower() in {"and", "or", "not"} and token.kind == "name":
             raise self._error(f"write `{token.text.lower()}` in small letters", token.column)
+        if token.kind == "symbol" and token.text in {"=", "."}:
+            raise self._error(ASSIGNMENT if token.text == "=" else ATTRIBUTE, token.column)
         if token.text == ",":
             raise self._error("a comma has its place only between the arguments of a call", token.column)
         raise self._error(f"expected an operator after {before}, found {token}", token.column)
@@ -184,15 +186,60 @@ class Parser:
             self._refuse_name(name, called=True)
         opened = self._take()
         arguments: list[Node] = []
+        named: dict[str, Token] = {}
         if self._peek().text != ")" or self._peek().kind != "symbol":
-            arguments.append(self._expression(0))
+            self._argument(arguments, named)
             while self._peek().text == ",":
                 self._take()
-                arguments.append(self._expression(0))
+                self._argument(arguments, named)
         self._expect(")", opened)
-        node = build_call(Call(name.text, tuple(arguments), name.column, self._text))
+        if name.text == "symbol" and len(arguments) == 1 and not named:
+            arguments.append(self._attribute(name))
+        node = build_call(Call(name.text, tuple(arguments), name.column, self._text, named))
         self._require_columns(node, name)
         return node
+
+    def _argument(self, arguments: list[Node], named: dict[str, Token]) -> None:
+        """Read one argument of a call: by position, or by name as in `by=sector`."""
+        name = self._peek()
+        following = self._tokens[min(self._position + 1, len(self._tokens) - 1)]
+        if name.text not in NAMED_ARGUMENTS or following.text != "=":
+            if named:
+                raise self._error("arguments by position come before those by name", name.column)
+            arguments.append(self._expression(0))
+            return
+        self._take()
+        self._take()
+        if name.text in named:
+            raise self._error(f"{name.text} is given twice; give it once", name.column)
+        value = self._take()
+        if name.text == "by":
+            self._check_label(value)
+        elif value.text not in {"true", "false"}:
+            raise self._error(f"{name.text} is true or false, found {value}", value.column)
+        named[name.text] = value
+
+    def _check_label(self, value: Token) -> None:
+        entry = self._catalogue.get(value.text)
+        if value.kind == "name" and entry is None and value.text not in self._parameters:
+            self._refuse_name(value, called=False)
+        if value.kind != "name" or entry is None or entry.type != "series" or value.text in registry.BAR_COLUMNS:
+            raise self._error(f"by= names a further column of the bars, such as by=sector; found {value}", value.column)
+
+    def _attribute(self, name: Token) -> Node:
+        """Read what stands behind `symbol("SPY")`: a dot and a column."""
+        usage = BUILTINS["symbol"].usage
+        if self._peek().text != ".":
+            raise self._error(f"symbol is one instrument, and one of its columns is needed; write {usage}", name.column)
+        self._take()
+        token = self._take()
+        entry = self._catalogue.get(token.text) if token.kind == "name" else None
+        if token.kind == "name" and entry is None and self._peek().text != "(":
+            self._refuse_name(token, called=False)
+        if entry is None or entry.type != "series" or self._peek().text == "(":
+            said = f"expected a column of the instrument behind the dot, found {token}"
+            raise self._error(f'{said}; write {usage}, or symbol("SPY", atr(14)) for more than a column', token.column)
+        return Column(token.text, column=token.column)
 
     def _require_columns(self, node: Node, name: Token) -> None:
         """Refuse an indicator of bars where the catalogue has no bars."""
@@ -231,6 +278,7 @@ class Parser:
         hint = nearest_name(name, known, (*self._catalogue, *sorted(self._parameters)))
         if "did you mean" not in hint:
             hint += f"; a parameter gets its value in the call: {name}=20"
+            hint += f", a further column of the bars is named in it: columns=[{name!r}]"
         raise self._error(f"unknown name {name!r}{hint}", token.column)
 
 

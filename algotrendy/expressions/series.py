@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, MutableMapping
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from algotrendy.domain.bars import BarArrays
-from algotrendy.domain.types import Float1D, Int1D
-from algotrendy.errors import InputError
+from algotrendy.domain.types import AnyArray, Float1D, Int1D
+from algotrendy.errors import ExpressionError, InputError
 from algotrendy.expressions.binding import bound_arguments, bound_lag
 from algotrendy.expressions.catalogue import BARS, Catalogue
-from algotrendy.expressions.context import NO_CONTEXT, Context
-from algotrendy.expressions.nodes import Arithmetic, Column, Function, Indicator, Lag, Node, Timeframe
+from algotrendy.expressions.context import NO_CONTEXT, Context, Peers
+from algotrendy.expressions.nodes import Arithmetic, Column, Function, Indicator, Lag, Node, Other, Section, Timeframe
 from algotrendy.expressions.scalars import apply_function, bigger, calculate, finite, scalar
 from algotrendy.expressions.ties import Measured, combine
 from algotrendy.indicators.registry import BAR_COLUMNS, IndicatorSpec
@@ -88,13 +88,30 @@ class Evaluator:
         if isinstance(node, Function):
             return _function(node.name, self.numbers(node.operand))
         if isinstance(node, Lag):
-            return _moved(self._operand(node.operand), lambda series: _lagged(series, bound_lag(node, self.values)))
+            return _moved(self.operand(node.operand), lambda series: _lagged(series, bound_lag(node, self.values)))
+        if isinstance(node, Section):
+            return self._peers(node).section(node, self.values)
+        if isinstance(node, Other):
+            return self._peers(node).other(node, self.values)
         assert isinstance(node, Timeframe)
         long = self._long_bars(node.rule)
-        inner = Evaluator(long.bars, self.values, long.context, catalogue=self._catalogue, cache=long.cache)
-        return _moved(inner._operand(node.operand), lambda series: _spread(series, long.known))
+        own = {name: self.values[name] for name in node.parameters if name in self.values}  # constants: the long bars'
+        inner = Evaluator(long.bars, own, long.context, catalogue=self._catalogue, cache=long.cache)
+        return _moved(inner.operand(node.operand), lambda series: _spread(series, long.known))
 
-    def _operand(self, node: Node) -> Numbers:
+    def _peers(self, node: Section | Other) -> Peers:
+        peers = self._context.peers
+        if peers is None:
+            what = f"symbol({node.symbol!r})" if isinstance(node, Other) else "a cross-section"
+            raise ExpressionError(
+                f"{what} looks at several instruments, and the bars are of one; give the bars of all:"
+                " at.backtest(strategy, {symbol: bars, ...})",
+                node.source,
+                node.column,
+            )
+        return peers
+
+    def operand(self, node: Node) -> Numbers:
         """Return a number, or a condition as 1, 0 and NaN."""
         if node.kind == "number":
             return self.numbers(node)
@@ -106,7 +123,8 @@ class Evaluator:
         return Measured(np.where(known, true.astype(np.float64), np.nan))
 
     def _column(self, name: str) -> Numbers:
-        series = column_array(self._bars, name)
+        known = name in self._bars._fields
+        series = column_array(self._bars, name) if known else self._context.column(name, self._bars.close.size)
         scale = self._catalogue[name].scale
         if scale == "value":
             return Measured(series)
@@ -167,6 +185,10 @@ class Evaluator:
         return found
 
 
+SCALED_SECTIONS = ("quantile", "demean", "zscore")
+"""Cross-sections whose ties are decided by the size of what they are made of; the others are counts."""
+
+
 def column_array(bars: BarArrays, name: str) -> Float1D:
     """Return a column of the bars.
 
@@ -199,8 +221,10 @@ def has_own_scale(node: Node, catalogue: Catalogue) -> bool | float:
         if scale == "value":
             return isinstance(node, Indicator) and bool(node.inputs) and has_own_scale(node.inputs[0], catalogue)
         return float(scale)
-    if isinstance(node, Lag | Timeframe):
+    if isinstance(node, Lag | Timeframe | Other):
         return has_own_scale(node.operand, catalogue)
+    if isinstance(node, Section):
+        return node.name in SCALED_SECTIONS
     if isinstance(node, Arithmetic) and node.operator in {"*", "/", "min", "max", "bigger"}:
         return any(has_own_scale(child, catalogue) is not False for child in node.children)
     if isinstance(node, Function) and node.name == "sqrt":
@@ -269,6 +293,23 @@ def _spread(series: Float1D, known: Int1D) -> Float1D:
     return np.where(known >= 0, series[known], np.nan)
 
 
+class LastOfPeriod(Mapping[str, AnyArray]):
+    """Further columns on longer bars: the value of the last base bar of each."""
+
+    def __init__(self, columns: Mapping[str, AnyArray], last: Int1D) -> None:
+        self._columns, self._last = columns, last
+
+    def __getitem__(self, name: str) -> AnyArray:
+        found: AnyArray = np.asarray(self._columns[name])[self._last]
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
 def _resampled(bars: BarArrays, rule: str, context: Context) -> _Long:
     from algotrendy.domain.calendar import bars_per_year, infer_calendar
     from algotrendy.domain.interval import Interval
@@ -279,5 +320,6 @@ def _resampled(bars: BarArrays, rule: str, context: Context) -> _Long:
     constants = dict(context.constants)
     if "periods_per_year" in constants:
         constants["periods_per_year"] = bars_per_year(rule, context.calendar or infer_calendar(index))
-    inner = Context(found.starts, Interval.parse(rule), context.calendar, constants)
+    columns = LastOfPeriod(context.columns, found.last)
+    inner = Context(found.starts, Interval.parse(rule), context.calendar, constants, columns)
     return _Long(found.bars, inner, found.known, {})

@@ -26,6 +26,7 @@ RESERVED = frozenset(
         *BAR_COLUMNS,
         *("session", "periods_per_year", "and", "or", "not", "true", "false"),
         *("crosses_above", "crosses_below", "prev", "abs", "min", "max", "sqrt", "log", "exp", "tf", "rank", "symbol"),
+        *("zscore", "demean", "quantile", "top", "bottom", "by", "pct"),
     }
 )
 """Words of the expression language that no indicator may take."""

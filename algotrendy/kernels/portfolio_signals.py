@@ -18,6 +18,21 @@ from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, commission_of
 from algotrendy.kernels.orders import LOT_ROUNDING, NEVER, TOLERANCE
 from algotrendy.kernels.orders_types import FIXED_UNITS, NEXT_OPEN, SAME_CLOSE
+from algotrendy.kernels.portfolio_sleeves import (
+    END,
+    GO_FLAT,
+    GO_LONG,
+    GO_SHORT,
+    HELD,
+    LONG,
+    ROWS,
+    RUINED_AT,
+    SHORT,
+    WAITING,
+    Positions,
+    Sleeve,
+    resize,
+)
 from algotrendy.kernels.portfolio_types import (
     CASH,
     DELISTING,
@@ -36,8 +51,8 @@ from algotrendy.kernels.portfolio_types import (
 )
 
 ONE, NONE = np.uint64(1), np.uint64(0)
-ROOM_PER_BAR = 4
-"""Fills of one instrument at one bar: an end or a reversal, a stop, a reversal at the close, and ruin."""
+ROOM_PER_BAR = 5
+"""Fills of one instrument at one bar: an end, a new size or a reversal, a stop, a reversal at the close, and ruin."""
 
 
 class Wishes(NamedTuple):
@@ -49,29 +64,6 @@ class Wishes(NamedTuple):
     """Shape (n_bars, n_words): which instruments have a bar."""
     rank: NDArray[np.float64]
     """Shape (n_bars, n_instruments), or (1, 1) where none is given; higher is better, NaN is unknown."""
-
-
-class Positions(NamedTuple):
-    """The state of the account: one value per instrument, sets as words, and who is held, in order."""
-
-    units: NDArray[np.float64]
-    price: NDArray[np.float64]
-    best: NDArray[np.float64]
-    """The best price so far; mirrored (times -1) for a short position, as are the levels."""
-    stop_level: NDArray[np.float64]
-    target_level: NDArray[np.float64]
-    keep: NDArray[np.float64]
-    adjusted: NDArray[np.float64]
-    """What the borrow before its entry would have cost a short position."""
-    since: NDArray[np.int64]
-    held: NDArray[np.int64]
-    sets: NDArray[np.uint64]
-    """Rows: held long, held short; waiting to go long, short, flat."""
-    heap: NDArray[np.int64]
-    score: NDArray[np.float64]
-
-
-LONG, SHORT, GO_LONG, GO_SHORT, GO_FLAT = range(5)
 
 
 @part
@@ -433,28 +425,12 @@ def close_ended(
 
 
 @jit(error_model="numpy")
-def empty_positions(n: int) -> Positions:
-    """Return an account without positions."""
-    numbers, words = np.zeros((8, n)), np.zeros((5, (n + 63) >> 6), np.uint64)
-    return Positions(
-        numbers[0],
-        numbers[1],
-        numbers[2],
-        numbers[3],
-        numbers[4],
-        numbers[5],
-        numbers[6],
-        np.zeros(n, np.int64),
-        np.zeros(n + 1, np.int64),
-        words,
-        np.zeros(n + 1, np.int64),
-        numbers[7],
-    )
-
-
-@jit(error_model="numpy")
-def walk_signals(wishes: Wishes, levels: Levels, venue: Venue, curve: NDArray[np.float64]) -> tuple[int, int]:
+def walk_signals(
+    wishes: Wishes, levels: Levels, venue: Venue, curve: NDArray[np.float64], sleeve: Sleeve
+) -> tuple[int, int]:
     """Write fills, and equity, cash and gross exposure at the end of each bar (the rows of `curve`).
+
+    The account goes on where `sleeve` stands, over the bars that it names, and leaves its state there.
 
     Returns
     -------
@@ -462,16 +438,18 @@ def walk_signals(wishes: Wishes, levels: Levels, venue: Venue, curve: NDArray[np
         Rows written, or -1 if there was no room for all of them; the bar of ruin, or -1.
     """
     market, rules = venue.market, venue.rules
-    n, n_bars = market.mark.shape
-    state, given, fill = empty_positions(n), (wishes, levels), rules.fill
+    n = market.mark.shape[0]
+    state, counts, given, fill = sleeve.state, sleeve.counts, (wishes, levels), rules.fill
     tested = not (none_set(levels.stop) and none_set(levels.target) and none_set(levels.trail))
-    cash, row, count, end, ruined_at = rules.cash, 0, 0, 0, -1
-    for t in range(n_bars):
+    cash, row, count, end, ruined_at = sleeve.cash[0], counts[ROWS], counts[HELD], counts[END], counts[RUINED_AT]
+    for t in range(sleeve.first, sleeve.stop):
         if row + ROOM_PER_BAR * min(n, count + rules.max_positions + 1) > venue.fills.places.shape[0]:
             return -1, -1
         if ruined_at < 0:
             cash, row, count, end = close_ended(state, t, end, (cash, row, count), venue)
             if fill == NEXT_OPEN:
+                if counts[WAITING] > 0:
+                    cash, row = resize((t, True), (cash, row, count), sleeve, venue)
                 cash, row, count = fill_wishes(state, (t, t - 1, True), (cash, row, count), given, venue)
             if tested:
                 cash, row, count = test_exits(state, t, (cash, row, count), venue)
@@ -479,6 +457,8 @@ def walk_signals(wishes: Wishes, levels: Levels, venue: Venue, curve: NDArray[np
                 decide(state, t, wishes)
             if fill != NEXT_OPEN:
                 last = t if fill == SAME_CLOSE else t - 1
+                if counts[WAITING] > 0:
+                    cash, row = resize((t, False), (cash, row, count), sleeve, venue)
                 cash, row, count = fill_wishes(state, (t, last, False), (cash, row, count), given, venue)
             gross = gross_of(state, count, t, False, venue)
             equity = value_of(state, count, t, cash, venue)
@@ -495,4 +475,5 @@ def walk_signals(wishes: Wishes, levels: Levels, venue: Venue, curve: NDArray[np
             curve[CASH, t] = cash - owed(state, count, t, venue)
         else:
             curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash, cash, 0.0
+    sleeve.cash[0], counts[ROWS], counts[HELD], counts[END], counts[RUINED_AT] = cash, row, count, end, ruined_at
     return row, ruined_at

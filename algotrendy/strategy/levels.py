@@ -169,8 +169,10 @@ def level_number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def parse_levels(levels: Mapping[str, Any], parameters: Collection[str]) -> dict[str, Expression]:
-    """Parse those of the levels that are text.
+def parse_levels(
+    levels: Mapping[str, Any], parameters: Collection[str], columns: Collection[str] = ()
+) -> dict[str, Expression]:
+    """Parse those of the levels that are text; `columns` are further columns of the bars that they may use.
 
     Raises
     ------
@@ -180,7 +182,9 @@ def parse_levels(levels: Mapping[str, Any], parameters: Collection[str]) -> dict
     from algotrendy.strategy.texts import parse_text
 
     texts = {name: level_text(levels.get(name)) for name in LEVELS}
-    return {name: parse_text(name, text, "number", parameters) for name, text in texts.items() if text is not None}
+    return {
+        name: parse_text(name, text, "number", parameters, columns) for name, text in texts.items() if text is not None
+    }
 
 
 def level_to_json(value: Any) -> Any:

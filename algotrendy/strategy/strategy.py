@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "algotrendy.strategy/1"
 _FIELDS = (*CONDITIONS, *LEVELS, "name", "description")
+_SHOWN = (*CONDITIONS, "columns", *LEVELS, "name", "description")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Strategy:
         from the decision bar, such as '2 * atr(14) / close'. None, or zero: none.
     size : float, str, FixedUnits or VolatilityTarget, optional
         Share of the equity as a fraction; None is all-in.
+    columns : sequence of str
+        Further columns of the bars that the texts use by name, such as `pe`; `sector` at `by=sector`.
     params : mapping of str to float or ParameterSpec, optional
         Parameters, the same as the keywords. A spec brings its default and its bounds.
     name, description : str, optional
@@ -106,6 +109,7 @@ class Strategy:
     size: Size
     name: str | None
     description: str | None
+    columns: tuple[str, ...]
     parameters: Mapping[str, int | float]
     specs: Mapping[str, ParameterSpec]
     _parsed: _Parsed
@@ -122,11 +126,13 @@ class Strategy:
         target: Level = None,
         trail: Level = None,
         size: Size = None,
+        columns: Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
         name: str | None = None,
         description: str | None = None,
         **parameters: Any,
     ) -> None:
+        further = _checked_columns(columns)
         values, specs = _checked_params(params, parameters)
         texts = (entry, exit, short_entry, short_exit)
         levels = {"stop": stop, "target": target, "trail": trail, "size": size}
@@ -134,12 +140,13 @@ class Strategy:
         check_sides(dict(zip(CONDITIONS, texts, strict=True)))
         check_percent(levels, goes_long=entry is not None)
         parsed = tuple(
-            None if text is None else parse_text(key, text, "condition", values)
+            None if text is None else parse_text(key, text, "condition", values, further)
             for key, text in zip(CONDITIONS, texts, strict=True)
         )
-        expressions = parse_levels(levels, values)
+        expressions = parse_levels(levels, values, further)
         _refuse_unused(values, (*parsed, *expressions.values()))
-        fields = dict(zip(CONDITIONS, texts, strict=True)) | levels | {"name": name, "description": description}
+        fields: dict[str, Any] = {**dict(zip(CONDITIONS, texts, strict=True)), **levels, "columns": further}
+        fields |= {"name": name, "description": description}
         self._fill(fields, values, specs, _Parsed(parsed), expressions)
         _ = self.lookback  # binds the parameters: a window of 0 or 2.5 shows here
 
@@ -195,11 +202,11 @@ class Strategy:
         parameters = replaced(self.parameters, given, self.specs)
         specs = dict(self.specs)
         expressions = dict(self.level_expressions)
-        fields = {key: getattr(self, key) for key in _FIELDS} | levels
+        fields = {key: getattr(self, key) for key in _SHOWN} | levels
         if levels:
             check_percent(levels, goes_long=self.entry is not None)
             kept = {key: part for key, part in expressions.items() if key not in levels}
-            expressions = kept | parse_levels(levels, parameters)
+            expressions = kept | parse_levels(levels, parameters, self.columns)
             used = _used((*self.conditions, *expressions.values()))
             parameters = {key: value for key, value in parameters.items() if key in used or key in given}
             specs = {key: spec for key, spec in specs.items() if key in parameters}
@@ -224,6 +231,8 @@ class Strategy:
         for key in LEVELS:
             fields[key] = level_to_json(fields[key])
         specs = {key: spec.to_dict() for key, spec in self.specs.items()}
+        if self.columns:
+            fields["columns"] = list(self.columns)
         return {"schema": SCHEMA, **fields, "params": dict(self.parameters), "specs": specs}
 
     @classmethod
@@ -235,7 +244,7 @@ class Strategy:
         InputError
             If the text is not JSON, of another schema, or not a strategy; everything is checked as in a new strategy.
         """
-        content = read_json(text, SCHEMA, {*_FIELDS, "params", "specs"})
+        content = read_json(text, SCHEMA, {*_SHOWN, "params", "specs"})
         specs = {key: spec_from_dict(key, fields) for key, fields in _mapping(content, "specs").items()}
         values = _mapping(content, "params")
         for key in LEVELS:
@@ -250,12 +259,12 @@ class Strategy:
         return hash(self._key())
 
     def _key(self) -> tuple[Any, ...]:
-        fields = tuple(getattr(self, key) for key in _FIELDS)
+        fields = tuple(getattr(self, key) for key in _SHOWN)
         return (*fields, frozenset(self.parameters.items()), frozenset(self.specs.items()))
 
     def __repr__(self) -> str:
-        fields = {key: getattr(self, key) for key in _FIELDS}
-        shown = {key: value for key, value in fields.items() if value is not None} | dict(self.parameters)
+        fields = {key: getattr(self, key) for key in _SHOWN}
+        shown = {key: value for key, value in fields.items() if value not in (None, ())} | dict(self.parameters)
         return f"Strategy({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -324,6 +333,12 @@ def _checked_params(
             for choice in specs[name].choices or ():
                 check_number(name, choice)
     return {name: check_number(name, value) for name, value in values.items()}, specs
+
+
+def _checked_columns(columns: Any) -> tuple[str, ...]:
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+        raise InputError(f"columns is {columns!r}; give the names of further columns of the bars: columns=['pe']")
+    return tuple(columns)
 
 
 def _function_names() -> frozenset[str]:

@@ -16,7 +16,9 @@ _HINTS = {
 }
 
 
-def parse_text(name: str, text: Any, kind: str, parameters: Collection[str]) -> Expression:
+def parse_text(
+    name: str, text: Any, kind: str, parameters: Collection[str], columns: Collection[str] = ()
+) -> Expression:
     """Parse one field of a strategy.
 
     Parameters
@@ -29,6 +31,8 @@ def parse_text(name: str, text: Any, kind: str, parameters: Collection[str]) -> 
         What it has to give.
     parameters : collection of str
         The names that it may use.
+    columns : collection of str
+        Further columns of the bars that it may use.
 
     Raises
     ------
@@ -37,11 +41,11 @@ def parse_text(name: str, text: Any, kind: str, parameters: Collection[str]) -> 
     ExpressionError
         If it is not an expression of that kind.
     """
-    from algotrendy.expressions import parse
+    from algotrendy.expressions import BARS, parse
 
     if not isinstance(text, str):
         raise InputError(f"{name} is {text!r} ({type(text).__name__}); write it as text, as in {_example(name, text)}")
-    expression = parse(text, parameters=tuple(parameters))
+    expression = parse(text, parameters=tuple(parameters), catalogue=BARS.with_columns(columns))
     if expression.kind != kind:
         other = "a number" if kind == "condition" else "a condition"
         raise ExpressionError(f"{name} must be a {kind}, but this is {other}; {_HINTS[kind]}", text, 0)

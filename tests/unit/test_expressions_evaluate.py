@@ -186,6 +186,12 @@ def test_volume_that_is_missing_is_said_to_be() -> None:
             evaluate_condition(parse(text), bars)
 
 
+def test_constants_inside_tf_are_those_of_the_longer_bars() -> None:
+    yearly = evaluate(parse('tf("1wk", periods_per_year + close * 0)'), BARS, {}, CONTEXT)
+    assert yearly[-1] == pytest.approx(52, abs=1)
+    assert evaluate(parse("periods_per_year + close * 0"), BARS, {}, CONTEXT)[-1] == 252.0
+
+
 def test_a_column_that_the_bars_lack_is_named() -> None:
     catalogue = Catalogue([Name("bid")])
     with pytest.raises(InputError, match="the bars have no 'bid'; there are: open, high"):

@@ -75,9 +75,13 @@ def test_a_kind_of_node_that_is_new_is_not_proved() -> None:
     assert "Novel" in prove({"entry": expression}, {}).open[0]
 
 
-def test_a_column_that_is_none_of_the_bars_is_not_proved() -> None:
+def test_a_column_that_is_none_of_the_bars_is_named_in_the_proof_and_in_the_report() -> None:
     expression = parse("mood > 0", catalogue=Catalogue([Name("mood")]))
-    assert "mood" in prove({"entry": expression}, {}).open[0]
+    proof = prove({"entry": expression}, {})
+    assert not proof.open
+    assert "the column mood" in proof.columns[0]
+    assert proof.columns[0] in proof.rests_on
+    assert "it rests on the column mood" in check_lookahead(expression, BARS).warnings[0]
 
 
 def test_an_indicator_in_python_is_looked_at_by_itself() -> None:

@@ -53,7 +53,12 @@ def intraday() -> PortfolioResult:
     return backtest({name: bars_of(k).set_axis(stamps) for k, name in enumerate("AB")}, weights={"A": 0.5})
 
 
-MADE = [by_weights, by_orders, by_signals, intraday]
+def by_several() -> PortfolioResult:
+    parts = {"fast": (library.sma_cross(3, 9), 0.6), "slow": (library.sma_cross(5, 20), 0.3)}
+    return backtest(parts, BARS, rebalance="1mo")
+
+
+MADE = [by_weights, by_orders, by_signals, intraday, by_several]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".parquet"])

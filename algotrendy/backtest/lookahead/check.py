@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from algotrendy.backtest.arguments import are_several
 from algotrendy.backtest.definitions import moment_text
 from algotrendy.backtest.lookahead.captured import is_one_per_bar
 from algotrendy.backtest.lookahead.comb import comb_through
@@ -41,13 +42,15 @@ from algotrendy.backtest.lookahead.warm_up import WarmUp, find_warm_up
 from algotrendy.backtest.lookahead.worlds import World, Worlds
 from algotrendy.compute.progress import progress_for
 from algotrendy.errors import InputError
+from algotrendy.expressions.lexer import KEYWORDS
 from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.charts import Chart, ChartSpec
-    from algotrendy.expressions import Expression
+    from algotrendy.domain.panel import Panel
+    from algotrendy.expressions import Catalogue, Expression
     from algotrendy.indicators import IndicatorSpec
 
 __all__ = ["check_lookahead"]
@@ -95,7 +98,7 @@ def check_lookahead(
         | Callable[..., Any]
         | str
     ),
-    bars: pd.DataFrame,
+    bars: pd.DataFrame | Mapping[Any, pd.DataFrame] | Panel,
     *,
     params: Mapping[str, Any] | None = None,
     inputs: str | Sequence[str] | None = None,
@@ -122,7 +125,7 @@ def check_lookahead(
         (`close`, `high, low, close`), that gives a Series, an array, a frame of features or a mapping; a chart style.
         Each column that it gives is checked by itself.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 8
-        Sound bars, with any further columns that it uses.
+        Sound bars, with any further columns that it uses. What is text may have the bars of several instruments.
     params : mapping, optional
         Values of its parameters.
     inputs : str or sequence of str, optional
@@ -182,17 +185,23 @@ def check_lookahead(
         tolerance,
         warm_up_tolerance,
     )
-    _check(bars)
-    name, expressions, values = _as_text(strategy, params)
+    several = are_several(bars)
+    if not several:
+        _check(bars)
+    name, expressions, values = _as_text(strategy, params, _names_in(bars, several=several))
+    if several and (expressions is None or prove(expressions, values).open):
+        raise InputError("a Python function is checked on the bars of one instrument; give those of one symbol")
+    frame: Any = bars
     if expressions is None:
         subject = as_subject(strategy, params, inputs)
-        return _by_intervention(subject, bars, options, _Start(None, signals, begun, _open_levels(strategy)))
+        return _by_intervention(subject, frame, options, _Start(None, signals, begun, _open_levels(strategy)))
     proof = prove(expressions, values)
     if not proof.open:
         cost = {"runs": 0, "seconds": time.perf_counter() - begun}
-        return LookaheadReport(PROVED, name, (), (), (), proof, None, cost, len(bars), options.seed)
+        notes = tuple(f"it rests on {text}" for text in proof.columns)
+        return LookaheadReport(PROVED, name, (), notes, (), proof, None, cost, _length(bars), options.seed)
     subject = declared_subject(name, expressions, proof.custom, values)
-    return _by_intervention(subject, bars, options, _Start(proof, signals, begun))
+    return _by_intervention(subject, frame, options, _Start(proof, signals, begun))
 
 
 # --- the arguments ----------------------------------------------------------------------------------------------------
@@ -227,15 +236,33 @@ def _check(bars: Any) -> None:
     check_bars(bars, min_bars=LEAST_BARS)
 
 
+def _names_in(bars: Any, *, several: bool) -> Catalogue:
+    """Return what an expression given as text may name: columns of bars, further ones among them."""
+    from algotrendy.domain.bars import FurtherColumns
+    from algotrendy.domain.panel import Panel
+    from algotrendy.expressions import BARS
+
+    panel = bars if isinstance(bars, Panel) else Panel.of(bars) if several else None
+    further = (FurtherColumns(bars),) if panel is None else panel.further
+    names = dict.fromkeys(name for each in further for name in each if name.isidentifier() and name.isascii())
+    return BARS.with_columns(name for name in names if name not in BARS and name not in KEYWORDS)
+
+
+def _length(bars: Any) -> int:
+    """Return the number of bars, of several instruments the longest."""
+    return max(map(len, bars.values())) if isinstance(bars, Mapping) else len(bars)
+
+
 def _as_text(
-    strategy: Any, params: Mapping[str, Any] | None
+    strategy: Any, params: Mapping[str, Any] | None, names: Catalogue
 ) -> tuple[str, dict[str, Expression] | None, Mapping[str, float]]:
     """Return the expressions of what is text, with the values of their parameters; None for anything else."""
-    from algotrendy.expressions import Expression, parse
+    from algotrendy.expressions import BARS, Expression, parse
 
     values = dict(params or {})
     if isinstance(strategy, str):
-        strategy = parse(strategy, parameters=tuple(values))
+        further = [name for name in names if name not in values and name not in BARS]
+        strategy = parse(strategy, parameters=tuple(values), catalogue=BARS.with_columns(further))
     if isinstance(strategy, Expression):
         return strategy.text, {"expression": strategy}, values
     if isinstance(strategy, StrategyTemplate):

@@ -26,6 +26,8 @@ REASONS: Mapping[type[nodes.Node], str] = {
     nodes.Column: "a column gives the value of the bar itself",
     nodes.Arithmetic: "arithmetic joins values of one bar",
     nodes.Function: "sqrt, log and exp are taken of the value of one bar",
+    nodes.Section: "a cross-section compares what instruments are at bars of one and the same stamp",
+    nodes.Other: "symbol reads another instrument at the bar of the same stamp, and nothing where it has none",
     nodes.Greater: "a comparison joins values of one bar",
     nodes.Not: "`not` is taken of the truth of one bar",
     nodes.And: "`and` joins the truth of one bar",
@@ -41,8 +43,16 @@ RESTS_ON: Mapping[type[nodes.Node], str] = {
     "tests/property/test_indicator_laws.py",
     nodes.Timeframe: "the law that a longer bar is not known before its period is over, held by "
     "tests/property/test_resample.py",
+    nodes.Section: "the law that later bars change no earlier cross-section, held by "
+    "tests/property/test_cross_section_laws.py, and bars of one stamp that end together",
+    nodes.Other: "the law that later bars change nothing earlier that is read of another instrument, held by "
+    "tests/property/test_cross_section_laws.py, and bars of one stamp that end together",
     nodes.Constant: "the calendar of the instrument, which is known in advance: periods_per_year follows from it",
 }
+_FURTHER = (
+    "the column {}: that each row holds what was known when its bar ended, as a figure is on the day it is published, "
+    "not on the last day of its quarter"
+)
 _EVALUATOR = "the law that later bars change no earlier truth, held by tests/property/test_conditions.py"
 _BARS = "the bars: that each row, and each column of it, was known when its bar ended, as restated prices are not"
 
@@ -61,12 +71,15 @@ class Proof:
         What is not proved: empty if everything is.
     custom : mapping of str to Node
         Calls of Python indicators, by their text.
+    columns : tuple of str
+        What is taken for granted about further columns of the bars, one line each.
     """
 
     steps: tuple[str, ...]
     rests_on: tuple[str, ...]
     open: tuple[str, ...]
     custom: Mapping[str, nodes.Node]
+    columns: tuple[str, ...] = ()
 
 
 def prove(expressions: Mapping[str, Expression], values: Mapping[str, float]) -> Proof:
@@ -87,6 +100,7 @@ def prove(expressions: Mapping[str, Expression], values: Mapping[str, float]) ->
     kinds: dict[type[nodes.Node], int] = {}
     not_proved: dict[str, None] = {}
     custom: dict[str, nodes.Node] = {}
+    columns: dict[str, None] = {}
     for expression in expressions.values():
         for node in _walk(expression.root):
             kind = type(node)
@@ -99,11 +113,14 @@ def prove(expressions: Mapping[str, Expression], values: Mapping[str, float]) ->
                 not_proved[f"{node.name} is a Python function"] = None
                 custom[_text_of(node, expression, custom)] = node
             elif isinstance(node, nodes.Column) and node.name not in BARS:
-                not_proved[f"the column {node.name} is none of the bars"] = None
+                columns[node.name] = None
+            elif isinstance(node, nodes.Section) and node.by:
+                columns[node.by] = None
     order = [kind for kind in REASONS if kind in kinds]
     steps = tuple(f"{REASONS[kind]} ({kinds[kind]} {kind.__name__})" for kind in order)
-    rests_on = (*(RESTS_ON[kind] for kind in order if kind in RESTS_ON), _EVALUATOR, _BARS)
-    return Proof(steps, rests_on, tuple(not_proved), custom)
+    given = tuple(_FURTHER.format(name) for name in columns)
+    rests_on = (*(RESTS_ON[kind] for kind in order if kind in RESTS_ON), *given, _EVALUATOR, _BARS)
+    return Proof(steps, rests_on, tuple(not_proved), custom, given)
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -230,7 +230,7 @@ class _Declared:
     values: Mapping[str, float]
 
     def __call__(self, bars: pd.DataFrame) -> dict[str, Any]:
-        from algotrendy.domain.bars import COLUMNS, BarArrays
+        from algotrendy.domain.bars import COLUMNS, BarArrays, FurtherColumns
         from algotrendy.domain.calendar import bars_per_year, infer_calendar
         from algotrendy.domain.interval import infer_interval
         from algotrendy.expressions import Context, evaluate, evaluate_condition
@@ -241,14 +241,15 @@ class _Declared:
         arrays = BarArrays(*(bars[name].to_numpy(dtype=np.float64) if name in bars else none for name in COLUMNS))
         length = infer_interval(index)
         per_year = bars_per_year(length, infer_calendar(index))
-        context = Context(index, length, None, {"periods_per_year": per_year})
+        context = Context(index, length, None, {"periods_per_year": per_year}, FurtherColumns(bars))
         found: dict[str, Any] = {}
         for name, expression in self.conditions.items():
             if expression.kind == "condition":
                 found[name] = evaluate_condition(expression, arrays, self.values, context).true
             else:
                 found[name] = evaluate(expression, arrays, self.values, context)
-        evaluator = Evaluator(arrays, self.values, context)
+        catalogue = next(iter(self.conditions.values())).catalogue
+        evaluator = Evaluator(arrays, self.values, context, catalogue=catalogue)
         for name, node in self.custom.items():
             found[name] = np.broadcast_to(evaluator.numbers(node).value, arrays.close.shape)
         return found

@@ -77,9 +77,11 @@ class Own:
 
     @cached_property
     def bars(self) -> pd.DataFrame:
-        """Its own bars as a frame, as what decides sees them."""
+        """Its own bars as a frame, as what decides sees them, with their further columns."""
         frame = frame_of_column(self.panel, self.column, self.rows)
-        return frame if self.happening is None else frame.assign(**self.arrays._asdict())
+        if self.happening is not None:
+            frame = frame.assign(**self.arrays._asdict())
+        return frame.assign(**dict(self.context.columns)) if len(self.context.columns) else frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,7 +278,10 @@ def _settings(panel: Panel, rows: tuple[Int1D, ...], own: list[dict[str, Any]]) 
         key = (stamps, *sorted((name, repr(value)) for name, value in chosen.items()))
         if key not in known:
             known[key] = prepare(frame_of_column(panel, j, rows[j]), **chosen)
-        found.append(Own(panel, j, rows[j], known[key].context, known[key].options))
+        context = known[key].context
+        if panel.further and len(panel.further[j]):
+            context = replace(context, columns=panel.further[j])
+        found.append(Own(panel, j, rows[j], context, known[key].options))
     return tuple(found), next(iter(known.values()))
 
 

@@ -53,6 +53,7 @@ def compose(result: PortfolioResult, *, title: str | None = None) -> Document:
                 _contributions(result),
             ],
         ),
+        *_strategies(result),
         Section("Trades", [_trades(result)]),
         Section("Returns", [_months(result)]),
         _metrics(result),
@@ -76,6 +77,20 @@ def _overview(result: PortfolioResult) -> Section:
     items = [KeyFigure(describe(name).label, written(result.metrics[name], describe(name).kind)) for name in names]
     notices = [Notice(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")) for text in result.warnings]
     return Section("At a glance", [KeyFigures(items), *notices])
+
+
+def _strategies(result: PortfolioResult) -> list[Section]:
+    """Return what each strategy did with its share, where there are several."""
+    if not result.sleeves:
+        return []
+    names = ("final_equity", "total_return", "sharpe_ratio", "max_drawdown", "n_orders", "costs_paid")
+    rows = [
+        [name, f"{100 * float(sleeve.assumptions['share']):g} %"]
+        + [written(sleeve.metrics[each], describe(each).kind) for each in names]
+        for name, sleeve in result.sleeves.items()
+    ]
+    columns = [Column("Strategy"), *(Column(text, "right") for text in ("Share", *(describe(n).label for n in names)))]
+    return [Section("Strategies", [Table(columns, rows, "What each strategy did with its share of the capital")])]
 
 
 def _chart(result: PortfolioResult, which: str, title: str) -> Chart:

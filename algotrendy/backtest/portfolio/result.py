@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,13 @@ class PortfolioResult:
     requests : DataFrame, optional
         Explicit orders as given, by time, with how each ended: `filled`, `cancelled`, `expired`, `refused`, `working`
         or `placed`.
+    sleeves : mapping of str to PortfolioResult
+        Of several strategies in one account: what each did with its share. Empty for one.
+    growth_values, transfer_values : float64 array of shape (n_bars,), optional
+        Of one strategy of several whose shares were restored: its equity as if no cash had come or gone (returns,
+        drawdown and metrics are taken from it), and the cash that came (above zero) or went at the end of each bar.
+    reserve_values : float64 array of shape (n_bars,), optional
+        Cash that belongs to no strategy, where allocations sum to less than 1.
     dividend_columns : mapping of str to array of shape (n_dividends,), optional
         With `actions=`: `paid_at` (bar), `instrument`, `units` held, `amount` (currency, below zero for a short one).
     unfilled_columns : mapping of str to array, optional
@@ -99,6 +106,10 @@ class PortfolioResult:
     warnings: tuple[str, ...] = ()
     marks: Int1D | None = None
     requests: pd.DataFrame | None = None
+    sleeves: Mapping[str, PortfolioResult] = field(default_factory=dict)
+    growth_values: Float1D | None = None
+    transfer_values: Float1D | None = None
+    reserve_values: Float1D | None = None
     dividend_columns: Mapping[str, AnyArray] | None = None
     unfilled_columns: Mapping[str, AnyArray] | None = None
     written_with: Mapping[str, str] | None = None
@@ -107,7 +118,7 @@ class PortfolioResult:
         for name in ("dividend_columns", "unfilled_columns"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else MappingProxyType(given))
-        for name in ("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions"):
+        for name in (*("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions", "sleeves"),):
             object.__setattr__(self, name, MappingProxyType(getattr(self, name)))
 
     # --- curves ---
@@ -138,14 +149,14 @@ class PortfolioResult:
         from algotrendy.backtest.curves import returns_between
 
         marks = self.valuation_marks
-        return self._series(returns_between(self.equity_values[marks], self.cash), "returns", marks)
+        return self._series(returns_between(self._grown[marks], self.cash), "returns", marks)
 
     @cached_property
     def drawdown(self) -> pd.Series[float]:
         """Loss from the running peak at the end of each bar, as a positive fraction."""
         from algotrendy.backtest.curves import drawdown_of
 
-        return self._series(drawdown_of(self.equity_values, self.cash), "drawdown")
+        return self._series(drawdown_of(self._grown, self.cash), "drawdown")
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
@@ -155,6 +166,32 @@ class PortfolioResult:
         equity = np.where(self.equity_values > 0.0, self.equity_values, np.nan)
         net = (self.equity_values - self.cash_values) / equity
         return pd.DataFrame({"net": net, "gross": self.gross_values / equity}, index=self.index)
+
+    @property
+    def _grown(self) -> Float1D:
+        return self.equity_values if self.growth_values is None else self.growth_values
+
+    # --- several strategies ---
+
+    @cached_property
+    def sleeve_equity(self) -> pd.DataFrame:
+        """Equity of each strategy at the end of each bar, and of the reserve, `cash`: the sum is the account's."""
+        import pandas as pd
+
+        columns = {name: sleeve.equity_values for name, sleeve in self.sleeves.items()}
+        if self.reserve_values is not None:
+            columns["cash"] = self.reserve_values
+        return pd.DataFrame(columns, index=self.index)
+
+    @cached_property
+    def transfers(self) -> pd.DataFrame:
+        """Cash that came to each strategy (below zero: went) when the shares were restored; one row per such bar."""
+        import pandas as pd
+
+        none = np.zeros(len(self.index))
+        moved = {n: none if s.transfer_values is None else s.transfer_values for n, s in self.sleeves.items()}
+        frame = pd.DataFrame(moved, index=self.index)
+        return frame[(frame != 0.0).any(axis=1)]
 
     # --- frames by instrument ---
 
@@ -191,6 +228,7 @@ class PortfolioResult:
                 "commission": columns["commission"].copy(),
                 "slippage": columns["slippage"].copy(),
                 "reason": np.array(REASONS, dtype=object)[columns["reason"]],
+                **self._strategy_column(columns),
             }
         )
 
@@ -216,6 +254,7 @@ class PortfolioResult:
                 **({"dividends": columns["dividends"].copy()} if "dividends" in columns else {}),
                 "bars_held": columns["exit_at"] - columns["entry_at"],
                 "reason": np.array(REASONS, dtype=object)[columns["reason"]],
+                **self._strategy_column(columns),
             }
         )
 
@@ -263,7 +302,7 @@ class PortfolioResult:
         """Change of equity per calendar month (columns 1 to 12) and `year`, as fractions; one row per year."""
         from algotrendy.backtest.curves import monthly_returns
 
-        return monthly_returns(self.equity_values, self.index, self.cash)
+        return monthly_returns(self._grown, self.index, self.cash)
 
     # --- files ---
 
@@ -361,6 +400,12 @@ class PortfolioResult:
                 np.add.at(held, instrument[start:end], traded[start:end])
             units[bar] = held
         return units
+
+    def _strategy_column(self, columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        """Return the name of the strategy of each row, where there are several."""
+        if "strategy" not in columns:
+            return {}
+        return {"strategy": np.array(list(self.sleeves), dtype=object)[columns["strategy"]]}
 
     def _symbols_at(self, instruments: Int1D) -> AnyArray:
         return np.array(self.symbols, dtype=object)[instruments]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.arguments import Runnable
+from algotrendy.backtest.portfolio.cross_sections import instruments_of, with_peers
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
 from algotrendy.backtest.portfolio.members import members_of, survivorship_warning
@@ -17,13 +18,21 @@ from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.backtest.run import check_size, described
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS, MARGIN
-from algotrendy.strategy import Signals
+from algotrendy.strategy import Signals, Strategy
 from algotrendy.strategy.parameter import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["backtest_orders", "backtest_signals", "backtest_weights"]
+__all__ = [
+    "backtest_orders",
+    "backtest_signals",
+    "backtest_weights",
+    "metrics_of",
+    "rank_text",
+    "result_of",
+    "survivors_of",
+]
 
 
 def backtest_weights(
@@ -41,7 +50,7 @@ def backtest_weights(
     ledger = run_weights(account, weights, rebalance=rebalance, tolerance=tolerance, members=inside)
     told = {"rebalance": "at the given dates" if rebalance is None else rebalance, "tolerance": tolerance}
     found = () if len(ledger.fills.places) else ("nothing was traded: all weights are zero or lie after the last fill",)
-    return _result(ledger, {"kind": "weights"}, told=told, warnings=(*_survivors(account, members), *found))
+    return result_of(ledger, {"kind": "weights"}, told=told, warnings=(*survivors_of(account, members), *found))
 
 
 def backtest_orders(bars: Any, orders: Any, **options: Any) -> PortfolioResult:
@@ -55,7 +64,7 @@ def backtest_orders(bars: Any, orders: Any, **options: Any) -> PortfolioResult:
             f"{refused:,} of {len(requests):,} orders were refused: there was no room for them in the account; see"
             " result.requests, and raise cash or max_leverage, or lower the quantities",
         )
-    return _result(ledger, {"kind": "orders"}, warnings=found, requests=requests)
+    return result_of(ledger, {"kind": "orders"}, warnings=found, requests=requests)
 
 
 def backtest_signals(
@@ -72,29 +81,33 @@ def backtest_signals(
     check_size(strategy, account.options.max_leverage)
     params = {} if isinstance(strategy, Signals) else dict(strategy.parameters)
     places = places_of(max_positions, account.n_instruments)
+    inside = members_of(account, members)
+    columns = strategy.columns if isinstance(strategy, Strategy) else ()
+    account = with_peers(account, instruments_of(account, inside, columns))
     decided = decided_by(account, strategy, places)
-    ranks = rank_of(account, rank, params)
-    wishes = wishes_of(account, decided.words, ranks, members_of(account, members))
+    wishes = wishes_of(account, decided.words, rank_of(account, rank, params), inside)
     ledger = run_signals(account, decided, wishes, places)
-    told = {"max_positions": places, "rank": _rank_text(rank)}
+    told = {"max_positions": places, "rank": rank_text(rank)}
     numbers = {name: value for name, value in params.items() if is_number(value)}
-    found = _survivors(account, members)
+    found = survivors_of(account, members)
     if not len(ledger.fills.places):
         found = (*found, "nothing was traded: no entry was ever true, or there was no size for it")
-    return _result(ledger, described(strategy), params=numbers, told=told, warnings=found)
+    return result_of(ledger, described(strategy), params=numbers, told=told, warnings=found)
 
 
-def _survivors(account: Account, members: Any) -> tuple[str, ...]:
+def survivors_of(account: Account, members: Any) -> tuple[str, ...]:
+    """Return the warning of a universe without dates of membership, if there is a reason for it."""
     return survivorship_warning(account) if members is None else ()
 
 
-def _rank_text(rank: Any) -> str:
+def rank_text(rank: Any) -> str:
+    """Return in words what entries were ranked by."""
     if rank is None:
         return "none: by the order of instruments"
     return rank if isinstance(rank, str) else "a frame"
 
 
-def _result(
+def result_of(
     ledger: Ledger,
     strategy: dict[str, Any],
     *,
@@ -103,6 +116,7 @@ def _result(
     warnings: tuple[str, ...] = (),
     requests: pd.DataFrame | None = None,
 ) -> PortfolioResult:
+    """Return the result of a run: its curves, what it did, its metrics and assumptions."""
     account = ledger.account
     index, ruined_at, extras = account.panel.index, ledger.ruined_at, account.extras
     return PortfolioResult(
@@ -116,7 +130,7 @@ def _result(
         trade_columns=ledger.trade_columns,
         multipliers=account.multipliers,
         borrow_values=ledger.borrow,
-        metrics=_metrics(ledger),
+        metrics=metrics_of(ledger),
         strategy=strategy,
         params=params or {},
         assumptions={**account.assumptions, **(told or {})},
@@ -144,7 +158,8 @@ def _shortfalls(ledger: Ledger) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _metrics(ledger: Ledger) -> dict[str, Any]:
+def metrics_of(ledger: Ledger) -> dict[str, Any]:
+    """Return the metrics of a run, with the moments that they name as stamps."""
     import pandas as pd
 
     metrics, moments = ledger.metrics()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.backtest.arguments import Runnable
+from algotrendy.backtest.portfolio.cross_sections import names_of
 from algotrendy.backtest.portfolio.ledger import Ledger, full_ledger
 from algotrendy.backtest.portfolio.market import Account, Own, instruments_in_words
 from algotrendy.domain.types import Bool2D, Float1D, Float2D
@@ -20,10 +21,20 @@ from algotrendy.strategy.inputs import RunInputs, level_values, resolve
 from algotrendy.strategy.parameter import LEVELS, is_number
 
 if TYPE_CHECKING:
-    from algotrendy.expressions import Expression
+    from algotrendy.expressions import Catalogue, Expression
     from algotrendy.kernels.portfolio_signals import Wishes
 
-__all__ = ["Decided", "decided_by", "level_table", "on_union", "places_of", "rank_of", "run_signals", "wishes_of"]
+__all__ = [
+    "Decided",
+    "decided_by",
+    "level_table",
+    "on_union",
+    "places_of",
+    "rank_of",
+    "run_signals",
+    "sums_in_order",
+    "wishes_of",
+]
 
 _PLAIN_BARS_MAX = 100_000
 """As in the engine of one instrument: up to here sums are taken in order where only signals move a long account."""
@@ -142,7 +153,7 @@ def rank_of(account: Account, rank: Any, params: dict[str, Any]) -> Float2D:
         return np.zeros((1, 1))
     table = np.full((account.n_bars, account.n_instruments), np.nan)
     if isinstance(rank, str):
-        expression = _rank_expression(rank, params)
+        expression = _rank_expression(rank, params, names_of(account))
         for j, (rows, setting) in enumerate(zip(account.rows, account.settings, strict=True)):
             numbers = {name: value for name, value in params.items() if is_number(value)}
             table[rows, j] = level_values(expression, setting.arrays, numbers, setting.context)
@@ -157,10 +168,14 @@ def rank_of(account: Account, rank: Any, params: dict[str, Any]) -> Float2D:
     return table if table.size > 1 else np.vstack([table, table])
 
 
-def _rank_expression(text: str, params: dict[str, Any]) -> Expression:
+def _rank_expression(text: str, params: dict[str, Any], names: Catalogue) -> Expression:
+    from algotrendy.expressions import BARS
     from algotrendy.strategy.texts import parse_text
 
-    return parse_text("rank", text, "number", [name for name, value in params.items() if is_number(value)])
+    numbers = [name for name, value in params.items() if is_number(value)]
+    return parse_text(
+        "rank", text, "number", numbers, [name for name in names if name not in BARS and name not in numbers]
+    )
 
 
 def on_union(account: Account, words: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
@@ -201,19 +216,25 @@ def run_signals(account: Account, decided: Decided, wishes: Wishes, places: int)
     if account.extras is not None:
         return _run_full(account, decided, wishes, places)
     from algotrendy.kernels.portfolio_signals import walk_signals
+    from algotrendy.kernels.portfolio_sleeves import new_sleeve
 
     curve = np.empty((3, account.n_bars))
     capacity = _FIRST_FILLS + 8 * account.n_instruments
     while True:
         fills = empty_fills(capacity)
         venue = account.venue(fills, account.columns, size_kind=decided.size_kind, max_positions=places)
-        n_fills, ruined_at = walk_signals(wishes, decided.levels, venue, curve)
+        sleeve = new_sleeve(account.n_instruments, account.n_bars, account.options.cash)
+        n_fills, ruined_at = walk_signals(wishes, decided.levels, venue, curve, sleeve)
         if n_fills >= 0:
             break
         capacity *= 4
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
-    in_order = account.options.max_leverage <= 1.0 and account.n_bars <= _PLAIN_BARS_MAX and decided.only_signals_move
-    return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at), in_order)
+    return Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at), sums_in_order(account, decided))
+
+
+def sums_in_order(account: Account, decided: Decided) -> bool:
+    """Return whether sums of returns are taken in order, as for one instrument that only signals move."""
+    return account.options.max_leverage <= 1.0 and account.n_bars <= _PLAIN_BARS_MAX and decided.only_signals_move
 
 
 def _run_full(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:

@@ -39,6 +39,7 @@ __all__ = ["load", "save"]
 
 _MEANING = ("symbols", "metrics", "strategy", "params", "assumptions", "ruined_at", "warnings")
 _CURVES = ("equity_values", "cash_values", "gross_values")
+_OPTIONAL = ("growth_values", "transfer_values", "reserve_values")
 _BY_INSTRUMENT = ("multipliers", "borrow_values")
 _COLUMNS = {
     "order_columns": "filled_at",
@@ -73,7 +74,7 @@ def content_hash(result: PortfolioResult) -> str:
     digest = hashlib.sha256(f"{index.tz}|{len(index)}".encode())
     digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
     arrays: dict[str, Any] = {
-        name: getattr(result, name) for name in (*_CURVES, *_BY_INSTRUMENT, "last_prices", "marks")
+        name: getattr(result, name) for name in (*_CURVES, *_OPTIONAL, *_BY_INSTRUMENT, "last_prices", "marks")
     }
     for table in _COLUMNS:
         arrays |= {f"{table}.{name}": values for name, values in (getattr(result, table) or {}).items()}
@@ -82,6 +83,7 @@ def content_hash(result: PortfolioResult) -> str:
         if values is not None:
             digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
     plain = {name: to_plain(getattr(result, name)) for name in _MEANING} | {"requests": _requests(result)}
+    plain["sleeves"] = [[name, content_hash(each)] for name, each in result.sleeves.items()]
     digest.update(json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
     return digest.hexdigest()
 
@@ -93,6 +95,10 @@ def _header(result: PortfolioResult) -> dict[str, Any]:
         "content_hash": content_hash(result),
         **{name: to_plain(getattr(result, name)) for name in _MEANING},
         **{name: array_to_plain(getattr(result, name)) for name in _BY_INSTRUMENT},
+        **{
+            name: None if getattr(result, name) is None else array_to_plain(getattr(result, name)) for name in _OPTIONAL
+        },
+        "sleeves": [[name, _content(each)] for name, each in result.sleeves.items()],
         "requests": _requests(result),
         "index": stamps_facts(result.index),
     }
@@ -132,6 +138,11 @@ def _rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any]
     result = PortfolioResult(
         **arrays,
         **meaning,
+        **{
+            name: None if content[name] is None else array_from_plain(content[name])  # type: ignore[arg-type]
+            for name in _OPTIONAL
+        },
+        sleeves={name: _from_content(each, source) for name, each in content["sleeves"]},
         requests=_requests_back(content["requests"]),
         written_with=content["versions"],
     )
@@ -144,22 +155,30 @@ def _rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any]
 
 
 def _to_json(result: PortfolioResult) -> bytes:
+    return json.dumps(_content(result), allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _content(result: PortfolioResult) -> dict[str, Any]:
+    """Return all of a result in plain JSON types."""
     tables = {
         table: None if columns is None else {name: array_to_plain(values) for name, values in columns.items()}
         for table, columns in ((table, getattr(result, table)) for table in _COLUMNS)
     }
-    content = _header(result) | {
+    return _header(result) | {
         "stamps": result.index.asi8.tolist(),
         **{name: array_to_plain(getattr(result, name)) for name in _CURVES},
         "last_prices": [array_to_plain(column) for column in result.last_prices.T],
         "marks": None if result.marks is None else array_to_plain(result.marks),
         **tables,
     }
-    return json.dumps(content, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _from_json(source: Path) -> PortfolioResult:
-    content = check_schema(json_content(source), source, PORTFOLIO_SCHEMA_NAME)
+    return _from_content(json_content(source), source)
+
+
+def _from_content(given: Any, source: Path) -> PortfolioResult:
+    content = check_schema(given, source, PORTFOLIO_SCHEMA_NAME)
     try:
         arrays: dict[str, Any] = {
             "index": stamps_index(np.array(content["stamps"], dtype=np.int64), content["index"]),

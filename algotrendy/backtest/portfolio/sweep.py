@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from algotrendy.backtest.portfolio.cross_sections import instruments_of, sections_in, with_peers
 from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
 from algotrendy.backtest.portfolio.members import members_of
 from algotrendy.backtest.portfolio.signals import (
@@ -26,6 +27,7 @@ from algotrendy.backtest.portfolio.signals import (
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.sweep.series import SeriesShelf, Source, grid_codes
 from algotrendy.domain.types import Float2D, Int1D
+from algotrendy.expressions.nodes import Section
 from algotrendy.kernels.portfolio_types import Levels
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy.inputs import level_values
@@ -39,6 +41,9 @@ __all__ = ["PanelSweep"]
 
 _WORDS_BYTES_MAX = 192 * 2**20
 """So much memory the conditions of one chunk of sets may take."""
+
+_TABLES_OF_SECTION = 3
+"""What is compared, the outcome, and its scale."""
 
 _TABLES_MAX = 4
 """So many levels and ranks by bar and instrument are kept for sets to come."""
@@ -69,7 +74,11 @@ class PanelSweep:
         self._accounts: dict[float, Account] = {}
         self._places = places_of(max_positions, self.account.n_instruments)
         self._members = members_of(self.account, members)
-        self._plan = SignalPlan(strategy.conditions, varying=set(grid.names) & set(strategy.parameters))
+        self._varying = set(grid.names) & set(strategy.parameters)
+        self._plan = SignalPlan(strategy.conditions, varying=self._varying)
+        self._instruments = instruments_of(self.account, self._members, strategy.columns)
+        self._sections = tuple(sections_in(leaf.node for leaf in self._plan.leaves))
+        self._know_what_does_not_vary()
         self._sides = 4 if strategy.short_entry is not None else 2
         self._tables: dict[tuple[Any, ...], Float2D] = {}
         self._plan.check_parts(
@@ -82,6 +91,8 @@ class PanelSweep:
         order = np.lexsort((signal, grid_codes(self._grid, ["borrow"])))
         account = self.account
         of_one = 8 * self._sides * account.n_instruments * -(-account.n_bars // 64)
+        n_varying = len({node for node in self._sections if node.parameters & self._varying})
+        of_one += n_varying * _TABLES_OF_SECTION * 8 * account.n_instruments * account.n_bars
         size = max(1, _WORDS_BYTES_MAX // of_one)
         return [order[first : first + size] for first in range(0, len(order), size)]
 
@@ -102,7 +113,7 @@ class PanelSweep:
             own = words[inverse[row]]
             now = (int(inverse[row]), self._rank_key(chosen))
             if wishes is None or now != before:
-                wishes, before = wishes_of(account, own, self._ranks(account, chosen), self._members), now
+                wishes, before = wishes_of(account, own, self._ranks(chosen), self._members), now
             ledger = run_signals(
                 account, Decided(own, self._levels(account, chosen), _kind(chosen)), wishes, self._places
             )
@@ -110,11 +121,18 @@ class PanelSweep:
             out[row] = [metrics[name] for name in METRICS]
         return out
 
+    def _know_what_does_not_vary(self) -> None:
+        """Compare instruments once for all sets, where no parameter that varies comes into it."""
+        for node in self._sections:
+            if not node.parameters & self._varying:
+                ask: Any = self._instruments.section if isinstance(node, Section) else self._instruments.other
+                ask(node, self._strategy.parameters)
+
     def _conditions(self, places: Int1D) -> NDArray[np.uint64]:
         """Return the conditions of sets, shape (n_sets, n_sides, n_instruments, n_words)."""
         from algotrendy.kernels.portfolio_sweep import Conditions, evaluate_sets
 
-        account, plan = self.account, self._plan
+        account, plan = self._looking_around() if self._sections else self.account, self._plan
         grid = replace(self._grid, index=self._grid.index[places])
         everything = np.arange(len(places))
         sources = [Source(leaf, grid_codes(grid, leaf.parameters)) for leaf in plan.leaves]
@@ -131,6 +149,10 @@ class PanelSweep:
             )
             evaluate_sets(given, rows[:0] if len(rows) == account.n_bars else rows, j, words)
         return words
+
+    def _looking_around(self) -> Account:
+        """Return the account, its instruments knowing each other; what is compared is kept while it is used."""
+        return with_peers(self.account, self._instruments.fresh())
 
     def _values(self, places: Int1D, constants: Mapping[str, float]) -> Mapping[str, Any]:
         varied = {name: self._grid.column(name)[places].astype(np.float64) for name in self._grid.names}
@@ -154,9 +176,13 @@ class PanelSweep:
     def _rank_key(self, chosen: Strategy) -> str:
         return repr(sorted(chosen.parameters.items())) if isinstance(self._rank, str) else ""
 
-    def _ranks(self, account: Account, chosen: Strategy) -> Float2D:
+    def _ranks(self, chosen: Strategy) -> Float2D:
         used = {name: value for name, value in chosen.parameters.items() if name in _words_in(self._rank)}
-        return self._kept(("rank", tuple(used.items())), lambda: rank_of(account, self._rank, dict(chosen.parameters)))
+
+        def make() -> Float2D:
+            return rank_of(self._looking_around(), self._rank, dict(chosen.parameters))
+
+        return self._kept(("rank", tuple(used.items())), make)
 
     def _levels(self, account: Account, chosen: Strategy) -> Levels:
         tables = {name: self._level(account, chosen, name) for name in LEVELS}
@@ -171,9 +197,9 @@ class PanelSweep:
         values = tuple(sorted((key, chosen.parameters[key]) for key in expression.parameters))
 
         def table() -> Float2D:
+            settings = self._looking_around().settings
             return level_table(
-                account,
-                [level_values(expression, each.arrays, chosen.parameters, each.context) for each in account.settings],
+                account, [level_values(expression, each.arrays, chosen.parameters, each.context) for each in settings]
             )
 
         return self._kept((name, values), table)

@@ -29,12 +29,18 @@ _LABEL, _NUMBER = 24, 20
 _DRAWN = 8
 """So many instruments, those with the largest weights, are drawn each by itself."""
 _LISTED = 10
+_KINDS = {
+    "weights": "Target weights",
+    "orders": "Explicit orders",
+    "arrays": "Given signals",
+    "several": "Several strategies",
+}
 
 
 def title_of(result: PortfolioResult) -> str:
     """Return the name of the strategy, or what was done."""
     kind = result.strategy.get("kind")
-    what = {"weights": "Target weights", "orders": "Explicit orders", "arrays": "Given signals"}.get(str(kind))
+    what = _KINDS.get(str(kind))
     name = str(result.strategy.get("name") or what or "Backtest")
     n = len(result.symbols)
     return f"{name}, {n:,} instrument{'' if n == 1 else 's'}"
@@ -55,11 +61,24 @@ def summary_text(result: PortfolioResult) -> str:
         for name, info in ACCOUNT_METRIC_INFO.items():
             if info.group == group and name in result.metrics:
                 lines.append(f"  {info.label:{_LABEL - 2}}{written(result.metrics[name], info.kind):>{_NUMBER}}")
+    if result.sleeves:
+        lines += ["", *_sleeve_lines(result)]
     lines += ["", *_contribution_lines(result), "", "Assumptions"]
     lines += [line for label, text in assumption_rows(result) for line in pair_lines(label, text)]
     if result.warnings:
         lines += ["", "Warnings", *(line for text in result.warnings for line in wrapped(text, "  ! "))]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _sleeve_lines(result: PortfolioResult) -> list[str]:
+    rows = ["Strategies: equity at the end, return, Sharpe ratio"]
+    for name, sleeve in result.sleeves.items():
+        label, metrics = textwrap.shorten(name, _LABEL - 3, placeholder=".."), sleeve.metrics
+        shown = (written(metrics[key], describe(key).kind) for key in ("final_equity", "total_return", "sharpe_ratio"))
+        rows.append(f"  {label:{_LABEL - 2}}" + "".join(f"{text:>18}" for text in shown))
+    if result.reserve_values is not None:
+        rows.append(f"  {'cash':{_LABEL - 2}}{written(result.reserve_values[-1], 'money'):>18}")
+    return rows
 
 
 def _contribution_lines(result: PortfolioResult) -> list[str]:

@@ -161,7 +161,10 @@ class SeriesShelf:
         addresses: list[Int1D] = []
         rows = np.empty((len(places), len(self.sources)), dtype=np.int64)
         cache: dict[Any, Any] = {}
-        evaluator = Evaluator(self._setting.arrays, self._fixed, self._setting.context, cache=cache)
+        catalogue = self._plan.catalogue
+        evaluator = Evaluator(
+            self._setting.arrays, self._fixed, self._setting.context, catalogue=catalogue, cache=cache
+        )
         n_series = 0
         for k, (source, (first, inverse)) in enumerate(zip(self.sources, picks, strict=True)):
             rows[:, k] = inverse + n_series
@@ -184,7 +187,8 @@ class SeriesShelf:
         from algotrendy.expressions import Expression
         from algotrendy.expressions.series import Evaluator
 
-        evaluator = Evaluator(self._setting.arrays, {**self._fixed, **combination}, self._setting.context, cache=cache)
+        values, catalogue = {**self._fixed, **combination}, self._plan.catalogue
+        evaluator = Evaluator(self._setting.arrays, values, self._setting.context, catalogue=catalogue, cache=cache)
         if isinstance(part, Expression):
             number = evaluator.numbers(part.root).value
             return np.ascontiguousarray(np.broadcast_to(number, (self.n_bars,)), dtype=np.float64)

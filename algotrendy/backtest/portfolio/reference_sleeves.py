@@ -1,0 +1,142 @@
+"""The reference of several strategies in one account: `docs/explanation/semantics-portfolio.md` in plain Python.
+
+It is slow and obviously correct, knows no kernel and no array library, and is what the fast engine is tested against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from algotrendy.backtest.portfolio.reference import Bars, Options, Recorder, ReferenceRun, Terms
+from algotrendy.backtest.portfolio.reference_signals import NO_ROOM, TOLERANCE, Competition, Signals
+
+__all__ = ["simulate_sleeves"]
+
+
+class SleeveOfOne(Competition):
+    """The account of one strategy, whose positions may be given new sizes."""
+
+    factors: dict[int, float]
+    resized_at: int
+
+    def __init__(
+        self, bars: Sequence[Bars], signals: Sequence[Signals], terms: Sequence[Terms], options: Options
+    ) -> None:
+        super().__init__(bars, signals, terms, options)
+        self.factors, self.resized_at = {}, -1
+
+    def fill_wishes(self, i: int, moment: str) -> None:
+        """New sizes come before what was decided by the strategy."""
+        self.resize(i, self.account.prices(i, moment))
+        super().fill_wishes(i, moment)
+
+    def resize(self, i: int, prices: Sequence[float]) -> None:
+        account = self.account
+        now = [j for j in sorted(self.factors) if account.has_bar(i, j) and not self.is_leaving(j)]
+        for j in now:
+            units = account.terms[j].whole(account.positions[j].units * (self.factors[j] - 1.0))
+            if self.factors[j] < 1.0 and units != 0.0:
+                account.trade(j, units, prices[j], (self.resized_at, i), "rebalance")
+        growing = [j for j in now if self.factors[j] > 1.0 and account.positions[j].units != 0.0]
+        cost = fixed = 0.0
+        for j in growing:
+            terms, units = account.terms[j], account.positions[j].units * (self.factors[j] - 1.0)
+            price = prices[j] * (1.0 + (terms.slippage if units > 0.0 else -terms.slippage))
+            cost += abs(units) * (price * (1.0 + terms.rate) + terms.per_unit)
+            fixed += terms.fixed + terms.minimum
+        room = account.room(prices)
+        room = room if room > NO_ROOM * abs(account.equity(prices)) else 0.0
+        share = min(1.0, (room - fixed) / cost) if growing else 0.0
+        for j in growing:
+            units = account.terms[j].whole(account.positions[j].units * (self.factors[j] - 1.0) * share)
+            if share > 0.0 and units != 0.0:
+                account.trade(j, units, prices[j], (self.resized_at, i), "rebalance")
+        self.factors = {
+            j: factor
+            for j, factor in self.factors.items()
+            if not account.has_bar(i, j) and account.positions[j].units != 0.0
+        }
+
+    def is_leaving(self, j: int) -> bool:
+        return j in self.wishes and self.wishes[j].position != self.side(j)
+
+
+@dataclass(frozen=True)
+class SleevesRun:
+    """What each strategy did, the cash that came to each at the end of each bar, and the cash of none."""
+
+    parts: list[ReferenceRun]
+    transfers: list[list[float]]
+    reserve: list[float]
+
+
+def simulate_sleeves(
+    bars: Sequence[Bars],
+    strategies: Sequence[tuple[Sequence[Signals], float, int]],
+    terms: Sequence[Terms],
+    options: Options,
+    restored_at: Collection[int],
+) -> SleevesRun:
+    """Run strategies side by side: each is its signals, its share and its places.
+
+    At the ends of the bars `restored_at` each strategy that is not ruined gets its share of what they and the reserve
+    are worth.
+
+    Examples
+    --------
+    >>> up = Bars([10.0, 10.0, 20.0, 20.0], *[[10.0, 10.0, 20.0, 20.0]] * 3)
+    >>> none, never = [float("nan")] * 4, [False] * 4
+    >>> def of(entry):
+    ...     return [Signals([entry] * 4, never, never, never, none, none, none, [1.0] * 4, [0.0] * 4)]
+    >>> run = simulate_sleeves([up], [(of(True), 0.5, 1), (of(False), 0.5, 1)], [Terms()], Options(cash=100.0), {2})
+    >>> [part.equity for part in run.parts], run.transfers[0], [part.units[-1] for part in run.parts]
+    ([[50.0, 50.0, 75.0, 75.0], [50.0, 50.0, 75.0, 75.0]], [0.0, 0.0, -25.0, 0.0], [[3.75], [0.0]])
+    """
+    n_bars, left = len(bars[0].close), 1.0 - sum(share for _, share, _ in strategies)
+    left = left if left > TOLERANCE else 0.0
+    sleeves = [
+        SleeveOfOne(bars, signals, terms, replace(options, cash=share * options.cash, max_positions=places))
+        for signals, share, places in strategies
+    ]
+    recorders = [Recorder() for _ in sleeves]
+    moved = [[0.0] * n_bars for _ in sleeves]
+    spare = options.cash - sum(share * options.cash for _, share, _ in strategies) if left > 0.0 else 0.0
+    reserve = []
+    for i in range(n_bars):
+        for sleeve in sleeves:
+            sleeve.live_through(i)
+        if i in restored_at and i < n_bars - 1:
+            spare = restore(sleeves, i, ([share for _, share, _ in strategies], left, spare), moved)
+        for sleeve, recorder in zip(sleeves, recorders, strict=True):
+            recorder.note(sleeve.account)
+        reserve.append(spare)
+    runs = [recorder.run(sleeve.account) for sleeve, recorder in zip(sleeves, recorders, strict=True)]
+    return SleevesRun(runs, moved, reserve)
+
+
+def restore(
+    sleeves: Sequence[SleeveOfOne], i: int, capital: tuple[Sequence[float], float, float], moved: list[list[float]]
+) -> float:
+    """Move cash so that the shares hold, and let what is held wait for its new size; return the reserve."""
+    shares, left, spare = capital
+    equity = {
+        k: sleeve.account.equity(sleeve.account.marks)
+        for k, sleeve in enumerate(sleeves)
+        if sleeve.account.ruined_at is None
+    }
+    if not equity or min(equity.values()) <= 0.0:
+        return spare
+    total, whole = sum(equity.values()) + spare, sum(shares[k] for k in equity) + left
+    wanted = {k: shares[k] / whole * total for k in equity}
+    if all(abs(wanted[k] - equity[k]) <= TOLERANCE * equity[k] for k in equity):
+        return spare
+    for k, own in equity.items():
+        account = sleeves[k].account
+        account.cash += wanted[k] - own
+        moved[k][i] = wanted[k] - own
+        sleeves[k].resized_at = i
+        for j, position in enumerate(account.positions):
+            if position.units != 0.0:
+                sleeves[k].factors[j] = sleeves[k].factors.get(j, 1.0) * (wanted[k] / own)
+    return total - sum(wanted.values()) if left > 0.0 else spare

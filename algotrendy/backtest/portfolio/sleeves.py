@@ -1,0 +1,267 @@
+"""Several strategies in one account: each has a share of the capital, its own positions, and its own orders.
+
+A strategy runs in a sleeve, which is an account with the strategy's share of the cash. Nothing is netted: what one buys
+and another sells are two orders, each with its costs. Where the shares are restored, cash moves between the sleeves
+and what each holds is resized at its next fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from algotrendy.backtest.arguments import Runnable
+from algotrendy.backtest.portfolio.ledger import Ledger
+from algotrendy.backtest.portfolio.market import Account
+from algotrendy.backtest.portfolio.signals import Decided, run_signals, sums_in_order
+from algotrendy.backtest.portfolio.weights import decisions
+from algotrendy.domain.types import AnyArray, Float1D, Float2D, Int1D
+from algotrendy.kernels.portfolio_types import CASH, EQUITY, FILLED_AT, ROUNDING, Fills, empty_fills
+
+if TYPE_CHECKING:
+    from algotrendy.kernels.portfolio_signals import Wishes
+    from algotrendy.kernels.portfolio_sleeves import Sleeve
+
+__all__ = ["Plan", "Several", "SeveralLedger", "run_sleeves", "with_cash"]
+
+_FIRST_FILLS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One strategy of several: its name and share, and what it wants on all instruments.
+
+    Attributes
+    ----------
+    name : str
+    strategy : Strategy, PythonStrategy or Signals
+    share : float
+        Of the capital, a fraction above zero.
+    decided : Decided
+    wishes : Wishes
+    places : int
+        How many positions it may hold at once.
+    """
+
+    name: str
+    strategy: Runnable
+    share: float
+    decided: Decided
+    wishes: Wishes
+    places: int
+
+
+@dataclass(frozen=True, eq=False)
+class SeveralLedger(Ledger):
+    """The fills of all sleeves in the order of filling; round trips are closed in each sleeve by itself.
+
+    Attributes
+    ----------
+    parts : tuple of Ledger
+        One per sleeve.
+    order : int64 array of shape (n_fills,)
+        Places of the fills among those of all sleeves, one sleeve after another.
+    """
+
+    parts: tuple[Ledger, ...] = ()
+    order: Int1D = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @cached_property
+    def closed(self) -> dict[str, AnyArray]:
+        """Round trips at the average cost of each sleeve."""
+        names = [name for name in self.parts[0].closed if name != "owed"]
+        joined = {name: np.concatenate([part.closed[name] for part in self.parts])[self.order] for name in names}
+        return {**joined, "owed": np.sum([part.closed["owed"] for part in self.parts], axis=0)}
+
+    @property
+    def sleeve_of(self) -> Int1D:
+        """The sleeve of each fill."""
+        sizes = [len(part.fills.places) for part in self.parts]
+        return np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)[self.order]
+
+    @property
+    def order_columns(self) -> dict[str, AnyArray]:
+        """As of one sleeve, with `strategy`: its place among the strategies."""
+        return {**super().order_columns, "strategy": self.sleeve_of}
+
+    @property
+    def trade_columns(self) -> dict[str, AnyArray]:
+        """As of one sleeve, with `strategy`."""
+        rows = np.flatnonzero(self.closed["units"])
+        return {**super().trade_columns, "strategy": self.sleeve_of[rows]}
+
+
+@dataclass(frozen=True, eq=False)
+class Several:
+    """What several strategies did.
+
+    Attributes
+    ----------
+    total : SeveralLedger
+    parts : tuple of Ledger
+        One per strategy, in currency.
+    transfers : float64 array of shape (n_strategies, n_bars)
+        Cash that came to each at the end of a bar; below zero it went.
+    growth : tuple of float64 array of shape (n_bars,)
+        The equity of each as if no cash had come or gone: what its returns are.
+    reserve : float64 array of shape (n_bars,)
+        Cash that belongs to no strategy.
+    """
+
+    total: SeveralLedger
+    parts: tuple[Ledger, ...]
+    transfers: Float2D
+    growth: tuple[Float1D, ...]
+    reserve: Float1D
+
+
+def with_cash(account: Account, cash: float) -> Account:
+    """Return the same account with other initial cash; prices are laid out once for all."""
+    options, assumptions = account.options.replaced(cash=cash), {**account.assumptions, "cash": cash}
+    other = replace(account, options=options, assumptions=assumptions)
+    vars(other)["columns"] = account.columns
+    return other
+
+
+def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | None) -> Several:
+    """Run strategies side by side.
+
+    Parameters
+    ----------
+    account : Account
+    plans : sequence of Plan
+        Their shares sum to 1 at most.
+    rebalance : str, int or None
+        When the shares are restored: "1mo", every so many bars, or never.
+
+    Raises
+    ------
+    InputError
+        If the schedule is neither an interval of days, weeks or months, nor a number of bars.
+    """
+    start = np.full(account.n_bars, -1, dtype=np.int64)
+    start[0] = 0
+    at = np.flatnonzero(decisions(account, start, rebalance) >= 0)[1:]
+    shares = np.array([plan.share for plan in plans])
+    left = 1.0 - float(shares.sum())
+    left = left if left > ROUNDING else 0.0
+    accounts = [with_cash(account, plan.share * account.options.cash) for plan in plans]
+    unused = account.options.cash - sum(one.options.cash for one in accounts) if left > 0.0 else 0.0
+    reserve = np.full(account.n_bars, unused)
+    if not len(at):
+        parts = [
+            run_signals(one, plan.decided, plan.wishes, plan.places) for one, plan in zip(accounts, plans, strict=True)
+        ]
+        transfers = np.zeros((len(plans), account.n_bars))
+    else:
+        parts, transfers, reserve = _Lockstep(accounts, plans, left, reserve).run(at)
+    growth = tuple(_growth(part, moved) for part, moved in zip(parts, transfers, strict=True))
+    return Several(_joined(account, parts, reserve), tuple(parts), transfers, growth, reserve)
+
+
+def _growth(part: Ledger, moved: Float1D) -> Float1D:
+    """Return the equity of a sleeve without the cash that came and went: each bar's return on what there was."""
+    equity: Float1D = part.curve[EQUITY]
+    cash = part.account.options.cash
+    if not moved.any():
+        return equity
+    before = np.concatenate(([cash], equity[:-1]))
+    change = np.where(before > 0.0, (equity - moved) / np.where(before > 0.0, before, 1.0), 1.0)
+    return np.asarray(cash * np.cumprod(change), dtype=np.float64)
+
+
+def _joined(account: Account, parts: Sequence[Ledger], reserve: Float1D) -> SeveralLedger:
+    places = np.concatenate([part.fills.places for part in parts])
+    order = np.argsort(places[:, FILLED_AT], kind="stable")
+    fills = Fills(places[order], np.concatenate([part.fills.money for part in parts])[order])
+    curve = parts[0].curve.copy()
+    for part in parts[1:]:
+        curve += part.curve
+    curve[EQUITY] += reserve
+    curve[CASH] += reserve
+    ended = [part.ruined_at for part in parts if part.ruined_at is not None]
+    ruined_at = max(ended) if len(ended) == len(parts) and not reserve.any() else None
+    in_order = len(parts) == 1 and parts[0].in_order
+    return SeveralLedger(account, fills, curve, ruined_at, in_order, parts=tuple(parts), order=order)
+
+
+class _Lockstep:
+    """Runs sleeves from one restoring of shares to the next."""
+
+    def __init__(self, accounts: Sequence[Account], plans: Sequence[Plan], left: float, reserve: Float1D) -> None:
+        self._accounts, self._plans, self._left, self._reserve = accounts, plans, left, reserve
+        self._n_bars = len(reserve)
+
+    def run(self, at: Int1D) -> tuple[list[Ledger], Float2D, Float1D]:
+        """Return what each sleeve did, the cash that moved, and the reserve.
+
+        At the ends of the bars `at` shares are restored.
+        """
+        capacity, found = _FIRST_FILLS + 8 * self._accounts[0].n_instruments, None
+        while found is None:
+            found = self._attempt(at, capacity)
+            capacity *= 4
+        return found
+
+    def _attempt(self, at: Int1D, capacity: int) -> tuple[list[Ledger], Float2D, Float1D] | None:
+        from algotrendy.kernels.portfolio_signals import walk_signals
+        from algotrendy.kernels.portfolio_sleeves import new_sleeve
+
+        n = self._accounts[0].n_instruments
+        sleeves = [new_sleeve(n, self._n_bars, each.options.cash) for each in self._accounts]
+        fills = [empty_fills(capacity) for _ in sleeves]
+        curves = np.empty((len(sleeves), 3, self._n_bars))
+        transfers, reserve = np.zeros((len(sleeves), self._n_bars)), self._reserve.copy()
+        edges = [0, *(bar + 1 for bar in at.tolist() if bar + 1 < self._n_bars), self._n_bars]
+        for first, stop in pairwise(edges):
+            for k, plan in enumerate(self._plans):
+                account = self._accounts[k]
+                kind, places = plan.decided.size_kind, plan.places
+                venue = account.venue(fills[k], account.columns, size_kind=kind, max_positions=places)
+                sleeve = sleeves[k]._replace(first=first, stop=stop)
+                if walk_signals(plan.wishes, plan.decided.levels, venue, curves[k], sleeve)[0] < 0:
+                    return None
+            if stop < self._n_bars:
+                self._restore(sleeves, stop - 1, curves, transfers, reserve)
+        parts = [self._ledger(k, sleeves[k], fills[k], curves[k]) for k in range(len(sleeves))]
+        return parts, transfers, reserve
+
+    def _restore(
+        self, sleeves: Sequence[Sleeve], bar: int, curves: Float2D, transfers: Float2D, reserve: Float1D
+    ) -> None:
+        """Give each sleeve that is not ruined its share of what they and the reserve are worth."""
+        from algotrendy.kernels.portfolio_sleeves import RESIZED_AT, RUINED_AT, WAITING
+
+        alive = [k for k, sleeve in enumerate(sleeves) if sleeve.counts[RUINED_AT] < 0]
+        equity = {k: float(curves[k, EQUITY, bar]) for k in alive}
+        if not alive or min(equity.values()) <= 0.0:
+            return
+        total = sum(equity.values()) + float(reserve[bar])
+        whole = sum(self._plans[k].share for k in alive) + self._left
+        wanted = {k: self._plans[k].share / whole * total for k in alive}
+        if all(abs(wanted[k] - equity[k]) <= ROUNDING * equity[k] for k in alive):
+            return
+        for k in alive:
+            sleeve, moved = sleeves[k], wanted[k] - equity[k]
+            sleeve.cash[0] += moved
+            transfers[k, bar] = moved
+            curves[k, EQUITY, bar] += moved
+            curves[k, CASH, bar] += moved
+            held = sleeve.state.units != 0.0
+            sleeve.factors[held] *= wanted[k] / equity[k]
+            sleeve.counts[RESIZED_AT], sleeve.counts[WAITING] = bar, int(held.sum())
+        if self._left > 0.0:
+            reserve[bar:] = total - sum(wanted.values())
+
+    def _ledger(self, k: int, sleeve: Sleeve, fills: Fills, curve: Float2D) -> Ledger:
+        from algotrendy.kernels.portfolio_sleeves import ROWS, RUINED_AT
+
+        n_fills, ruined_at = int(sleeve.counts[ROWS]), int(sleeve.counts[RUINED_AT])
+        done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
+        in_order = sums_in_order(self._accounts[k], self._plans[k].decided)
+        return Ledger(self._accounts[k], done, curve, None if ruined_at < 0 else ruined_at, in_order)
