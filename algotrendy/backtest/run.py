@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from algotrendy.backtest.arguments import Runnable, route_of, strategies_of, strategy_and_bars
+from algotrendy.backtest.arguments import AnyStrategy, Runnable, route_of, strategies_of, strategy_and_bars
 from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.setting import Setting, prepare
 from algotrendy.domain.stale import find_stale_opens
 from algotrendy.errors import InputError
-from algotrendy.strategy import PythonStrategy, Signals, Strategy, StrategyTemplate
+from algotrendy.strategy import BarStrategy, PythonStrategy, Signals, Strategy, StrategyTemplate
 from algotrendy.strategy.inputs import resolve
 from algotrendy.strategy.levels import level_to_json
 from algotrendy.strategy.parameter import LEVELS, is_number
@@ -55,7 +55,7 @@ _SAME_PRICE = 1e-9
 
 @overload
 def backtest(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | pd.DataFrame,
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any] | pd.DataFrame,
     bars: pd.DataFrame | None = None,
     *,
     weights: None = None,
@@ -64,12 +64,24 @@ def backtest(
 ) -> BacktestResult: ...
 @overload
 def backtest(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars | Mapping[str, Any],
+    strategy: Strategy
+    | StrategyTemplate
+    | PythonStrategy
+    | BarStrategy
+    | Callable[..., Any]
+    | Bars
+    | Mapping[str, Any],
     bars: Bars | None = None,
     **options: Any,
 ) -> PortfolioResult: ...
 def backtest(  # type: ignore[misc]  # the options of the two forms above stand here
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars | Mapping[str, Any],
+    strategy: Strategy
+    | StrategyTemplate
+    | PythonStrategy
+    | BarStrategy
+    | Callable[..., Any]
+    | Bars
+    | Mapping[str, Any],
     bars: Bars | None = None,
     *,
     entries: Any = None,
@@ -107,7 +119,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
 
     Three forms: `backtest(strategy, bars)`, `backtest(function, bars, params={...})` with a Python function
     `(bars, params) -> signals`, and `backtest(bars, entries=..., exits=...)` with ready-made signals. What each
-    convention and metric means stands on the semantics page.
+    convention and metric means stands on the semantics page. A `BarStrategy` is asked at the end of every bar.
 
     With bars of several instruments the same forms run them in one account; `backtest(bars, weights=...)` holds target
     weights, and `backtest(bars, orders=...)` works explicit orders, of one instrument or of several. What several
@@ -116,7 +128,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy, callable or bars
+    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy, callable or bars
         What decides; or the bars, where signals, weights or orders are given. Several strategies are a mapping from
         name to (strategy, share of the capital), or to strategies, which then have equal shares.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 2; mapping or Panel
@@ -131,7 +143,8 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         below 0 is short.
     orders : DataFrame or list of mappings, optional
         One row per order: `time`, `symbol`, signed `quantity` (or `side` and `quantity`); `type` (market, limit, stop),
-        `limit_price`, `stop_price`, `time_in_force` (DAY, GTC), `id`, `parent`, `group`.
+        `limit_price`, `stop_price`, `time_in_force` (DAY, GTC), `id`, `parent`, `group`, `size` (a signed share of the
+        equity at the moment of filling, in place of `quantity`), `reduce_only`.
     params : mapping, optional
         Values of the strategy's parameters, in place of its own.
     cash : float
@@ -228,6 +241,11 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     shared["delisting_return"] = given["delisting_return"]
     if route == "orders":
         return several.backtest_orders(first, given["orders"], **shared)
+    if route == "stateful":
+        from algotrendy.backtest.stateful.run import backtest_account
+
+        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+        return backtest_account(chosen, found, **shared)  # type: ignore[arg-type]  # the route says so
     shared["members"] = given["members"]
     if route == "weights":
         schedule = {name: given[name] for name in ("rebalance", "tolerance")}
@@ -238,19 +256,19 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
 
         return backtest_several(strategies_of(first), second, rebalance=given["rebalance"], **shared)
     chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
-    return several.backtest_signals(chosen, found, **shared)
+    return several.backtest_signals(chosen, found, **shared)  # type: ignore[arg-type]  # so does it here
 
 
 def _signals(given: Mapping[str, Any]) -> Signals:
     return Signals(**{field.name: given[field.name] for field in fields(Signals)})
 
 
-def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
+def run_strategy(strategy: AnyStrategy | Signals, setting: Setting) -> BacktestResult:
     """Run one strategy with all its values on a setting that is already prepared.
 
     Parameters
     ----------
-    strategy : Strategy, PythonStrategy or Signals
+    strategy : Strategy, PythonStrategy, BarStrategy or Signals
         What decides.
     setting : Setting
         Bars, conventions and costs; see `prepare`.
@@ -260,6 +278,10 @@ def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
     InputError
         If the size is a fraction above the leverage, or signals do not fit the bars.
     """
+    if isinstance(strategy, BarStrategy):
+        from algotrendy.backtest.stateful.run import backtest_stateful
+
+        return backtest_stateful(strategy, setting)
     check_size(strategy, setting.options.max_leverage)
     if setting.chart is None:
         inputs = resolve(strategy, setting.bars, setting.arrays, None, setting.context)
