@@ -1,7 +1,8 @@
-"""Explicit orders bar by bar: the walk of `portfolio_orders`, held up at every decision.
+"""Explicit orders: one walk, over all bars at once or held up at every decision.
 
-Whoever decides in Python calls `live` twice a bar: before the decision, and after it to place what was decided. All
-arrays are handed over once, as a table of addresses: a call then costs less than a microsecond, whatever there is.
+Whoever has all orders beforehand calls `walk_orders`. Whoever decides bar by bar in Python calls `live` twice a bar:
+before the decision, and after it to place what was decided. Arrays are handed over once, as a table of addresses: so a
+call costs about a microsecond, whatever there is.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from algotrendy.kernels._memory import (
 )
 from algotrendy.kernels._part import KERNEL, part
 from algotrendy.kernels._portfolio import worth
-from algotrendy.kernels.orders_types import SAME_CLOSE
-from algotrendy.kernels.portfolio_orders import CLOSE, Desk, Requests, place, sweep, trade_bar, valued
+from algotrendy.kernels.orders_types import NEXT_CLOSE, SAME_CLOSE
+from algotrendy.kernels.portfolio_orders import CLOSE, PLACED, Desk, Requests, place, sweep, trade_bar, valued
 from algotrendy.kernels.portfolio_types import (
     CASH,
     EQUITY,
@@ -37,8 +38,8 @@ from algotrendy.kernels.portfolio_types import (
     Venue,
 )
 
-BEFORE, AFTER = 0, 1
-"""The two parts of a bar."""
+BEFORE, AFTER, BOTH = 1, 2, 3
+"""The two parts of a bar: up to its decision, and from there on."""
 
 CASH_NOW, VALUE_NOW, GROSS_NOW = 0, 1, 2
 """Places in `Walk.money`."""
@@ -182,29 +183,67 @@ def desk_at(table: NDArray[np.int64]) -> Desk:
 
 
 @jit(**KERNEL)
-def live(t: int, half: int, table: NDArray[np.int64]) -> None:
-    """Live through a part of bar `t`: BEFORE or AFTER the decision; see `Walk` for what it writes.
+def live(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> None:
+    """Live through bars, up to but not with `end`: BEFORE their decision, AFTER it, or BOTH; see `Walk`.
 
     After ruin it only goes on with the curve.
     """
-    walk = walk_at(table)
-    money, counts, curve = walk
+    money, counts, curve = walk_at(table)
     venue, requests, desk = venue_at(table, money), requests_at(table), desk_at(table)
-    at_once = table[_FILL] == SAME_CLOSE
-    cash, row = money[CASH_NOW], counts[ROWS]
-    held, gross, is_ruined = money[VALUE_NOW], money[GROSS_NOW], False
-    if counts[RUINED_AT] < 0:
-        if half == BEFORE:
-            cash, row, counts[ENDED] = trade_bar(t, (cash, gross, row, counts[ENDED]), desk, requests, venue)
-            if at_once:
-                held, gross = worth(desk.units, venue.market.mark[t])
-        else:
-            counts[FIRST] = place(desk, requests, t, counts[FIRST], at_once)
-            if at_once:
+    fill, cash, held, gross = table[_FILL], money[CASH_NOW], money[VALUE_NOW], money[GROSS_NOW]
+    row, first, ended, ruined_at = counts[ROWS], counts[FIRST], counts[ENDED], counts[RUINED_AT]
+    at_once, before, after = fill == SAME_CLOSE, parts & BEFORE != 0, parts & AFTER != 0
+    for t in range(begin, end):
+        if ruined_at < 0:
+            if before:
+                cash, row, ended = trade_bar(t, (cash, gross, row, ended), desk, requests, venue)
+            if after and at_once:
+                first = place(desk, requests, t, first, True)
+            if (before and fill == NEXT_CLOSE) or (after and at_once):
                 cash, row, _ = sweep((t, CLOSE, MARKET), (cash, row, desk), requests, venue)
-        if at_once == (half == AFTER):
-            cash, row, held, gross, is_ruined = valued(t, (cash, row), desk, venue)
-        if is_ruined:
-            counts[RUINED_AT] = t
-    money[CASH_NOW], money[VALUE_NOW], money[GROSS_NOW], counts[ROWS] = cash, held, gross, row
-    curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + held, cash, gross
+            if after if at_once else before:
+                cash, row, held, gross, is_ruined = valued(t, (cash, row), desk, venue)
+                if is_ruined:
+                    ruined_at = t
+            elif before:  # what is shown to who decides
+                held, gross = worth(desk.units, venue.market.mark[t])
+            if after and not at_once and ruined_at < 0:
+                first = place(desk, requests, t, first, False)
+        curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + held, cash, gross
+    money[CASH_NOW], money[VALUE_NOW], money[GROSS_NOW] = cash, held, gross
+    counts[ROWS], counts[FIRST], counts[ENDED], counts[RUINED_AT] = row, first, ended, ruined_at
+
+
+def new_desk(n_orders: int, n_instruments: int, n_fills: int) -> Desk:
+    """Return a desk on which no order works, with room for so many."""
+    numbers = np.full((5, n_orders), -1)
+    return Desk(
+        status=np.full(n_orders, PLACED),
+        from_bar=numbers[0],
+        born_inside=numbers[1],
+        session=numbers[2],
+        working=numbers[3],
+        born=numbers[4],
+        counts=np.zeros(2, np.int64),
+        filled=np.zeros(n_orders),
+        filler=np.full(n_fills, -1),
+        units=np.zeros(n_instruments),
+    )
+
+
+def walk_orders(
+    venue: Venue, requests: Requests, curve: NDArray[np.float64], status: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Write fills, the curve (equity, cash, gross exposure) and the status of each order.
+
+    Returns
+    -------
+    n_fills, ruined_at : int
+        Rows written (two per order, and two per instrument, at most), and the bar of ruin, or -1.
+    """
+    n_bars, n = venue.market.mark.shape
+    desk = new_desk(status.size, n, len(venue.fills.places))._replace(status=status)
+    status[:] = PLACED
+    walk = new_walk(n_bars, venue)._replace(curve=curve)
+    live(0, n_bars, BOTH, table_of(venue, requests, desk, walk))
+    return int(walk.counts[ROWS]), int(walk.counts[RUINED_AT])

@@ -1,27 +1,22 @@
 """Explicit orders of many instruments in one account: market, limit and stop, with parents and groups.
 
 The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_orders.py` says the same
-plainly. Only working orders are looked at. A bar has two halves with the decision between them: `walk_orders` knows all
-orders before it begins, `portfolio_events` is told of them bar by bar. Both go through the same functions.
+plainly. Only working orders are looked at. Here are the parts of a bar; `portfolio_events` puts them together.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from algotrendy.kernels._jit import jit
 from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, commission_of, worth
 from algotrendy.kernels.orders import TOLERANCE
-from algotrendy.kernels.orders_types import NEXT_CLOSE, NEXT_OPEN, SAME_CLOSE
+from algotrendy.kernels.orders_types import NEXT_OPEN
 from algotrendy.kernels.portfolio_signals import entry_units
 from algotrendy.kernels.portfolio_types import (
-    CASH,
-    EQUITY,
-    GROSS,
     LIMIT,
     MARKET,
     NO_ROOM,
@@ -344,18 +339,26 @@ def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -
 
 @called_part
 def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: Venue) -> tuple[float, int]:
-    """Fill what can be filled at the open and inside a bar; return cash and rows."""
+    """Fill what can be filled at the open and inside a bar; return cash and rows.
+
+    In turn: at the open, until nothing is filled any more; all stops; all limits; the stops that were born by these
+    fills, until none is filled any more.
+    """
     cash, row, desk = account
     expire(desk, requests, bar, venue.market.valid[bar])
-    kind: Any = np.int64(MARKET if venue.rules.fill == NEXT_OPEN else LIMIT)
-    tried = True
-    while tried and desk.counts[0] + desk.counts[1] > 0:
-        cash, row, tried = sweep((bar, OPEN, kind), (cash, row, desk), requests, venue)
-    cash, row, stopped = sweep((bar, INSIDE, STOP_ORDER), (cash, row, desk), requests, venue)
-    cash, row, tried = sweep((bar, INSIDE, LIMIT), (cash, row, desk), requests, venue)
-    tried = tried or stopped
-    while tried:
-        cash, row, tried = sweep((bar, INSIDE, -STOP_ORDER), (cash, row, desk), requests, venue)
+    turn, is_any = 0, False
+    while turn < 3 or (turn == 3 and is_any):
+        moment, kind = INSIDE, STOP_ORDER
+        if turn == 0:
+            moment, kind = OPEN, MARKET if venue.rules.fill == NEXT_OPEN else LIMIT
+        elif turn == 2:
+            kind = LIMIT
+        elif turn == 3:
+            kind = -STOP_ORDER
+        cash, row, tried = sweep((bar, moment, kind), (cash, row, desk), requests, venue)
+        is_any = is_any or (tried and turn > 0)
+        if not (tried and turn in (0, 3)):
+            turn += 1
     return cash, row
 
 
@@ -363,7 +366,7 @@ def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: 
 def trade_bar(
     bar: int, account: tuple[float, float, int, int], desk: Desk, requests: Requests, venue: Venue
 ) -> tuple[float, int, int]:
-    """Live through a bar up to its decision; return cash, rows and the next end to come.
+    """Live through a bar up to its close; return cash, rows and the next end to come.
 
     `account` is cash, the gross exposure at the bar before, rows and the next end.
     """
@@ -374,8 +377,6 @@ def trade_bar(
         cash -= borrow_fees(desk.units, market.mark[bar - 1], market.valid[bar], venue.terms)
     if desk.counts[0] + desk.counts[1] > 0:
         cash, row = work(bar, (cash, row, desk), requests, venue)
-    if venue.rules.fill == NEXT_CLOSE:
-        cash, row, _ = sweep((bar, CLOSE, MARKET), (cash, row, desk), requests, venue)
     return cash, row, ended
 
 
@@ -388,48 +389,3 @@ def valued(bar: int, account: tuple[float, int], desk: Desk, venue: Venue) -> tu
         cash, row = close_all(bar, (cash, row), desk.units, venue)
         return cash, row, 0.0, 0.0, True
     return cash, row, held, gross, False
-
-
-@jit(error_model="numpy")
-def walk_orders(
-    venue: Venue, requests: Requests, curve: NDArray[np.float64], status: NDArray[np.int64]
-) -> tuple[int, int]:
-    """Write fills, the curve (equity, cash, gross exposure) and the status of each order.
-
-    Returns
-    -------
-    n_fills, ruined_at : int
-        Rows written (two per order, and two per instrument, at most), and the bar of ruin, or -1.
-    """
-    market, rules = venue.market, venue.rules
-    (n_bars, n), n_orders = market.mark.shape, status.size
-    numbers = np.full((5, n_orders + 1), -1)
-    status[:] = PLACED
-    filler = np.full(venue.fills.places.shape[0], -1)
-    desk = Desk(
-        status,
-        numbers[0],
-        numbers[1],
-        numbers[2],
-        numbers[3],
-        numbers[4],
-        np.zeros(2, np.int64),
-        np.zeros(n_orders),
-        filler,
-        np.zeros(n),
-    )
-    cash, row, first, ended, ruined_at, held, gross = rules.cash, 0, 0, 0, -1, 0.0, 0.0
-    at_once = rules.fill == SAME_CLOSE
-    for t in range(n_bars):
-        if ruined_at < 0:
-            cash, row, ended = trade_bar(t, (cash, gross, row, ended), desk, requests, venue)
-            if at_once:
-                first = place(desk, requests, t, first, True)
-                cash, row, _ = sweep((t, CLOSE, MARKET), (cash, row, desk), requests, venue)
-            cash, row, held, gross, is_ruined = valued(t, (cash, row), desk, venue)
-            if is_ruined:
-                ruined_at = t
-            elif not at_once:
-                first = place(desk, requests, t, first, False)
-        curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + held, cash, gross
-    return row, ruined_at

@@ -165,7 +165,6 @@ def wild_run(case: Any, *, changes: bool = True, panel: Panel | None = None) -> 
 
 
 @given(case=cases)
-@settings(max_examples=120)
 def test_what_is_ordered_bar_by_bar_is_worked_as_by_the_reference(case: Any) -> None:
     done = wild_run(case)
     account, log = done.ledger.account, {number: (seen, did) for number, seen, did in done.strategy.log}  # type: ignore[attr-defined]
@@ -196,7 +195,6 @@ def test_what_is_ordered_bar_by_bar_is_worked_as_by_the_reference(case: Any) -> 
 
 
 @given(case=cases)
-@settings(max_examples=60)
 def test_orders_given_at_once_are_filled_as_they_were_bar_by_bar(case: Any) -> None:
     done = wild_run(case, changes=False)
     assume(len(done.orders))
@@ -209,7 +207,6 @@ def test_orders_given_at_once_are_filled_as_they_were_bar_by_bar(case: Any) -> N
 
 
 @given(case=cases, share=st.floats(0.2, 1.0))
-@settings(max_examples=50)
 def test_later_bars_change_nothing_that_was_seen_or_done_before(case: Any, share: float) -> None:
     assume(case.gaps in ("none", "calendars"))
     whole = wild_run(case)
@@ -230,7 +227,6 @@ def test_later_bars_change_nothing_that_was_seen_or_done_before(case: Any, share
 
 
 @given(case=cases)
-@settings(max_examples=50)
 def test_cash_and_positions_add_up_to_equity_at_every_bar(case: Any) -> None:
     ledger = wild_run(case).ledger
     orders, mark = ledger.order_columns, ledger.account.market.mark

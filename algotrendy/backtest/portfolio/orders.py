@@ -49,7 +49,8 @@ def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     InputError
         If the orders are not a frame with the columns that are needed, or a value in it is not allowed.
     """
-    from algotrendy.kernels.portfolio_orders import STATUS, walk_orders
+    from algotrendy.kernels.portfolio_events import walk_orders
+    from algotrendy.kernels.portfolio_orders import STATUS
 
     frame = _as_frame(orders, account)
     requests = requests_of(account, frame)

@@ -39,7 +39,9 @@ class Blotter:
 
     def __init__(self, account: Account, state: AccountState) -> None:
         from algotrendy.kernels.portfolio_events import new_walk
+        from algotrendy.kernels.portfolio_orders import STATUS, WORKING
 
+        self._words, self._last_open = STATUS, WORKING
         self.account, self.state = account, state
         self.orders: list[Order] = []
         self._last_child: dict[int, int] = {}
@@ -68,13 +70,15 @@ class Blotter:
 
     def refresh(self) -> None:
         """Tell the strategy's orders where they stand now."""
-        from algotrendy.kernels.portfolio_orders import STATUS
-
-        status, still = self.desk.status, self.state.open
-        for number, order in list(still.items()):
-            order.status = STATUS[status[number]]
-            if not order.is_open:
-                del still[number]
+        status, still = self._status, self.state.open
+        ended = []
+        for number, order in still.items():
+            code = status[number]
+            order.status = self._words[code]
+            if code > self._last_open:
+                ended.append(number)
+        for number in ended:
+            del still[number]
 
     def fills_since(self, row: int) -> list[tuple[int, int, int, float, float, Order | None]]:
         """Return bar, instrument, reason, units, price before slippage and order of the fills from a row on."""
@@ -215,6 +219,8 @@ class Blotter:
             filler=grown(getattr(desk, "filler", None), np.int64, -1, room),
             units=self._units,
         )
+        buffer: Any = self.desk.status
+        self._status = memoryview(buffer)  # a number of it is read faster than one of the array
         fills = empty_fills(room)
         if self._kept_fills is not None:
             fills.places[: len(self._kept_fills.places)] = self._kept_fills.places

@@ -102,6 +102,8 @@ class _Session:
         self.ctx, self.views = context_of(self.state, account.panel.symbols, names, terms)
         self.feeds = [_Feed(own, view, columns) for own, view in zip(account.settings, self.views, strict=True)]
         self.blotter = Blotter(account, self.state)
+        money: Any = self.blotter.walk.money
+        self._money = memoryview(money)
 
     def run(self, asked: tuple[int, int]) -> StatefulRun:
         """Live through all bars."""
@@ -115,7 +117,7 @@ class _Session:
         with _Noted(strategy, state):
             strategy.start(ctx)
             for t, time in enumerate(self.account.panel.index):
-                live(t, BEFORE, blotter.table)
+                live(t, t + 1, BEFORE, blotter.table)
                 state.number, state.time = t, time
                 if walk.counts[RUINED_AT] >= 0:
                     self._go_on(t + 1)
@@ -129,7 +131,7 @@ class _Session:
                     state.may_trade = False
                 if actions or at_once:
                     blotter.apply(actions)
-                    live(t, AFTER, blotter.table)
+                    live(t, t + 1, AFTER, blotter.table)
         blotter.refresh()
         self._tell_fills()
         ruined_at = int(walk.counts[RUINED_AT])
@@ -140,17 +142,16 @@ class _Session:
         """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
         from algotrendy.kernels.portfolio_events import BEFORE, live
 
-        for t in range(first, self.account.n_bars):
-            live(t, BEFORE, self.blotter.table)
+        live(first, self.account.n_bars, BEFORE, self.blotter.table)
 
     def _tell(self, t: int) -> None:
         """Bring what the strategy sees up to date: orders and fills, bars and indicators, the account."""
-        state, money = self.state, self.blotter.walk.money
+        state = self.state
         if state.open:
             self.blotter.refresh()
         self._tell_fills()
-        cash = float(money[0])
-        state.cash, state.equity = cash, cash + float(money[1])
+        cash, value = self._money[0], self._money[1]
+        state.cash, state.equity = cash, cash + value
         for feed in self.feeds:
             feed.give(t)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ __all__ = ["Reading", "taken"]
 class Reading:
     """One indicator and its values so far; `algotrendy.strategy.bar_context.Reading` says what may be asked of it."""
 
-    __slots__ = ("_of", "_spec", "_stream", "_values", "name")
+    __slots__ = ("_of", "_spec", "_update", "_values", "name", "takes_bars")
 
     def __init__(self, name: str, parameters: Mapping[str, float], of: str | Reading) -> None:
-        self._stream: Any = stream(name, **parameters)
+        self._update: Callable[[Any], float] = stream(name, **parameters).update
         self._spec: IndicatorSpec = lookup(name)
+        self.takes_bars = any(column in BAR_COLUMNS for column in self._spec.inputs)
+        """Whether it takes columns of the bar, not one series."""
         self._of, self.name = of, name
         self._values = array("d")
 
@@ -45,28 +47,23 @@ class Reading:
     def __float__(self) -> float:
         return self.value
 
-    @property
-    def takes_bars(self) -> bool:
-        """Whether it takes columns of the bar, not one series."""
-        return any(column in BAR_COLUMNS for column in self._spec.inputs)
-
     def feed(self, bar: Mapping[str, float]) -> None:
         """Take the next bar: all columns by name, and `session`."""
         given: Any = bar
         if not self.takes_bars:
-            given = self._of.value if isinstance(self._of, Reading) else bar[self._of]
-        self._values.append(self._stream.update(given))
+            given = bar[self._of] if type(self._of) is str else self._of.value  # type: ignore[union-attr]  # a reading
+        self._values.append(self._update(given))
 
     def feed_past(self, bars: Mapping[str, Any]) -> None:
         """Take all bars that there were, columns by name."""
         n = len(bars["close"])
         if not self.takes_bars:
             series = self._of.past() if isinstance(self._of, Reading) else bars[self._of]
-            self._values.extend(self._stream.update(float(value)) for value in series)
+            self._values.extend(self._update(float(value)) for value in series)
             return
         columns = {name: bars[name] for name in self._spec.inputs}
         for i in range(n):
-            self._values.append(self._stream.update({name: float(values[i]) for name, values in columns.items()}))
+            self._values.append(self._update({name: float(values[i]) for name, values in columns.items()}))
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.value:g}>"
