@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 import algotrendy as at
 from algotrendy.backtest.portfolio.result import PortfolioResult
+from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.run import backtest
 from algotrendy.errors import InputError
 from algotrendy.strategy import BarStrategy, ParameterSpec
@@ -490,10 +492,30 @@ def test_what_does_not_go_with_a_stateful_strategy_is_told() -> None:
         at.walk_forward(Cross(), bars, {"fast": [3, 5]}, training=60, testing=20, carry=True)
     with pytest.raises(InputError, match="no parameter of the strategy; did you mean 'fast'"):
         at.optimize(Cross(), bars, {"fats": [3, 5]})
+    result = backtest(Cross(), bars)
+    with pytest.raises(InputError, match="Cross is a stateful strategy, whose orders add"):
+        at.explain_difference(result, result)
+    with pytest.raises(InputError, match="Cross is a stateful strategy, whose orders add"):
+        result.capacity([1e5])
     with pytest.raises(InputError, match="not stored; hand it in again"):
-        backtest(Cross(), bars).fill_interval()
+        result.fill_interval()
     with pytest.raises(InputError, match="stateful strategy decides by what was filled"):
-        backtest(Cross(), bars).fill_interval(strategy=Cross())
+        result.fill_interval(strategy=Cross())
+
+
+def test_a_result_is_reported_drawn_saved_and_verified(tmp_path: Path) -> None:
+    bars = at.synthetic(n=120, seed=1)
+    result = backtest(Cross(), bars, commission=0.001)
+    for name in ("result.json", "result.parquet"):
+        again = BacktestResult.load(result.save(tmp_path / name))
+        pd.testing.assert_frame_equal(again.orders, result.orders)
+        pd.testing.assert_frame_equal(again.trades, result.trades)
+    result.report(tmp_path / "report.html")
+    assert "Cross" in result.summary()
+    assert result.plot().data
+    file = result.passport(tmp_path / "passport.json", strategy=Cross())
+    assert str(at.verify(file, bars, strategy=Cross())).startswith("Equal")
+    assert len(result.monte_carlo(method="trade_shuffle", paths=20)) == 20
 
 
 # --- rows of `orders=` with what is new in them ---

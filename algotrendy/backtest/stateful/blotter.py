@@ -155,7 +155,8 @@ class Blotter:
             self._link(k, order.parent.id)
         if order.group is not None:
             self._join(k, order.group)
-        self._inherit(k, order)
+        if order.predecessor is not None:
+            self._inherit(k, order.predecessor.id)
 
     def _link(self, k: int, parent: int) -> None:
         requests, last = self.requests, self._last_child.get(parent)
@@ -175,11 +176,8 @@ class Blotter:
             requests.next_of_group[last] = k
         self._last_of_group[group] = k
 
-    def _inherit(self, k: int, order: Order) -> None:
+    def _inherit(self, k: int, old: int) -> None:
         """Let the children of an order that was replaced hang on the one in its place."""
-        old = next((each.id for each in reversed(self.orders[:k]) if each.successor is order), None)
-        if old is None:
-            return
         child = int(self.requests.first_child[old])
         self.requests.first_child[old] = -1
         self._last_child.pop(old, None)

@@ -163,11 +163,12 @@ class _Session:
             self._with_fills = []
             return
         self._told = int(self.blotter.walk.counts[0])
-        index = self.account.panel.index
+        index, now = self.account.panel.index, self.state.time
         found: dict[int, tuple[list[Fill], list[int]]] = {view._place: ([], []) for view in self._with_fills}
         for bar, j, reason, units, base, order in self.blotter.fills_since(row):
             price, commission = self._paid(j, reason, units, base)
-            fill = Fill(index[bar], self.views[j].symbol, units, price, commission, REASONS[reason], order)
+            time = now if bar == self.state.number and now is not None else index[bar]
+            fill = Fill(time, self.views[j].symbol, units, price, commission, REASONS[reason], order)
             if order is not None:
                 total = order.filled_units + units
                 before = 0.0 if order.filled_units == 0.0 else order.filled_units * order.fill_price

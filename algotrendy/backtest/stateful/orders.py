@@ -32,8 +32,8 @@ class Order:
         It only closes.
     placed_at : int
         Number of the bar at whose end it was placed.
-    successor : Order or None
-        What replaced it.
+    predecessor, successor : Order or None
+        What it replaced, and what replaced it.
     ended_at : int or None
         Number of the bar at whose end the strategy cancelled or replaced it.
     """
@@ -57,6 +57,7 @@ class Order:
     fill_price: float = float("nan")
     stop: Order | None = None
     target: Order | None = None
+    predecessor: Order | None = None
     successor: Order | None = None
     ended_at: int | None = None
 
@@ -160,6 +161,7 @@ class AccountState:
     def replace(self, old: Order, new: Order) -> Order:
         """Put a new order in the place of one that is open."""
         old.status, old.successor, old.ended_at = "replaced", new, self.number
+        new.predecessor = old
         self.open.pop(old.id, None)
         self.actions.append(("replace", old))
         for each in self.open.values():

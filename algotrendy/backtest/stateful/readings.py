@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,15 @@ __all__ = ["Reading", "taken"]
 class Reading:
     """One indicator and its values so far; `algotrendy.strategy.bar_context.Reading` says what may be asked of it."""
 
-    __slots__ = ("_of", "_spec", "_update", "_values", "name", "takes_bars")
+    __slots__ = ("_of", "_place", "_spec", "_update", "_values", "name", "takes_bars")
 
-    def __init__(self, name: str, parameters: Mapping[str, float], of: str | Reading) -> None:
+    def __init__(self, name: str, parameters: Mapping[str, float], of: str | Reading, columns: Sequence[str]) -> None:
         self._update: Callable[[Any], float] = stream(name, **parameters).update
         self._spec: IndicatorSpec = lookup(name)
         self.takes_bars = any(column in BAR_COLUMNS for column in self._spec.inputs)
         """Whether it takes columns of the bar, not one series."""
         self._of, self.name = of, name
+        self._place = columns.index(of) if isinstance(of, str) else -1
         self._values = array("d")
 
     @property
@@ -47,11 +48,11 @@ class Reading:
     def __float__(self) -> float:
         return self.value
 
-    def feed(self, bar: Mapping[str, float]) -> None:
-        """Take the next bar: all columns by name, and `session`."""
+    def feed(self, values: tuple[float, ...], bar: Mapping[str, float]) -> None:
+        """Take the next bar: its columns in order, and, for what takes bars, by name with `session`."""
         given: Any = bar
         if not self.takes_bars:
-            given = bar[self._of] if type(self._of) is str else self._of.value  # type: ignore[union-attr]  # a reading
+            given = values[self._place] if self._place >= 0 else self._of.value  # type: ignore[union-attr]  # a reading
         self._values.append(self._update(given))
 
     def feed_past(self, bars: Mapping[str, Any]) -> None:

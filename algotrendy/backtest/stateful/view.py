@@ -47,6 +47,7 @@ class InstrumentView:
         self._now: tuple[float, ...] = (_NAN,) * len(self._columns)
         self._seen_at = -1
         self._readings: list[Reading] = []
+        self._bars_are_read = False
         self._lot_size, self._multiplier = terms.get("lot_size", 0.0), terms.get("multiplier", 1.0)
         self._units, self._price, self._opened_at = 0.0, _NAN, 0
         self._fills: tuple[Fill, ...] = ()
@@ -60,10 +61,12 @@ class InstrumentView:
             column.append(value)
         self._sessions.append(session)
         if self._readings:
-            bar = dict(zip(self._columns, values, strict=True))
-            bar["session"] = session
+            bar: dict[str, float] = {}
+            if self._bars_are_read:
+                bar = dict(zip(self._columns, values, strict=True))
+                bar["session"] = session
             for reading in self._readings:
-                reading.feed(bar)
+                reading.feed(values, bar)
 
     def _take_fills(self, fills: Sequence[Fill], filled_at: Sequence[int]) -> None:
         """Take what was filled, with the numbers of the bars, and bring the position up to date."""
@@ -118,12 +121,13 @@ class InstrumentView:
 
     def indicator(self, name: str, *parameters: float, of: str | Reading = "close", **named: float) -> Reading:
         """Return an indicator that is fed with each bar from the first one on."""
-        reading = Reading(name, bound(name, parameters, named), of)
         if isinstance(of, Reading):
             if of not in self._readings:
                 raise InputError(f"{name} is of a reading of another instrument; ask for both on the same one")
         elif of not in self._columns:
             raise InputError(f"{name} is of {of!r}, which is no column of the bars{nearest(of, self._columns)}")
+        reading = Reading(name, bound(name, parameters, named), of, self._columns)
+        self._bars_are_read = self._bars_are_read or reading.takes_bars
         past: dict[str, Any] = dict(zip(self._columns, self._history, strict=True))
         reading.feed_past({**past, "session": self._sessions})
         self._readings.append(reading)
