@@ -14,6 +14,7 @@ from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.setting import Setting, prepare
 from algotrendy.domain.stale import find_stale_opens
+from algotrendy.domain.types import Int1D
 from algotrendy.errors import InputError
 from algotrendy.strategy import BarStrategy, PythonStrategy, Signals, Strategy, StrategyTemplate
 from algotrendy.strategy.inputs import resolve
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
 
-__all__ = ["backtest", "described", "run_strategy"]
+__all__ = ["backtest", "described", "run_strategy", "stale_fills"]
 
 Bars: TypeAlias = "pd.DataFrame | Mapping[Any, pd.DataFrame] | Panel"
 """Bars of one instrument, or of several."""
@@ -355,7 +356,7 @@ def _numbers(parameters: Mapping[str, Any]) -> dict[str, float]:
 def _warnings(strategy: Runnable, setting: Setting, done: Run) -> list[str]:
     found = []
     if setting.options.fill == "next_open" and setting.options.marks is None:  # opens within a day are never judged
-        found += _stale_fills(setting, done)
+        found += stale_fills(setting, done.order_columns["filled_at"])
     if is_number(strategy.target) and strategy.target >= _LARGE_TARGET:
         by = f"{strategy.target * 100:g} %"
         found.append(
@@ -366,11 +367,10 @@ def _warnings(strategy: Runnable, setting: Setting, done: Run) -> list[str]:
     return found
 
 
-def _stale_fills(setting: Setting, done: Run) -> list[str]:
-    """Return a warning if fills happened at opens that are copies of the previous close."""
-    at = done.order_columns["filled_at"]
-    close = setting.arrays.close[at - 1]
-    at = at[np.abs(setting.arrays.open[at] - close) <= _SAME_PRICE * close]
+def stale_fills(setting: Setting, filled_at: Int1D) -> list[str]:
+    """Return a warning if market orders were filled at opens that are copies of the previous close."""
+    close = setting.arrays.close[filled_at - 1]
+    at = filled_at[np.abs(setting.arrays.open[filled_at] - close) <= _SAME_PRICE * close]
     if not at.size:  # the usual case, and cheap to tell
         return []
     index: Any = setting.bars.index
@@ -379,7 +379,7 @@ def _stale_fills(setting: Setting, done: Run) -> list[str]:
     if not count:
         return []
     return [
-        f"{stale}: {count:,} of {len(done.orders.bars):,} fills were at such a stale open, that is at the "
+        f"{stale}: {count:,} of {len(filled_at):,} fills were at such a stale open, that is at the "
         "close that the decision was made on, which nobody could trade; compare fill='next_close'"
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,13 @@ import algotrendy as at
 from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.run import backtest
+from algotrendy.backtest.stateful.context import Context, SingleContext
+from algotrendy.backtest.stateful.orders import Order
+from algotrendy.backtest.stateful.readings import Reading
+from algotrendy.backtest.stateful.view import InstrumentView
+from algotrendy.domain.instrument import Instrument
 from algotrendy.errors import InputError
-from algotrendy.strategy import BarStrategy, ParameterSpec
+from algotrendy.strategy import BarContext, BarStrategy, InstrumentContext, ParameterSpec, PlacedOrder, bar_context
 
 DAYS = pd.bdate_range("2024-01-01", periods=8)
 
@@ -307,7 +313,45 @@ def test_an_instrument_without_a_bar_yet_takes_no_orders() -> None:
         backtest(At(bar0=lambda _, ctx: ctx["B"].buy(1)), late)
 
 
+def test_a_contract_is_worth_its_multiplier() -> None:
+    future = Instrument(symbol="ES", asset_class="futures", venue="XCME", multiplier=Decimal(50))
+    seen: list[Any] = []
+
+    def act(_: Any, ctx: Any) -> None:
+        if ctx.number == 0:
+            ctx.buy(2, stop_price=9.0)
+        seen.append((ctx.position().price, ctx.position().profit, ctx.equity))
+
+    result = backtest(At(every=act), {future: flat(10, 10, 12, 8)})
+    assert seen[1:] == [
+        (10.0, 0.0, 100_000.0),
+        (10.0, 200.0, 100_200.0),
+        (pytest.approx(math.nan, nan_ok=True), 0.0, 99_800.0),
+    ]
+    assert result.orders["price"].tolist() == [10.0, 8.0]  # the open lies beyond the stop
+
+
 # --- what is known ---
+
+
+def test_what_is_handed_over_has_all_that_the_protocols_promise() -> None:
+    def members(protocol: type) -> set[str]:
+        return {name for name in vars(protocol) if not name.startswith("_")}
+
+    assert members(InstrumentContext) <= set(dir(InstrumentView))
+    assert members(InstrumentContext) | members(BarContext) <= set(dir(SingleContext))
+    assert members(BarContext) | {"orders", "fills", "cancel", "replace"} <= set(dir(Context))
+    assert members(PlacedOrder) <= set(dir(Order))
+    assert members(bar_context.Reading) <= set(dir(Reading))
+
+
+def test_fills_at_opens_that_nobody_could_trade_are_told() -> None:
+    bars = at.synthetic(n=600, seed=1)
+    bars["open"] = bars["close"].shift(1).fillna(bars["open"])
+    bars["high"], bars["low"] = bars[["open", "high"]].max(axis=1), bars[["open", "low"]].min(axis=1)
+    asked = backtest(Cross(), bars).warnings
+    assert [text for text in asked if "stale open" in text]
+    assert len(asked) == len(backtest(at.strategies.sma_cross(5, 20), bars).warnings)
 
 
 def _arrays_in(value: Any, seen: set[int]) -> list[int]:

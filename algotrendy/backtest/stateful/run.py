@@ -15,7 +15,7 @@ from algotrendy.backtest.stateful.loop import StatefulRun, run_bars
 from algotrendy.domain.bars import COLUMNS
 from algotrendy.domain.types import AnyArray
 from algotrendy.errors import InputError
-from algotrendy.kernels.portfolio_types import EQUITY
+from algotrendy.kernels.portfolio_types import EQUITY, MARKET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def backtest_stateful(strategy: BarStrategy, setting: Setting) -> BacktestResult
             "chart= is for conditions that are read on rows; a stateful strategy is asked at every bar: leave it out"
         )
     done = run_bars(strategy, account_of_one(setting), columns=further_columns(setting.bars))
-    warnings = (*setting.warnings, *_warnings(done))
+    warnings = (*setting.warnings, *_stale_fills(setting, done), *_warnings(done))
     return one_result(done.ledger, setting, strategy, requests=done.requests, warnings=warnings)
 
 
@@ -104,6 +104,16 @@ def further_columns(bars: pd.DataFrame) -> dict[str, AnyArray]:
 
 def _without_instrument(columns: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
     return {name: values for name, values in columns.items() if name != "instrument"}
+
+
+def _stale_fills(setting: Setting, done: StatefulRun) -> list[str]:
+    """Return a warning if market orders were filled at opens that nobody could trade."""
+    from algotrendy.backtest.run import stale_fills
+
+    if setting.options.fill != "next_open" or setting.options.marks is not None:
+        return []
+    columns = done.ledger.order_columns
+    return stale_fills(setting, columns["filled_at"][columns["reason"] == MARKET])
 
 
 def _warnings(done: StatefulRun) -> tuple[str, ...]:
