@@ -222,6 +222,20 @@ def test_an_entry_that_rests_can_be_cancelled_with_what_waits_for_it() -> None:
     assert result.metrics["n_orders"] == 0
 
 
+def test_an_entry_that_is_replaced_where_it_was_placed_keeps_its_bracket() -> None:
+    bars = bars_of((10, 10, 10, 10), (10, 10, 9.4, 10), (10, 10, 7, 8), (8, 8, 8, 8))
+
+    def act(_: Any, ctx: Any) -> None:
+        for _ in range(62):  # the arrays of orders grow between the two
+            ctx.order(1, type="limit", limit_price=0.5)
+        entry = ctx.buy(10, limit_price=9.0, stop_price=8.0)
+        again = ctx.replace(entry, limit_price=9.5)
+        assert (entry.status, again.id, again.stop) == ("replaced", 64, entry.stop)
+
+    result = backtest(At(bar0=act), bars)
+    assert orders_of(result) == [(1, "BUY", 10.0, 9.5, "limit"), (2, "SELL", 10.0, 8.0, "stop")]
+
+
 def test_one_cancels_the_other_and_a_name_can_be_used_again() -> None:
     bars = bars_of(*[(10, 11, 9, 10)] * 6)
 

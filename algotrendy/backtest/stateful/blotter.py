@@ -151,8 +151,11 @@ class Blotter:
             requests.units[k], requests.measure[k] = order.units, OWN_UNITS
         else:
             requests.units[k], requests.measure[k] = order.sign * np.inf, OF_PARENT
-        if order.parent is not None:
-            self._link(k, order.parent.id)
+        above = order.parent
+        while above is not None and above.id > k:  # it was replaced at this very bar: the new one comes later
+            above = above.predecessor
+        if above is not None:
+            self._link(k, above.id)
         if order.group is not None:
             self._join(k, order.group)
         if order.predecessor is not None:
