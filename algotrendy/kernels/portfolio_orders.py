@@ -337,7 +337,7 @@ def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -
     return first
 
 
-@called_part
+@part
 def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: Venue) -> tuple[float, int]:
     """Fill what can be filled at the open and inside a bar; return cash and rows.
 
@@ -362,7 +362,7 @@ def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: 
     return cash, row
 
 
-@called_part
+@part
 def trade_bar(
     bar: int, account: tuple[float, float, int, int], desk: Desk, requests: Requests, venue: Venue
 ) -> tuple[float, int, int]:
@@ -380,7 +380,7 @@ def trade_bar(
     return cash, row, ended
 
 
-@called_part
+@part
 def valued(bar: int, account: tuple[float, int], desk: Desk, venue: Venue) -> tuple[float, int, float, float, bool]:
     """Value the account at the end of a bar; return cash, rows, value, gross exposure, and whether it is ruined."""
     cash, row = account
