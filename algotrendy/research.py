@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.walk_forward import WalkForwardResult
     from algotrendy.data.loader import BarLoader
     from algotrendy.data.requests import Time
-    from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
+    from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy, StrategyTemplate
 
 __all__ = [
     "Workspace",
@@ -304,7 +304,7 @@ def backtest(*args: Any, **options: Any) -> BacktestResult | PortfolioResult:
 
 
 def optimize(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
     bars: pd.DataFrame,
     grid: Given = None,
     **options: Any,
@@ -331,7 +331,7 @@ def optimize(
 
 
 def walk_forward(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
     bars: pd.DataFrame,
     grid: Given = None,
     **options: Any,
@@ -351,7 +351,7 @@ def walk_forward(
 
 
 def procedure_test(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
     bars: pd.DataFrame,
     grid: Mapping[str, Iterable[int | float]],
     **options: Any,

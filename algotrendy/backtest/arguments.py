@@ -8,20 +8,23 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from algotrendy.errors import InputError
-from algotrendy.strategy import PythonStrategy, Signals, Strategy, StrategyTemplate
+from algotrendy.strategy import BarStrategy, PythonStrategy, Signals, Strategy, StrategyTemplate
 
 if TYPE_CHECKING:
     import pandas as pd
 
+AnyStrategy: TypeAlias = Strategy | PythonStrategy | BarStrategy
+"""A strategy of any form, with all its values."""
+
 Runnable: TypeAlias = Strategy | PythonStrategy | Signals
-"""What can decide about positions once it stands with all its values."""
+"""What can say at all bars at once which position it wants."""
 
 _CALLS = "at.backtest(strategy, bars) or at.backtest(bars, entries=..., exits=...)"
 
 
 def strategy_and_bars(
     first: Any, second: Any, signals: Signals, params: Mapping[str, Any] | None
-) -> tuple[Runnable, pd.DataFrame]:
+) -> tuple[AnyStrategy | Signals, pd.DataFrame]:
     """Return what decides, and the bars.
 
     Parameters
@@ -97,7 +100,7 @@ def are_strategies(given: Any) -> bool:
     if not isinstance(given, Mapping) or not given:
         return False
     found = [value[0] if isinstance(value, tuple) and len(value) == 2 else value for value in given.values()]
-    kinds = Strategy | StrategyTemplate | PythonStrategy | Signals
+    kinds = Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Signals
     return all(isinstance(each, kinds) or (callable(each) and not _is_frame(each)) for each in found)
 
 
@@ -123,7 +126,12 @@ def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[Runnable, float]]
         share = 1.0 / len(pairs) if given_share is None else given_share
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share < float("inf"):
             raise InputError(f"the share of {name!r} is {share!r}; a fraction of the capital above zero, such as 0.4")
-        found[name] = (strategy if isinstance(strategy, Signals) else as_strategy(strategy), float(share))
+        chosen = strategy if isinstance(strategy, Signals) else as_strategy(strategy)
+        if isinstance(chosen, BarStrategy):
+            raise InputError(
+                f"{name!r} is a stateful strategy, which has an account to itself; use at.backtest(strategy, bars)"
+            )
+        found[name] = (chosen, float(share))
     total = sum(share for _, share in found.values())
     if total > 1.0 + ALLOCATION_SLACK:
         hint = "; are they percentages? 60 % is 0.6" if total > len(found) else ""
@@ -132,7 +140,7 @@ def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[Runnable, float]]
 
 
 def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
-    """Return which engine runs a call: "one", "signals", "several", "weights" or "orders".
+    """Return which engine runs a call: "one", "signals", "several", "stateful", "weights" or "orders".
 
     Parameters
     ----------
@@ -162,10 +170,12 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
         form = WEIGHTS if chosen == ["weights"] else ORDERS
         raise InputError(f"{chosen[0]} stand in the place of a strategy, so bars come first; use {form}")
     several = are_several(second) or are_several(first)
-    route = chosen[0] if chosen else "signals" if several else "one"
+    form = "stateful" if isinstance(first, BarStrategy) else "signals"
+    route = chosen[0] if chosen else form if several else "one"
     for name, value in given.items():
         if name in _ONLY_FOR and route not in _ONLY_FOR[name] and _is_given(value):
             forms = {"signals": SEVERAL, "several": STRATEGIES, "weights": WEIGHTS, "orders": ORDERS}
+            forms["stateful"] = _STATEFUL
             calls = " or ".join(f"{forms[each]}" for each in _ONLY_FOR[name])
             raise InputError(f"{name} belongs to {calls}; leave it out here")
     if given.get("chart") is not None and route != "one":
@@ -174,13 +184,14 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
 
 
 _SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size")
+_STATEFUL = "at.backtest(stateful strategy, {symbol: bars, ...})"
 _ONLY_FOR = {
     "max_positions": ("signals", "several"),
     "rank": ("signals", "several"),
     "members": ("signals", "several", "weights"),
     "rebalance": ("weights", "several"),
     "tolerance": ("weights",),
-    "delisting_return": ("signals", "several", "weights", "orders"),
+    "delisting_return": ("signals", "several", "weights", "orders", "stateful"),
     "actions": ("signals", "weights"),
     "margin": ("signals", "weights"),
     "financing": ("signals", "weights"),
@@ -197,12 +208,12 @@ def _is_given(value: Any) -> bool:
 
 def as_strategy(
     given: Any, params: Mapping[str, Any] | None = None, levels: Mapping[str, Any] | None = None
-) -> Strategy | PythonStrategy:
+) -> AnyStrategy:
     """Return the strategy that `given` is or makes, with values filled in.
 
     Parameters
     ----------
-    given : Strategy, StrategyTemplate, PythonStrategy or callable
+    given : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
         A callable is a function `(bars, params) -> signals`.
     params : mapping, optional
         Values of its parameters.
@@ -229,6 +240,13 @@ def as_strategy(
             if name in values:
                 raise InputError(f"{name} is given twice, in params and as {name}=; give it once")
         return given.with_params(**values, **chosen) if values or chosen else given
+    if isinstance(given, BarStrategy):
+        for name in chosen:
+            raise InputError(
+                f"{name}= belongs to strategies of texts or signals; {type(given).__name__} places its own orders: make"
+                " it a parameter of the class, or give stop_price= and target_price= where it buys"
+            )
+        return given.with_params(**values) if values else given
     if isinstance(given, str):
         raise InputError(f"the strategy is the text {given!r}; {_text_remedy(given)}")
     if _is_frame(given):

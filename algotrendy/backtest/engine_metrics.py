@@ -19,6 +19,7 @@ from algotrendy.kernels.orders_types import (
     PRICE,
     PROFIT,
     REASON,
+    RUIN,
     SLIPPAGE,
     UNITS,
     Market,
@@ -140,7 +141,14 @@ def bars_held(orders: Orders, n_bars: int) -> int:
 
 def units_held(orders: Mapping[str, NDArray[Any]], n_bars: int) -> Float1D:
     """Return the units held at the end of each bar, negative for a short position, from `order_columns`."""
-    after = np.where(orders["reason"] == ENTRY, orders["units"], 0.0)
+    if len(orders["reason"]) and int(orders["reason"].max()) > RUIN:  # orders that add to a position and reduce it
+        held, sums = 0.0, []
+        for units in orders["units"].tolist():
+            held = 0.0 if units == -held else held + units
+            sums.append(held)
+        after = np.array(sums)
+    else:
+        after = np.where(orders["reason"] == ENTRY, orders["units"], 0.0)
     edges = np.concatenate(([0], orders["filled_at"], [n_bars]))
     return np.repeat(np.concatenate(([0.0], after)), np.diff(edges))
 

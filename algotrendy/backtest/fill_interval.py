@@ -169,12 +169,18 @@ def _as_reference(result: BacktestResult, strategy: Any, chart: Any) -> tuple[Ba
     from algotrendy.backtest.charted import read_on_chart
     from algotrendy.backtest.repeat import options_of, strategy_of
     from algotrendy.backtest.setting import prepare
+    from algotrendy.strategy import BarStrategy
     from algotrendy.strategy import Signals as GivenSignals
     from algotrendy.strategy.inputs import resolve
 
     if result.assumptions.get("chart") is not None and chart is None:
         raise InputError(f"the conditions were read on the chart {result.assumptions['chart']}; hand it in as chart=")
     decides = strategy if isinstance(strategy, GivenSignals) else strategy_of(result.strategy, strategy)
+    if isinstance(decides, BarStrategy):
+        raise InputError(
+            "a stateful strategy decides by what was filled, so on another path it would order something else; its fill"
+            " interval is not a matter of paths alone, and is not computed"
+        )
     setting = prepare(result.bars, chart=chart, **options_of(result.assumptions, result.bars))
     n_bars = len(setting.arrays.close)
     if setting.chart is None:

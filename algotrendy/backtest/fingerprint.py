@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.backtest.arguments import AnyStrategy
 from algotrendy.backtest.plain import to_plain
 from algotrendy.backtest.storage import bars_hash, library_versions
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,14 +34,16 @@ def bars_fingerprint(bars: pd.DataFrame) -> str:
     return bars_hash(bars)[:16]
 
 
-def strategy_fingerprint(strategy: Strategy | PythonStrategy) -> str:
-    """Return the hash of a strategy with its values: of its texts, or of the source of its function.
+def strategy_fingerprint(strategy: AnyStrategy) -> str:
+    """Return the hash of a strategy with its values: of its texts, or of the source of its function or class.
 
     What a Python function calls, and what it finds in its surroundings, does not go into it.
     """
     described: dict[str, Any] = dict(strategy.to_dict())
     if isinstance(strategy, PythonStrategy):
         described["source"] = source_of(strategy.function)
+    if isinstance(strategy, BarStrategy):
+        described["source"] = [source_of(kind) for kind in type(strategy).__mro__ if issubclass(kind, BarStrategy)]
     return fingerprint(described)
 
 
@@ -52,7 +55,7 @@ def options_fingerprint(assumptions: Mapping[str, Any]) -> str:
 def source_of(function: Any) -> str:
     """Return the source of a function, of what a partial wraps with its arguments, or of an object's class."""
     inner = getattr(function, "func", function)
-    named = inner if inspect.isroutine(inner) else type(inner)
+    named = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner)
     bound = [repr(getattr(function, name, None)) for name in ("args", "keywords")]
     try:
         return "".join([inspect.getsource(named), *bound])

@@ -13,8 +13,9 @@ from algotrendy.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.arguments import AnyStrategy
     from algotrendy.backtest.result import BacktestResult
-    from algotrendy.strategy import PythonStrategy, Signals, Strategy
+    from algotrendy.strategy import Signals
 
 __all__ = ["can_repeat", "options_of", "repeat", "strategy_of"]
 
@@ -25,7 +26,7 @@ def repeat(
     result: BacktestResult,
     *,
     bars: pd.DataFrame | None = None,
-    strategy: Strategy | PythonStrategy | Signals | Callable[..., Any] | None = None,
+    strategy: AnyStrategy | Signals | Callable[..., Any] | None = None,
     chart: Any = None,
     **changes: Any,
 ) -> BacktestResult:
@@ -85,9 +86,7 @@ def can_repeat(result: BacktestResult, strategy: Any = None) -> bool:
     return "chart" not in result.assumptions and (strategy is not None or "schema" in result.strategy)
 
 
-def strategy_of(
-    described: Mapping[str, Any], strategy: Strategy | PythonStrategy | Callable[..., Any] | None = None
-) -> Strategy | PythonStrategy:
+def strategy_of(described: Mapping[str, Any], strategy: AnyStrategy | Callable[..., Any] | None = None) -> AnyStrategy:
     """Return the strategy that a result describes.
 
     Parameters

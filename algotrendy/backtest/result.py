@@ -12,6 +12,7 @@ import numpy as np
 
 from algotrendy.backtest.definitions import describe, written
 from algotrendy.domain.types import AnyArray, Float1D, Int1D
+from algotrendy.kernels.portfolio_types import REASONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from algotrendy.backtest.monte_carlo import MonteCarloResult
     from algotrendy.backtest.report import SweepLike
 
-REASONS = ("entry", "exit", "stop", "trail", "target", "ruin")
-"""Why an order was filled; the columns of orders and trades hold positions in this tuple."""
+
+__all__ = ["REASONS", "BacktestResult"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,6 +68,9 @@ class BacktestResult:
         that `assumptions` name.
     written_with : mapping of str to str, optional
         Versions of the libraries that computed it, if it was loaded from a file.
+    requests : DataFrame, optional
+        The orders that a stateful strategy placed, with how each ended: the columns of `orders=`, and `status`,
+        `filled` (signed units), `fill_price`, `replaced_by`. Files do not keep it.
 
     See Also
     --------
@@ -86,6 +90,7 @@ class BacktestResult:
     warnings: tuple[str, ...] = ()
     marks: Int1D | None = None
     written_with: Mapping[str, str] | None = None
+    requests: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         for name in ("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions"):

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from algotrendy.backtest.arguments import Runnable, route_of, strategies_of, strategy_and_bars
+from algotrendy.backtest.arguments import AnyStrategy, Runnable, route_of, strategies_of, strategy_and_bars
 from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.setting import Setting, prepare
 from algotrendy.domain.stale import find_stale_opens
+from algotrendy.domain.types import Int1D
 from algotrendy.errors import InputError
-from algotrendy.strategy import PythonStrategy, Signals, Strategy, StrategyTemplate
+from algotrendy.strategy import BarStrategy, PythonStrategy, Signals, Strategy, StrategyTemplate
 from algotrendy.strategy.inputs import resolve
 from algotrendy.strategy.levels import level_to_json
 from algotrendy.strategy.parameter import LEVELS, is_number
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
 
-__all__ = ["backtest", "described", "run_strategy"]
+__all__ = ["backtest", "described", "run_strategy", "stale_fills"]
 
 Bars: TypeAlias = "pd.DataFrame | Mapping[Any, pd.DataFrame] | Panel"
 """Bars of one instrument, or of several."""
@@ -58,7 +59,7 @@ _SAME_PRICE = 1e-9
 
 @overload
 def backtest(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | pd.DataFrame,
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any] | pd.DataFrame,
     bars: pd.DataFrame | None = None,
     *,
     weights: None = None,
@@ -67,12 +68,24 @@ def backtest(
 ) -> BacktestResult: ...
 @overload
 def backtest(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars | Mapping[str, Any],
+    strategy: Strategy
+    | StrategyTemplate
+    | PythonStrategy
+    | BarStrategy
+    | Callable[..., Any]
+    | Bars
+    | Mapping[str, Any],
     bars: Bars | None = None,
     **options: Any,
 ) -> PortfolioResult: ...
 def backtest(  # type: ignore[misc]  # the options of the two forms above stand here
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any] | Bars | Mapping[str, Any],
+    strategy: Strategy
+    | StrategyTemplate
+    | PythonStrategy
+    | BarStrategy
+    | Callable[..., Any]
+    | Bars
+    | Mapping[str, Any],
     bars: Bars | None = None,
     *,
     entries: Any = None,
@@ -116,7 +129,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
 
     Three forms: `backtest(strategy, bars)`, `backtest(function, bars, params={...})` with a Python function
     `(bars, params) -> signals`, and `backtest(bars, entries=..., exits=...)` with ready-made signals. What each
-    convention and metric means stands on the semantics page.
+    convention and metric means stands on the semantics page. A `BarStrategy` is asked at the end of every bar.
 
     With bars of several instruments the same forms run them in one account; `backtest(bars, weights=...)` holds target
     weights, and `backtest(bars, orders=...)` works explicit orders, of one instrument or of several. What several
@@ -125,7 +138,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy, callable or bars
+    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy, callable or bars
         What decides; or the bars, where signals, weights or orders are given. Several strategies are a mapping from
         name to (strategy, share of the capital), or to strategies, which then have equal shares.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 2; mapping or Panel
@@ -140,7 +153,8 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         below 0 is short.
     orders : DataFrame or list of mappings, optional
         One row per order: `time`, `symbol`, signed `quantity` (or `side` and `quantity`); `type` (market, limit, stop),
-        `limit_price`, `stop_price`, `time_in_force` (DAY, GTC), `id`, `parent`, `group`.
+        `limit_price`, `stop_price`, `time_in_force` (DAY, GTC), `id`, `parent`, `group`, `size` (a signed share of the
+        equity at the moment of filling, in place of `quantity`), `reduce_only`.
     params : mapping, optional
         Values of the strategy's parameters, in place of its own.
     cash : float
@@ -251,6 +265,11 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     shared["delisting_return"] = given["delisting_return"]
     if route == "orders":
         return several.backtest_orders(first, given["orders"], **shared)
+    if route == "stateful":
+        from algotrendy.backtest.stateful.run import backtest_account
+
+        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+        return backtest_account(chosen, found, **shared)  # type: ignore[arg-type]  # the route says so
     shared |= {name: given[name] for name in _EXTRAS if given[name] is not None}
     shared["members"] = given["members"]
     if route == "weights":
@@ -262,19 +281,19 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
 
         return backtest_several(strategies_of(first), second, rebalance=given["rebalance"], **shared)
     chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
-    return several.backtest_signals(chosen, found, **shared)
+    return several.backtest_signals(chosen, found, **shared)  # type: ignore[arg-type]  # so does it here
 
 
 def _signals(given: Mapping[str, Any]) -> Signals:
     return Signals(**{field.name: given[field.name] for field in fields(Signals)})
 
 
-def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
+def run_strategy(strategy: AnyStrategy | Signals, setting: Setting) -> BacktestResult:
     """Run one strategy with all its values on a setting that is already prepared.
 
     Parameters
     ----------
-    strategy : Strategy, PythonStrategy or Signals
+    strategy : Strategy, PythonStrategy, BarStrategy or Signals
         What decides.
     setting : Setting
         Bars, conventions and costs; see `prepare`.
@@ -284,6 +303,10 @@ def run_strategy(strategy: Runnable, setting: Setting) -> BacktestResult:
     InputError
         If the size is a fraction above the leverage, or signals do not fit the bars.
     """
+    if isinstance(strategy, BarStrategy):
+        from algotrendy.backtest.stateful.run import backtest_stateful
+
+        return backtest_stateful(strategy, setting)
     check_size(strategy, setting.options.max_leverage)
     if setting.chart is None:
         inputs = resolve(strategy, setting.bars, setting.arrays, None, setting.context)
@@ -357,7 +380,7 @@ def _numbers(parameters: Mapping[str, Any]) -> dict[str, float]:
 def _warnings(strategy: Runnable, setting: Setting, done: Run) -> list[str]:
     found = []
     if setting.options.fill == "next_open" and setting.options.marks is None:  # opens within a day are never judged
-        found += _stale_fills(setting, done)
+        found += stale_fills(setting, done.order_columns["filled_at"])
     if is_number(strategy.target) and strategy.target >= _LARGE_TARGET:
         by = f"{strategy.target * 100:g} %"
         found.append(
@@ -368,11 +391,10 @@ def _warnings(strategy: Runnable, setting: Setting, done: Run) -> list[str]:
     return found
 
 
-def _stale_fills(setting: Setting, done: Run) -> list[str]:
-    """Return a warning if fills happened at opens that are copies of the previous close."""
-    at = done.order_columns["filled_at"]
-    close = setting.arrays.close[at - 1]
-    at = at[np.abs(setting.arrays.open[at] - close) <= _SAME_PRICE * close]
+def stale_fills(setting: Setting, filled_at: Int1D) -> list[str]:
+    """Return a warning if market orders were filled at opens that are copies of the previous close."""
+    close = setting.arrays.close[filled_at - 1]
+    at = filled_at[np.abs(setting.arrays.open[filled_at] - close) <= _SAME_PRICE * close]
     if not at.size:  # the usual case, and cheap to tell
         return []
     index: Any = setting.bars.index
@@ -381,7 +403,7 @@ def _stale_fills(setting: Setting, done: Run) -> list[str]:
     if not count:
         return []
     return [
-        f"{stale}: {count:,} of {len(done.orders.bars):,} fills were at such a stale open, that is at the "
+        f"{stale}: {count:,} of {len(filled_at):,} fills were at such a stale open, that is at the "
         "close that the decision was made on, which nobody could trade; compare fill='next_close'"
     ]
 

@@ -1,25 +1,22 @@
 """Explicit orders of many instruments in one account: market, limit and stop, with parents and groups.
 
 The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_orders.py` says the same
-plainly. Only working orders are looked at.
+plainly. Only working orders are looked at. Here are the parts of a bar; `portfolio_events` puts them together.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from algotrendy.kernels._jit import jit
 from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book, commission_of, worth
 from algotrendy.kernels.orders import TOLERANCE
-from algotrendy.kernels.orders_types import NEXT_OPEN, SAME_CLOSE
+from algotrendy.kernels.orders_types import NEXT_OPEN
+from algotrendy.kernels.portfolio_signals import entry_units
 from algotrendy.kernels.portfolio_types import (
-    CASH,
-    EQUITY,
-    GROSS,
     LIMIT,
     MARKET,
     NO_ROOM,
@@ -29,9 +26,12 @@ from algotrendy.kernels.portfolio_types import (
 )
 from algotrendy.kernels.portfolio_weights import borrow_fees, close_all, close_ended
 
-PLACED, WORKING, FILLED, CANCELLED, EXPIRED, REFUSED = range(6)
-STATUS = ("placed", "working", "filled", "cancelled", "expired", "refused")
+PLACED, WORKING, FILLED, CANCELLED, EXPIRED, REFUSED, REPLACED = range(7)
+STATUS = ("placed", "working", "filled", "cancelled", "expired", "refused", "replaced")
 OPEN, INSIDE, CLOSE = 0, 1, 2
+
+OWN_UNITS, SHARE, OF_PARENT = 0, 1, 2
+"""What the units of an order are: a number, a share of the equity at the moment of filling, what its parent filled."""
 
 
 class Requests(NamedTuple):
@@ -42,6 +42,11 @@ class Requests(NamedTuple):
     kind: NDArray[np.int64]
     """MARKET, LIMIT or STOP_ORDER."""
     units: NDArray[np.float64]
+    """Signed. A share of the equity with `SHARE`; without bounds with `OF_PARENT`, until the order begins to work."""
+    measure: NDArray[np.int64]
+    """OWN_UNITS, SHARE or OF_PARENT."""
+    reduces: NDArray[np.bool_]
+    """Whether the order only closes: at most what is held then."""
     price: NDArray[np.float64]
     is_day: NDArray[np.bool_]
     parent: NDArray[np.int64]
@@ -68,13 +73,19 @@ class Desk(NamedTuple):
     """Started since the list was last brought up to date."""
     counts: NDArray[np.int64]
     """How many work, how many are born."""
+    filled: NDArray[np.float64]
+    """Signed units that were filled; of an order of a share those that opened."""
+    filler: NDArray[np.int64]
+    """By the row of a fill: the order that was filled, -1 for none."""
     units: NDArray[np.float64]
     """Per instrument."""
 
 
 @called_part
-def start(desk: Desk, k: int, from_bar: int, inside: int) -> None:
+def start(desk: Desk, requests: Requests, k: int, from_bar: int, inside: int) -> None:
     """Let an order work from a bar on."""
+    if requests.measure[k] == OF_PARENT:
+        requests.units[k] = -desk.filled[requests.parent[k]]
     desk.status[k], desk.from_bar[k], desk.born_inside[k] = WORKING, from_bar, inside
     desk.born[desk.counts[1]] = k
     desk.counts[1] += 1
@@ -116,6 +127,17 @@ def end(desk: Desk, requests: Requests, k: int, status: int) -> None:
         at = requests.parent[at]
 
 
+@called_part
+def release(desk: Desk, requests: Requests, j: int, held: float) -> None:
+    """Cancel the working orders that only close, once there is nothing left of the position of `held` units."""
+    for number in range(desk.counts[0] + desk.counts[1]):
+        is_old = number < desk.counts[0]
+        k = desk.working[number] if is_old else desk.born[number - desk.counts[0]]
+        is_one = requests.reduces[k] and requests.instrument[k] == j and requests.units[k] * held < 0.0
+        if is_one and desk.status[k] == WORKING:
+            end(desk, requests, k, CANCELLED)
+
+
 @part
 def reached(requests: Requests, k: int, low: float, high: float) -> bool:
     """Return whether prices between low and high touch the price of a limit or stop order."""
@@ -153,6 +175,46 @@ def fits(
 
 
 @called_part
+def share_units(
+    j: int, order: tuple[float, float, int], prices: NDArray[np.float64], account: tuple[float, Desk], venue: Venue
+) -> float:
+    """Return the units that a signed share of the equity buys or sells, at most what there is room for; 0.0 for none.
+
+    `order` is share, price and kind; `account` is cash and desk.
+    """
+    share, price, kind = order
+    cash, desk = account
+    sign = 1.0 if share > 0.0 else -1.0
+    fill_price = price * (1.0 + sign * (0.0 if kind == LIMIT else venue.terms.slippage[j]))
+    value, gross = worth(desk.units, prices)
+    equity = cash + value
+    room = venue.rules.max_leverage * equity - gross
+    if not (equity > 0.0 and room > NO_ROOM * equity):
+        return 0.0
+    units: float = entry_units(j, fill_price, abs(share), (equity, room), venue)
+    return sign * units if 0.0 < units < np.inf else 0.0
+
+
+@part
+def booked(
+    k: int,
+    trade: tuple[int, int, float, float],
+    account: tuple[float, int, Desk],
+    requests: Requests,
+    venue: Venue,
+) -> float:
+    """Book one fill of an order, and return the cash after it. `trade` is bar, instrument, units and price."""
+    bar, j, units, price = trade
+    cash, row, desk = account
+    held = desk.units[j]
+    place = (requests.placed_at[k], bar, j, requests.kind[k])
+    after: float = book(venue.fills, row, place, (units, price, cash), venue.terms)
+    desk.filler[row] = k
+    desk.units[j] = 0.0 if units == -held else held + units
+    return after
+
+
+@called_part
 def fill(
     k: int, at: tuple[int, int, float], account: tuple[float, int, Desk], requests: Requests, venue: Venue
 ) -> tuple[float, int]:
@@ -160,21 +222,39 @@ def fill(
     bar, moment, price = at
     cash, row, desk = account
     market, j, units = venue.market, requests.instrument[k], requests.units[k]
-    kind = requests.kind[k]
+    kind, held = requests.kind[k], desk.units[j]
     prices = market.mark[bar] if moment == CLOSE else market.at_open[bar]
-    if not fits(j, (units, price, kind), prices, (cash, desk), venue):
+    closes = held * units < 0.0
+    if requests.reduces[k]:
+        if not closes:
+            end(desk, requests, k, CANCELLED)
+            return cash, row
+        if abs(units) >= abs(held) * (1.0 - TOLERANCE):  # what rounding would leave is no position
+            units = -held
+    elif requests.measure[k] == SHARE:
+        share = units
+        if closes:
+            cash = booked(k, (bar, j, -held, price), (cash, row, desk), requests, venue)
+            row += 1
+        units = share_units(j, (share, price, kind), prices, (cash, desk), venue)
+        if units == 0.0:
+            end(desk, requests, k, REFUSED)
+            if closes:
+                release(desk, requests, j, held)
+            return cash, row
+    elif not fits(j, (units, price, kind), prices, (cash, desk), venue):
         end(desk, requests, k, REFUSED)
         return cash, row
-    held, placed_at = desk.units[j], requests.placed_at[k]
-    if held * units < 0.0 and abs(units) > abs(held):
-        cash = book(venue.fills, row, (placed_at, bar, j, kind), (-held, price, cash), venue.terms)
+    desk.filled[k] = units
+    if closes and desk.units[j] != 0.0 and abs(units) > abs(held):
+        cash = booked(k, (bar, j, -held, price), (cash, row, desk), requests, venue)
         row += 1
         units += held
-        desk.units[j] = 0.0
-    cash = book(venue.fills, row, (placed_at, bar, j, kind), (units, price, cash), venue.terms)
+    cash = booked(k, (bar, j, units, price), (cash, row, desk), requests, venue)
     row += 1
-    desk.units[j] += units
     desk.status[k] = FILLED
+    if closes and desk.units[j] * held <= 0.0:
+        release(desk, requests, j, held)
     if requests.group[k] >= 0:
         other = requests.first_of_group[requests.group[k]]
         while other >= 0:
@@ -185,7 +265,7 @@ def fill(
     child = requests.first_child[k]
     while child >= 0:
         if desk.status[child] == PLACED and requests.placed_at[child] < bar + later:
-            start(desk, child, bar + later, bar if moment == INSIDE else -1)
+            start(desk, requests, child, bar + later, bar if moment == INSIDE else -1)
             if later == 0:
                 desk.session[child] = requests.sessions[bar]
         child = requests.next_child[child]
@@ -251,63 +331,61 @@ def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -
             continue
         from_bar = bar if at_once and requests.kind[k] == MARKET else bar + 1
         if parent < 0 or desk.status[parent] == FILLED:
-            start(desk, k, from_bar, -1)
+            start(desk, requests, k, from_bar, -1)
         elif desk.status[parent] > FILLED:
             end(desk, requests, k, CANCELLED)
     return first
 
 
-@called_part
+@part
 def work(bar: int, account: tuple[float, int, Desk], requests: Requests, venue: Venue) -> tuple[float, int]:
-    """Fill what can be filled at the open and inside a bar; return cash and rows."""
+    """Fill what can be filled at the open and inside a bar; return cash and rows.
+
+    In turn: at the open, until nothing is filled any more; all stops; all limits; the stops that were born by these
+    fills, until none is filled any more.
+    """
     cash, row, desk = account
     expire(desk, requests, bar, venue.market.valid[bar])
-    kind: Any = np.int64(MARKET if venue.rules.fill == NEXT_OPEN else LIMIT)
-    tried = True
-    while tried and desk.counts[0] + desk.counts[1] > 0:
-        cash, row, tried = sweep((bar, OPEN, kind), (cash, row, desk), requests, venue)
-    cash, row, stopped = sweep((bar, INSIDE, STOP_ORDER), (cash, row, desk), requests, venue)
-    cash, row, tried = sweep((bar, INSIDE, LIMIT), (cash, row, desk), requests, venue)
-    tried = tried or stopped
-    while tried:
-        cash, row, tried = sweep((bar, INSIDE, -STOP_ORDER), (cash, row, desk), requests, venue)
+    turn, is_any = 0, False
+    while turn < 3 or (turn == 3 and is_any):
+        moment, kind = INSIDE, STOP_ORDER
+        if turn == 0:
+            moment, kind = OPEN, MARKET if venue.rules.fill == NEXT_OPEN else LIMIT
+        elif turn == 2:
+            kind = LIMIT
+        elif turn == 3:
+            kind = -STOP_ORDER
+        cash, row, tried = sweep((bar, moment, kind), (cash, row, desk), requests, venue)
+        is_any = is_any or (tried and turn > 0)
+        if not (tried and turn in (0, 3)):
+            turn += 1
     return cash, row
 
 
-@jit(error_model="numpy")
-def walk_orders(
-    venue: Venue, requests: Requests, curve: NDArray[np.float64], status: NDArray[np.int64]
-) -> tuple[int, int]:
-    """Write fills, the curve (equity, cash, gross exposure) and the status of each order.
+@part
+def trade_bar(
+    bar: int, account: tuple[float, float, int, int], desk: Desk, requests: Requests, venue: Venue
+) -> tuple[float, int, int]:
+    """Live through a bar up to its close; return cash, rows and the next end to come.
 
-    Returns
-    -------
-    n_fills, ruined_at : int
-        Rows written (two per order, and two per instrument, at most), and the bar of ruin, or -1.
+    `account` is cash, the gross exposure at the bar before, rows and the next end.
     """
-    market, rules = venue.market, venue.rules
-    (n_bars, n), n_orders = market.mark.shape, status.size
-    numbers = np.full((5, n_orders + 1), -1)
-    status[:] = PLACED
-    desk = Desk(status, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], np.zeros(2, np.int64), np.zeros(n))
-    cash, row, first, ended, ruined_at, value, gross = rules.cash, 0, 0, 0, -1, 0.0, 0.0
-    at_once, units = rules.fill == SAME_CLOSE, desk.units
-    for t in range(n_bars):
-        if ruined_at < 0:
-            cash, row, ended = close_ended(t, ended, (cash, row), units, venue)
-            if t > 0 and gross > 0.0:
-                cash -= borrow_fees(units, market.mark[t - 1], market.valid[t], venue.terms)
-            if desk.counts[0] + desk.counts[1] > 0:
-                cash, row = work(t, (cash, row, desk), requests, venue)
-            if at_once:
-                first = place(desk, requests, t, first, True)
-            if rules.fill != NEXT_OPEN:
-                cash, row, _ = sweep((t, CLOSE, MARKET), (cash, row, desk), requests, venue)
-            value, gross = worth(units, market.mark[t])
-            if cash + value <= ROUNDING * gross:
-                cash, row = close_all(t, (cash, row), units, venue)
-                ruined_at, value, gross = t, 0.0, 0.0
-            elif not at_once:
-                first = place(desk, requests, t, first, False)
-        curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + value, cash, gross
-    return row, ruined_at
+    cash, gross, row, ended = account
+    market = venue.market
+    cash, row, ended = close_ended(bar, ended, (cash, row), desk.units, venue)
+    if bar > 0 and gross > 0.0:
+        cash -= borrow_fees(desk.units, market.mark[bar - 1], market.valid[bar], venue.terms)
+    if desk.counts[0] + desk.counts[1] > 0:
+        cash, row = work(bar, (cash, row, desk), requests, venue)
+    return cash, row, ended
+
+
+@part
+def valued(bar: int, account: tuple[float, int], desk: Desk, venue: Venue) -> tuple[float, int, float, float, bool]:
+    """Value the account at the end of a bar; return cash, rows, value, gross exposure, and whether it is ruined."""
+    cash, row = account
+    held, gross = worth(desk.units, venue.market.mark[bar])
+    if cash + held <= ROUNDING * gross:
+        cash, row = close_all(bar, (cash, row), desk.units, venue)
+        return cash, row, 0.0, 0.0, True
+    return cash, row, held, gross, False

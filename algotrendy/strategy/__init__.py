@@ -1,4 +1,4 @@
-"""Strategies: as text, as a Python function, as arrays of signals, as a template; and a library of known ones."""
+"""Strategies: as text, as a Python function, as arrays, as an object asked bar by bar, as a template; and a library."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from algotrendy.strategy.bar_context import BarContext, InstrumentContext, OpenPosition, PlacedOrder
+    from algotrendy.strategy.bar_strategy import BarStrategy
     from algotrendy.strategy.inputs import RunInputs, resolve
     from algotrendy.strategy.levels import FixedUnits, VolatilityTarget
     from algotrendy.strategy.parameter import ParameterSpec
@@ -16,8 +18,13 @@ if TYPE_CHECKING:
     from algotrendy.strategy.template import StrategyTemplate
 
 _HOME_OF = {
+    "BarContext": ".bar_context",
+    "BarStrategy": ".bar_strategy",
     "FixedUnits": ".levels",
+    "InstrumentContext": ".bar_context",
+    "OpenPosition": ".bar_context",
     "ParameterSpec": ".parameter",
+    "PlacedOrder": ".bar_context",
     "PythonStrategy": ".python_strategy",
     "RunInputs": ".inputs",
     "Signals": ".signals",
@@ -28,8 +35,13 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "BarContext",
+    "BarStrategy",
     "FixedUnits",
+    "InstrumentContext",
+    "OpenPosition",
     "ParameterSpec",
+    "PlacedOrder",
     "PythonStrategy",
     "RunInputs",
     "Signals",

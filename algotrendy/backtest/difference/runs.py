@@ -17,6 +17,7 @@ from algotrendy.backtest.repeat import can_repeat, options_of, repeat, strategy_
 from algotrendy.backtest.result import REASONS, BacktestResult
 from algotrendy.backtest.setting import LEAST_BARS, prepare
 from algotrendy.domain.types import AnyArray, Bool1D, Int1D
+from algotrendy.errors import InputError
 from algotrendy.kernels.orders_types import FILLS
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def ledger_of(result: BacktestResult, name: str = "the run", *, strategy: Any = 
 
 def _fills(result: BacktestResult) -> Iterator[Fill]:
     columns, index = result.order_columns, list(result.bars.index)
+    if result.strategy.get("kind") == "stateful":
+        raise InputError(
+            f"{result.strategy['name']} is a stateful strategy, whose orders add to positions and reduce them; this"
+            " works on positions that are entered once and left once"
+        )
     borrow = iter(result.trade_columns["borrow"].tolist())
     names = ("decided_at", "filled_at", "units", "price", "commission", "slippage", "reason")
     for decided, filled, units, price, commission, lost, code in zip(

@@ -168,7 +168,9 @@ class _Finder:
         owner = label or "self"
         for name, each in list(getattr(value, "__dict__", {}).items()):
             self.visit(f"{owner}.{name}", each, _attribute(value, name), depth)
-        for name in ("__call__", *(name for name in vars(type(value)) if not name.startswith("__"))):
+        own = [kind for kind in type(value).__mro__ if kind is type(value) or not _is_library(_file_of(kind))]
+        names = dict.fromkeys(name for kind in own for name in vars(kind) if not name.startswith("__"))
+        for name in ("__call__", *names):
             method = getattr(type(value), name, None)
             if isinstance(method, types.FunctionType):
                 self.visit(owner, method, nowhere, depth)

@@ -43,7 +43,7 @@ from algotrendy.backtest.lookahead.worlds import World, Worlds
 from algotrendy.compute.progress import progress_for
 from algotrendy.errors import InputError
 from algotrendy.expressions.lexer import KEYWORDS
-from algotrendy.strategy import PythonStrategy, Strategy, StrategyTemplate
+from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy, StrategyTemplate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,7 @@ def check_lookahead(
         Strategy
         | StrategyTemplate
         | PythonStrategy
+        | BarStrategy
         | Expression
         | Chart
         | ChartSpec
@@ -120,10 +121,10 @@ def check_lookahead(
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, str, PythonStrategy, Chart, IndicatorSpec or callable
-        A strategy or an expression as text; a function `(bars, params) -> signals`; a function of bars, or of columns
-        (`close`, `high, low, close`), that gives a Series, an array, a frame of features or a mapping; a chart style.
-        Each column that it gives is checked by itself.
+    strategy : Strategy, StrategyTemplate, str, PythonStrategy, BarStrategy, Chart, IndicatorSpec or callable
+        A strategy or an expression as text; a `BarStrategy`, whose orders are compared; a function `(bars, params) ->
+        signals`; a function of bars, or of columns (`close`, `high, low, close`), that gives a Series, an array, a
+        frame of features or a mapping; a chart style. Each column that it gives is checked by itself.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 8
         Sound bars, with any further columns that it uses. What is text may have the bars of several instruments.
     params : mapping, optional

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.lookahead.table import Table, as_table
+from algotrendy.backtest.stateful.decisions import Decisions
 from algotrendy.errors import InputError
 from algotrendy.indicators.registry import BAR_COLUMNS, IndicatorSpec, lookup, names
-from algotrendy.strategy import PythonStrategy, Signals, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy, Signals, Strategy
 from algotrendy.strategy.python_strategy import function_name
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def as_subject(given: Any, params: Mapping[str, Any] | None, inputs: str | Seque
 
     Parameters
     ----------
-    given : PythonStrategy, Chart, ChartSpec, IndicatorSpec or callable
+    given : PythonStrategy, BarStrategy, Chart, ChartSpec, IndicatorSpec or callable
         What to look at.
     params : mapping, optional
         Values of its parameters.
@@ -156,6 +157,9 @@ def as_subject(given: Any, params: Mapping[str, Any] | None, inputs: str | Seque
         chosen = given.with_params(**values) if values else given
         name = chosen.name
         return Subject(name, "Python strategy", chosen.function, "bars, params", dict(chosen.parameters))
+    if isinstance(given, BarStrategy):
+        asked = given.with_params(**values) if values else given
+        return Subject(asked.name or type(asked).__name__, "stateful strategy", Decisions(asked))
     if isinstance(given, Chart | ChartSpec):
         chart = given if isinstance(given, Chart) else Chart(given.name, **values)
         return Subject(repr(chart), "chart style", chart.rows)

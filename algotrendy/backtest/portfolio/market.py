@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from algotrendy.backtest.engine import Options
 
-__all__ = ["BY_SYMBOL", "Account", "account_of", "as_panel", "instruments_in_words"]
+__all__ = ["BY_SYMBOL", "Account", "account_of", "account_of_one", "as_panel", "instruments_in_words"]
 
 BY_SYMBOL = ("commission", "slippage", "borrow", "lot_size", "calendar")
 """Options that may be a mapping from symbol to value."""
@@ -262,6 +262,27 @@ def _named(calendar: Any) -> Calendar | None:
     return None if calendar is None or isinstance(calendar, Mapping) else as_calendar(calendar)
 
 
+def account_of_one(setting: Setting) -> Account:
+    """Return the account of one instrument whose bars, conventions and costs are prepared already.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> account_of_one(prepare(at.synthetic(n=50, seed=1), commission=0.001)).terms.rate
+    array([0.001])
+    """
+    n_bars = len(setting.arrays.close)
+    fields = {name: column.reshape(-1, 1) for name, column in setting.arrays._asdict().items()}
+    index: Any = setting.bars.index
+    calendar = infer_calendar(index) if setting.context.calendar is None else setting.context.calendar
+    panel = Panel(index, ("",), fields, np.ones((n_bars, 1), dtype=bool), (calendar,))
+    own = Own(panel, 0, np.arange(n_bars), setting.context, setting.options)
+    terms = _terms((setting,), np.zeros(1))
+    return Account(
+        panel, (own.rows,), (own,), setting.options, terms, np.ones(1), dict(setting.assumptions), setting.warnings
+    )
+
+
 def _settings(panel: Panel, rows: tuple[Int1D, ...], own: list[dict[str, Any]]) -> tuple[tuple[Own, ...], Setting]:
     """Return the instruments, and the setting of the first one; what has the same options and stamps shares them."""
     known: dict[tuple[Any, ...], Setting] = {}
@@ -334,7 +355,7 @@ def _shown(options: Mapping[str, Any], conventions: Options, panel: Panel) -> di
     return shown
 
 
-def _terms(settings: tuple[Own, ...], delisting: Float1D) -> PanelTerms:
+def _terms(settings: tuple[Own | Setting, ...], delisting: Float1D) -> PanelTerms:
     fees = [setting.options.fees for setting in settings]
 
     def column(values: list[float]) -> Float1D:

@@ -10,7 +10,7 @@ import numpy as np
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.stamps import first_at_or_after, stamps_of
-from algotrendy.domain.types import Float1D, Int1D
+from algotrendy.domain.types import Bool1D, Float1D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import LIMIT, MARKET, STOP_ORDER, Fills, empty_fills
 from algotrendy.strategy.parameter import nearest
@@ -27,6 +27,7 @@ COLUMNS = (
     "symbol",
     "side",
     "quantity",
+    "size",
     "type",
     "limit_price",
     "stop_price",
@@ -34,6 +35,7 @@ COLUMNS = (
     "id",
     "parent",
     "group",
+    "reduce_only",
 )
 KINDS = {"market": MARKET, "limit": LIMIT, "stop": STOP_ORDER}
 _PRICE_OF = {"limit": "limit_price", "stop": "stop_price"}
@@ -47,7 +49,8 @@ def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     InputError
         If the orders are not a frame with the columns that are needed, or a value in it is not allowed.
     """
-    from algotrendy.kernels.portfolio_orders import STATUS, walk_orders
+    from algotrendy.kernels.portfolio_events import walk_orders
+    from algotrendy.kernels.portfolio_orders import STATUS
 
     frame = _as_frame(orders, account)
     requests = requests_of(account, frame)
@@ -69,11 +72,15 @@ def requests_of(account: Account, frame: pd.DataFrame) -> Requests:
     instrument = _instruments(frame, account)
     kinds = [_one_of("type", value, tuple(KINDS)) for value in _column(frame, "type", "market")]
     parent, group = _parents(frame), _groups(frame)
+    reduces = np.array([_truth("reduce_only", value) for value in _column(frame, "reduce_only", False)], dtype=bool)
+    units, measure = _amounts(frame, account, instrument, parent, reduces)
     return Requests(
         placed_at=placed_at,
         instrument=instrument,
         kind=np.array([KINDS[kind] for kind in kinds], dtype=np.int64),
-        units=_units(frame, account, instrument),
+        units=units,
+        measure=measure,
+        reduces=reduces,
         price=_prices(frame, kinds) * account.multipliers[instrument],
         is_day=np.array(
             [_one_of("time_in_force", v, ("DAY", "GTC")) == "DAY" for v in _column(frame, "time_in_force", "GTC")],
@@ -108,7 +115,7 @@ def _as_frame(orders: Any, account: Account) -> pd.DataFrame:
         if name not in COLUMNS:
             raise InputError(f"orders has an unknown column {name!r}{nearest(str(name), COLUMNS)}")
     for name in ("time", "symbol", "quantity"):
-        if name not in orders.columns:
+        if name not in orders.columns and not (name == "quantity" and "size" in orders.columns):
             raise InputError(f"orders has no column {name!r}; it needs time, symbol and quantity")
     ordered: pd.DataFrame = orders.sort_values("time", kind="stable").reset_index(drop=True)
     return ordered
@@ -138,26 +145,65 @@ def _instruments(frame: pd.DataFrame, account: Account) -> Int1D:
     return np.array([places[symbol] for symbol in frame["symbol"]], dtype=np.int64)
 
 
-def _units(frame: pd.DataFrame, account: Account, instrument: Int1D) -> Float1D:
-    units = frame["quantity"].to_numpy(dtype=np.float64)
-    if "side" in frame.columns:
-        if (units < 0.0).any():
-            raise InputError("there is a side and a negative quantity; with side= all quantities are above zero")
-        signs = {"BUY": 1.0, "SELL": -1.0}
-        units = units * np.array([signs[_one_of("side", side, tuple(signs))] for side in frame["side"]])
-    wrong = np.flatnonzero(~np.isfinite(units) | (units == 0.0))
-    if wrong.size:
-        raise InputError(f"the quantity of the order in row {wrong[0]} is {units[wrong[0]]:g}; use units, not zero")
-    lots = account.terms.lot_size[instrument]
-    whole = np.divide(units, lots, out=np.zeros_like(units), where=lots > 0.0)
-    broken = np.flatnonzero(np.abs(whole - np.round(whole)) > 1e-9)
-    if broken.size:
-        row = broken[0]
+def _amounts(
+    frame: pd.DataFrame, account: Account, instrument: Int1D, parent: Int1D, reduces: Bool1D
+) -> tuple[Float1D, Int1D]:
+    """Return what is wanted of each order, with its sign, and what that is: units, a share, what its parent fills."""
+    from algotrendy.kernels.portfolio_orders import OF_PARENT, OWN_UNITS, SHARE
+
+    n = len(frame)
+    units, sizes = (
+        np.array(_column(frame, name, np.nan), dtype=np.float64) if name in frame.columns else np.full(n, np.nan)
+        for name in ("quantity", "size")
+    )
+    own, share = ~np.isnan(units), ~np.isnan(sizes)
+    of_parent = ~own & ~share & (parent >= 0)
+    for row in np.flatnonzero(own & share):
+        raise InputError(f"the order in row {row} has a quantity and a size; give one of them")
+    for row in np.flatnonzero(share & reduces):
+        raise InputError(f"the order in row {row} only closes, so it has a quantity (inf closes all), not a size")
+    wanted = np.where(share, sizes, units) * _signs(frame, np.where(share, sizes, units))
+    for row in np.flatnonzero(
+        ~of_parent & ((wanted == 0.0) | np.isnan(wanted) | (np.isinf(wanted) & ~(own & reduces)))
+    ):
+        raise InputError(f"the quantity of the order in row {row} is {wanted[row]:g}; use units, not zero")
+    for row in np.flatnonzero(share & (np.abs(wanted) > account.options.max_leverage)):
+        raise InputError(
+            f"the size of the order in row {row} is {abs(wanted[row]):g} times the equity, above max_leverage; write"
+            " units as quantity, or raise max_leverage"
+        )
+    _check_lots(wanted, own & np.isfinite(wanted), account.terms.lot_size[instrument])
+    for row in np.flatnonzero(of_parent):  # a chain of such orders ends at one that has an amount of its own
+        side, above = -1.0, int(parent[row])
+        while of_parent[above]:
+            side, above = -side, int(parent[above])
+        wanted[row] = side * np.sign(wanted[above]) * np.inf
+    return wanted, np.select([share, of_parent], [SHARE, OF_PARENT], OWN_UNITS).astype(np.int64)
+
+
+def _signs(frame: pd.DataFrame, amounts: Float1D) -> Float1D:
+    """Return 1.0 for each order, with its sign where that is given by a side."""
+    if "side" not in frame.columns:
+        return np.ones(len(frame))
+    if (amounts < 0.0).any():
+        raise InputError("there is a side and a negative quantity; with side= all quantities are above zero")
+    signs = {"BUY": 1.0, "SELL": -1.0}
+    return np.array([signs[_one_of("side", side, tuple(signs))] for side in frame["side"]])
+
+
+def _check_lots(units: Float1D, asked: Bool1D, lots: Float1D) -> None:
+    whole = np.divide(units, lots, out=np.zeros_like(units), where=asked & (lots > 0.0))
+    for row in np.flatnonzero(np.abs(whole - np.round(whole)) > 1e-9):
         raise InputError(
             f"the quantity of the order in row {row} is {units[row]:g}, no multiple of the lot {lots[row]:g}; round it,"
             " or use units='fractional'"
         )
-    return units
+
+
+def _truth(name: str, value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InputError(f"{name} is {value!r}; use True or False")
 
 
 def _prices(frame: pd.DataFrame, kinds: Sequence[str]) -> Float1D:

@@ -1,14 +1,23 @@
-"""The reference of explicit orders in one account: the section on explicit orders."""
+"""The reference of explicit orders in one account, of those given at once and of those decided bar by bar."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from algotrendy.backtest.portfolio.reference import Account, Bars, Options, Recorder, ReferenceRun, Terms
+from algotrendy.backtest.portfolio.reference import (
+    TOLERANCE,
+    Account,
+    Bars,
+    Options,
+    Recorder,
+    ReferenceRun,
+    Terms,
+)
 from algotrendy.backtest.portfolio.reference_signals import at_or_above, at_or_below
 
-__all__ = ["Request", "simulate_orders"]
+__all__ = ["Action", "Desk", "Request", "simulate_decisions", "simulate_orders"]
 
 ROUNDING = 1e-9
 
@@ -18,6 +27,8 @@ class Request:
     """One order: `placed_at` is the bar at whose end it is placed; `is_day` ends it with its first session.
 
     `parent` is the place of another order in the list, or None; orders with one `group` (not None) exclude each other.
+    `measure` says what `units` are: "units", a "share" of the equity at the moment of filling, or "parent": as many as
+    the parent fills, of which only the sign counts. `reduces`: it closes what is held then, and never more.
     """
 
     placed_at: int
@@ -28,19 +39,32 @@ class Request:
     is_day: bool = False
     parent: int | None = None
     group: int | None = None
+    measure: str = "units"
+    reduces: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is done at the end of a bar: an order placed, cancelled (by its place), or put in the place of another."""
+
+    what: str
+    order: int = -1
+    request: Request | None = None
 
 
 @dataclass
 class Working:
     """Where an order stands: the first bar it may be filled on, and the bar inside which its parent was filled, or -1.
 
-    `session` is that of the first bar it worked on.
+    `session` is that of the first bar it worked on; `wanted` the signed units, or share, and `filled` what was filled.
     """
 
     status: str = "placed"
     from_bar: int = -1
     born_inside: int = -1
     session: int | None = None
+    wanted: float = 0.0
+    filled: float = 0.0
 
 
 @dataclass
@@ -48,12 +72,27 @@ class Desk:
     """The working orders of an account."""
 
     account: Account
-    requests: Sequence[Request]
+    requests: list[Request]
     sessions: Sequence[int]
     state: list[Working] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.state = [Working() for _ in self.requests]
+        self.state = [Working(wanted=request.units) for request in self.requests]
+
+    def do(self, action: Action, i: int) -> None:
+        """Place, cancel or replace an order; what is replaced ends, and what waited for it waits for the new one."""
+        if action.what == "cancel":
+            if self.state[action.order].status in ("placed", "working"):
+                self.end(action.order, "cancelled")
+            return
+        assert action.request is not None
+        self.requests.append(action.request)
+        self.state.append(Working(wanted=action.request.units))
+        if action.what == "replace":
+            self.state[action.order].status = "replaced"
+            for child, each in enumerate(self.requests):
+                if each.parent == action.order and self.state[child].status == "placed":
+                    self.requests[child] = replace(each, parent=len(self.requests) - 1)
 
     def place(self, i: int) -> None:
         """What is placed at the end of bar i works from the next bar on, but for market orders of `same_close`."""
@@ -67,7 +106,11 @@ class Desk:
                     self.start_child(k, from_bar)
 
     def start(self, k: int, from_bar: int, born_inside: int = -1) -> None:
-        self.state[k].status, self.state[k].from_bar, self.state[k].born_inside = "working", from_bar, born_inside
+        state, request = self.state[k], self.requests[k]
+        state.status, state.from_bar, state.born_inside = "working", from_bar, born_inside
+        if request.measure == "parent":
+            assert request.parent is not None
+            state.wanted = -self.state[request.parent].filled
 
     def start_child(self, k: int, from_bar: int) -> None:
         """A child whose parent is filled already works like any other; one whose parent ended unfilled is cancelled."""
@@ -85,20 +128,46 @@ class Desk:
             if request.parent == k and self.state[child].status == "placed":
                 self.end(child, "cancelled")
 
+    def release(self, j: int, held: float) -> None:
+        """What only closes is cancelled once nothing is left of the position that it would close."""
+        for k, request in enumerate(self.requests):
+            is_against = request.reduces and request.instrument == j and (request.units > 0) != (held > 0)
+            if is_against and self.state[k].status == "working":
+                self.end(k, "cancelled")
+
     def fill(self, k: int, i: int, price: float, moment: str) -> None:
-        request = self.requests[k]
+        request, wanted = self.requests[k], self.state[k].wanted
+        j, at, kind = request.instrument, (request.placed_at, i), request.kind
         prices = self.account.prices(i, "close" if moment == "close" else "open")
-        if not self.fits(k, price, prices):
+        held = self.account.positions[j].units
+        closes = held > 0 > wanted or held < 0 < wanted
+        if request.reduces:
+            if not closes:
+                self.end(k, "cancelled")
+                return
+            wanted = -held if abs(wanted) >= abs(held) * (1.0 - TOLERANCE) else wanted
+        elif request.measure == "share":
+            if closes:
+                self.account.trade(j, -held, price, at, kind)
+            wanted = self.units_of_share(k, price, prices)
+            if wanted == 0:
+                self.end(k, "refused")
+                if closes:
+                    self.release(j, held)
+                return
+        elif not self.fits(k, price, prices):
             self.end(k, "refused")
             return
-        held = self.account.positions[request.instrument].units
-        at, kind = (request.placed_at, i), request.kind
-        if held * request.units < 0 and abs(request.units) > abs(held):
-            self.account.trade(request.instrument, -held, price, at, kind)
-            self.account.trade(request.instrument, request.units + held, price, at, kind)
+        self.state[k].filled = wanted
+        now = self.account.positions[j].units
+        if now * wanted < 0 and abs(wanted) > abs(now):
+            self.account.trade(j, -now, price, at, kind)
+            self.account.trade(j, wanted + now, price, at, kind)
         else:
-            self.account.trade(request.instrument, request.units, price, at, kind)
+            self.account.trade(j, wanted, price, at, kind)
         self.state[k].status = "filled"
+        if closes and self.account.positions[j].units * held <= 0:
+            self.release(j, held)
         for other, each in enumerate(self.requests):
             alive = self.state[other].status in ("placed", "working")
             if alive and request.group is not None and each.group == request.group and each.parent != k:
@@ -110,15 +179,30 @@ class Desk:
                 if first == i:
                     self.state[child].session = self.sessions[i]
 
+    def units_of_share(self, k: int, price: float, prices: Sequence[float]) -> float:
+        """The units whose notional and commission are the share of the equity, or the room if that is less."""
+        request, account = self.requests[k], self.account
+        terms, sign = account.terms[request.instrument], math.copysign(1.0, request.units)
+        fill_price = price * (1.0 + sign * (0.0 if request.kind == "limit" else terms.slippage))
+        equity, room = account.equity(prices), account.room(prices)
+        if not (equity > 0 and room > ROUNDING * equity):
+            return 0.0
+        budget = min(min(abs(request.units), account.options.max_leverage) * equity, room)
+        units = (budget - terms.fixed) / (fill_price * (1.0 + terms.rate) + terms.per_unit)
+        if terms.rate * (units * fill_price) + terms.per_unit * units + terms.fixed < terms.minimum:
+            units = (budget - terms.minimum) / fill_price
+        units = terms.whole(units)
+        return sign * units if 0 < units < math.inf else 0.0
+
     def fits(self, k: int, price: float, prices: Sequence[float]) -> bool:
         """Whether the part that opens fits into the room after the part that closes, valued at the moment's prices."""
-        request, account = self.requests[k], self.account
+        request, account, wanted = self.requests[k], self.account, self.state[k].wanted
         terms, position = account.terms[request.instrument], account.positions[request.instrument]
-        closes = min(abs(position.units), abs(request.units)) if position.units * request.units < 0 else 0.0
-        opens = abs(request.units) - closes
+        closes = min(abs(position.units), abs(wanted)) if position.units * wanted < 0 else 0.0
+        opens = abs(wanted) - closes
         if opens == 0:
             return True
-        sign = 1.0 if request.units > 0 else -1.0
+        sign = 1.0 if wanted > 0 else -1.0
         fill_price = price * (1.0 + sign * (0.0 if request.kind == "limit" else terms.slippage))
         mark = prices[request.instrument]
         cash = account.cash - sign * closes * fill_price - (terms.commission(closes, fill_price) if closes else 0.0)
@@ -215,22 +299,56 @@ def simulate_orders(
     >>> run.fills[0].price, run.equity, ends
     (9.5, [100.0, 99.0, 99.0], ['filled'])
     """
-    account, recorder = Account(bars, terms, options), Recorder()
-    desk = Desk(account, requests, sessions)
-    for i in range(len(sessions)):
+    desk = Desk(Account(bars, terms, options), list(requests), sessions)
+    return _lived(desk, desk.place), [state.status for state in desk.state]
+
+
+def simulate_decisions(
+    bars: Sequence[Bars],
+    decide: Callable[[int, Desk], Sequence[Action]],
+    sessions: Sequence[int],
+    terms: Sequence[Terms],
+    options: Options,
+) -> tuple[ReferenceRun, list[str]]:
+    """Work what is decided at the end of each bar, by who is shown the bar and the desk. Returns as `simulate_orders`.
+
+    Examples
+    --------
+    >>> one = Bars([10.0, 10.0, 9.0], [10.0, 11.0, 9.0], [10.0, 8.0, 9.0], [10.0, 9.0, 9.0])
+    >>> half = Request(placed_at=0, instrument=0, units=0.5, measure="share")
+    >>> decide = lambda i, desk: [Action("place", request=half)] if i == 0 else []
+    >>> run, ends = simulate_decisions([one], decide, [0, 1, 2], [Terms()], Options(cash=100.0))
+    >>> run.fills[0].units, run.equity, ends
+    (5.0, [100.0, 95.0, 95.0], ['filled'])
+    """
+    desk = Desk(Account(bars, terms, options), [], sessions)
+
+    def decided(i: int) -> None:
+        for action in decide(i, desk):
+            desk.do(action, i)
+        desk.place(i)
+
+    return _lived(desk, decided), [state.status for state in desk.state]
+
+
+def _lived(desk: Desk, decide: Callable[[int], None]) -> ReferenceRun:
+    """Live through all bars; `decide` is called where orders are placed."""
+    account, recorder = desk.account, Recorder()
+    fill = account.options.fill
+    for i in range(len(desk.sessions)):
         if account.ruined_at is None:
             account.close_ended(i)
             account.pay_borrow(i)
             desk.expire(i)
-            while desk.at_open(i, with_markets=options.fill == "next_open"):  # children may be filled at it as well
+            while desk.at_open(i, with_markets=fill == "next_open"):  # children may be filled at it as well
                 pass
             desk.inside(i)
-            if options.fill == "same_close":
-                desk.place(i)
-            if options.fill in ("same_close", "next_close"):
+            if fill == "same_close":
+                decide(i)
+            if fill in ("same_close", "next_close"):
                 desk.at_close(i)
         account.check_ruin(i)
-        if account.ruined_at is None and options.fill != "same_close":
-            desk.place(i)
+        if account.ruined_at is None and fill != "same_close":
+            decide(i)
         recorder.note(account)
-    return recorder.run(account), [state.status for state in desk.state]
+    return recorder.run(account)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from algotrendy.backtest.arguments import as_strategy
+from algotrendy.backtest.arguments import AnyStrategy, as_strategy
 from algotrendy.backtest.monte_carlo.run import check_seed
 from algotrendy.backtest.procedure.null import NullBars, as_keyword, null_bars
 from algotrendy.backtest.procedure.result import ProcedureTest
@@ -30,7 +30,7 @@ from algotrendy.strategy import Strategy
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.strategy import PythonStrategy, StrategyTemplate
+    from algotrendy.strategy import BarStrategy, PythonStrategy, StrategyTemplate
 
 __all__ = ["procedure_test"]
 
@@ -38,7 +38,7 @@ _PATHS_MAX = 10_000_000
 
 
 def procedure_test(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
     bars: pd.DataFrame,
     grid: Mapping[str, Iterable[Value]],
     *,
@@ -180,7 +180,7 @@ class _TextSearch:
 class _PythonSearch:
     """The best of a strategy that is run one combination at a time; it travels to other processes as it is."""
 
-    strategy: Strategy | PythonStrategy
+    strategy: AnyStrategy
     frame: pd.DataFrame
     grid: Grid
     options: Mapping[str, Any]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from algotrendy.backtest.arguments import AnyStrategy
 from algotrendy.backtest.curves import returns_between
 from algotrendy.backtest.run import run_strategy
 from algotrendy.backtest.setting import Setting, prepare
@@ -16,7 +17,7 @@ from algotrendy.backtest.sweep.declarative import DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.sweep.python import python_chunks, split_costs
 from algotrendy.compute import map_work
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ Float2D = npt.NDArray[np.float64]
 
 
 def returns_of(
-    strategy: Strategy | PythonStrategy,
+    strategy: AnyStrategy,
     setting: Setting,
     options: Mapping[str, Any],
     combinations: Mapping[str, npt.NDArray[Any]],
@@ -97,7 +98,7 @@ def _rows(combinations: Mapping[str, npt.NDArray[Any]]) -> Sequence[tuple[Any, .
 class _PythonCurves:
     """Backtests combinations one by one for their returns; it travels to other processes as it is."""
 
-    strategy: PythonStrategy | Strategy
+    strategy: PythonStrategy | BarStrategy | Strategy
     bars: pd.DataFrame
     options: Mapping[str, Any]
 

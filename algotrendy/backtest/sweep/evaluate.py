@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from algotrendy.backtest.arguments import AnyStrategy
 from algotrendy.backtest.sweep.declarative import Chunk, DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value
 from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
 from algotrendy.compute import Cancel, Executor, Progress, map_work, worker_count
 from algotrendy.kernels.statistics_names import METRICS
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ class Evaluator:
         Stops the work from another thread.
     """
 
-    strategy: Strategy | PythonStrategy
+    strategy: AnyStrategy
     bars: pd.DataFrame
     setting: Setting
     options: Mapping[str, Any]

@@ -16,7 +16,7 @@ from algotrendy.kernels.statistics_names import METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.strategy import PythonStrategy, Strategy
+    from algotrendy.backtest.arguments import AnyStrategy
 
 _PER_CHUNK = 8
 """Combinations of one chunk: few, because a Python function may take long."""
@@ -31,15 +31,15 @@ class PythonSweep:
 
     Attributes
     ----------
-    strategy : PythonStrategy or Strategy
-        What is swept: a Python function, or a text strategy on a chart.
+    strategy : PythonStrategy, BarStrategy or Strategy
+        What is swept: a Python function, what is asked bar by bar, or a text strategy on a chart.
     bars : DataFrame
         Checked bars.
     options : mapping
         Keywords of `backtest`.
     """
 
-    strategy: PythonStrategy | Strategy
+    strategy: AnyStrategy
     bars: pd.DataFrame
     options: Mapping[str, Any]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.backtest.arguments import are_several, as_strategy
+from algotrendy.backtest.arguments import AnyStrategy, are_several, as_strategy
 from algotrendy.backtest.curves import buy_and_hold, returns_between
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import Setting, check_cost, prepare
@@ -35,7 +35,7 @@ from algotrendy.compute import Cancel, Executor, progress_for, worker_count
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
 from algotrendy.strategy.levels import check_level, check_percent
 from algotrendy.strategy.parameter import LEVELS, nearest
 
@@ -48,7 +48,7 @@ COUNTS = ("n_orders", "n_trades")
 
 
 def optimize(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
     bars: pd.DataFrame,
     grid: Given = None,
     *,
@@ -71,8 +71,9 @@ def optimize(
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy or callable
-        What is swept. A text strategy sweeps in compiled code on threads; a Python function on processes.
+    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
+        What is swept. A text strategy sweeps in compiled code on threads; a Python function, and what is asked bar by
+        bar, on processes.
     bars : DataFrame, mapping or Panel
         Bars of one instrument, or of several: then each combination is one account, as in `backtest`.
     grid : mapping of str to iterable of numbers, sequence of str, optional
@@ -168,7 +169,7 @@ def optimize(
 
 
 def _means(
-    strategy: Strategy | PythonStrategy, bars: Any, named: Grid, options: Mapping[str, Any], where: tuple[Any, Any, Any]
+    strategy: AnyStrategy, bars: Any, named: Grid, options: Mapping[str, Any], where: tuple[Any, Any, Any]
 ) -> tuple[Any, Any]:
     """Return what runs one combination in full, and what computes the metrics of many; `where` of the latter."""
     if are_several(bars):
@@ -209,7 +210,7 @@ def _ends(space: Space) -> Grid:
 class _Runner:
     """Runs combinations again: one with its full backtest, or many for their returns."""
 
-    def __init__(self, strategy: Strategy | PythonStrategy, bars: pd.DataFrame, options: Mapping[str, Any]) -> None:
+    def __init__(self, strategy: AnyStrategy, bars: pd.DataFrame, options: Mapping[str, Any]) -> None:
         self._strategy, self._bars, self._options = strategy, bars, options
 
     def __call__(self, combination: Mapping[str, Any]) -> Any:
@@ -247,7 +248,7 @@ class _Runner:
         return returns_between(equity if marks is None else equity[marks], float(self.assumptions["cash"]))
 
 
-def check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: float) -> None:
+def check_grid(strategy: AnyStrategy, grid: Grid, max_leverage: float) -> None:
     """Refuse names that nothing knows and values that their place does not allow.
 
     Raises
@@ -255,7 +256,12 @@ def check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: fl
     InputError
         If there is one.
     """
-    if "size" not in grid.names:
+    if isinstance(strategy, BarStrategy):
+        for name in grid.names:
+            if name not in strategy.parameters and name not in COSTS:
+                hint = nearest(name, (*strategy.parameters, *COSTS))
+                raise InputError(f"the grid varies {name!r}, which is no parameter of the strategy{hint}")
+    elif "size" not in grid.names:
         check_size(strategy, max_leverage)
     for name, values in zip(grid.names, grid.values, strict=True):
         if name not in strategy.parameters and name not in LEVELS and name not in COSTS:
@@ -264,13 +270,13 @@ def check_grid(strategy: Strategy | PythonStrategy, grid: Grid, max_leverage: fl
         check = _check_of(name, strategy)
         for value in values:
             check(value)
-        if name == "size" and max(values) > max_leverage:
+        if name == "size" and not isinstance(strategy, BarStrategy) and max(values) > max_leverage:
             check_size(strategy.with_params(size=max(values)), max_leverage)
 
 
-def _check_of(name: str, strategy: Strategy | PythonStrategy) -> Callable[[Any], object]:
+def _check_of(name: str, strategy: AnyStrategy) -> Callable[[Any], object]:
     """Return what refuses a value of this name that its place does not allow."""
-    if name in LEVELS:
+    if name in LEVELS and not isinstance(strategy, BarStrategy):
         goes_long = getattr(strategy, "entry", None) is not None
 
         def check(value: Any) -> None:

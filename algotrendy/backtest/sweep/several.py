@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from algotrendy.backtest.arguments import AnyStrategy
 from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep.evaluate import Int1D, OnRows, Rows, gathered
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.sweep.python import split_costs
 from algotrendy.compute import Cancel, Executor, Progress, map_work
 from algotrendy.kernels.statistics_names import METRICS
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, Strategy
 
 if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
@@ -39,7 +40,7 @@ class PanelRunner:
         Those of `backtest`.
     """
 
-    strategy: Strategy | PythonStrategy
+    strategy: AnyStrategy
     bars: Any
     options: Mapping[str, Any]
 
@@ -117,7 +118,8 @@ class PanelEvaluator:
             if on_rows is not None:
                 on_rows(places[number], rows)
 
-        where = Executor.of(self.executor, workers=self.workers, usual="threads")
+        usual = "processes" if isinstance(self.runner.strategy, BarStrategy) else "threads"
+        where = Executor.of(self.executor, workers=self.workers, usual=usual)  # type: ignore[arg-type]  # one of both
         mapped = map_work(function, places, where=where, progress=bar, steps=len, cancel=self.cancel, on_result=keep)
         found = list(zip(places, mapped.results, strict=True))
         return gathered(found if kept is None else [*found, kept])

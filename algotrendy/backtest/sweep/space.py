@@ -15,7 +15,7 @@ from algotrendy.errors import InputError
 from algotrendy.strategy.parameter import ParameterSpec, is_number, nearest, plain_number
 
 if TYPE_CHECKING:
-    from algotrendy.strategy import PythonStrategy, Strategy
+    from algotrendy.backtest.arguments import AnyStrategy
 
 Given: TypeAlias = Mapping[str, Any] | Sequence[str] | None
 
@@ -49,7 +49,7 @@ Axis: TypeAlias = tuple[Value, ...] | Span
 Space: TypeAlias = dict[str, Axis]
 
 
-def make_space(given: Given, strategy: Strategy | PythonStrategy, *, spans: bool) -> Space:
+def make_space(given: Given, strategy: AnyStrategy, *, spans: bool) -> Space:
     """Return what may be chosen for each name.
 
     Parameters
@@ -57,7 +57,7 @@ def make_space(given: Given, strategy: Strategy | PythonStrategy, *, spans: bool
     given : mapping, sequence of str, or None
         For each name: values (`range(5, 51)`, `[0.02, 0.05]`), a `ParameterSpec`, or, where spans are meant, a tuple
         `(low, high)` or `(low, high, "log")`. Names alone, or nothing: by the specs of the strategy's parameters.
-    strategy : Strategy or PythonStrategy
+    strategy : Strategy, PythonStrategy or BarStrategy
         Knows the specs.
     spans : bool
         Whether a tuple of two numbers is a span (random and Bayesian search), not two values (grid).

@@ -25,13 +25,14 @@ from algotrendy.backtest.sweep.python import COSTS
 from algotrendy.backtest.sweep.search import make_search
 from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
+from algotrendy.backtest.walk_forward.stateful import Asked
 from algotrendy.backtest.walk_forward.stitched import result_of
 from algotrendy.backtest.walk_forward.window import Decided, Worker
 from algotrendy.backtest.walk_forward.windows import Window, cut_windows
 from algotrendy.compute import Cancel, Executor, Journal, map_work, progress_for
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
 
 if TYPE_CHECKING:
     from algotrendy.strategy import StrategyTemplate
@@ -49,7 +50,7 @@ class _Where:
 
 
 def walk_forward(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
     bars: pd.DataFrame,
     grid: Given = None,
     *,
@@ -82,8 +83,9 @@ def walk_forward(
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy or callable
-        What is optimised.
+    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
+        What is optimised. What is asked bar by bar begins each testing window afresh: its indicators and `observe` have
+        seen the bars before.
     bars : DataFrame
         Bars of one instrument.
     grid : mapping, sequence of str, optional
@@ -155,6 +157,11 @@ def walk_forward(
     space = make_space(grid, chosen, spans=method != "grid")
     _refuse_costs(space)
     _refuse_rows(options.get("chart"))
+    if carry and isinstance(chosen, BarStrategy):
+        raise InputError(
+            "carry=True hands a position to new parameters, but what a stateful strategy keeps would stay behind; use"
+            " carry=False: each testing window begins flat"
+        )
     setting = prepare(bars, **options)
     windows = cut_windows(len(bars), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
     _refuse_holes(windows, carry=carry)
@@ -170,14 +177,14 @@ def walk_forward(
     return result_of(decided, windows, worker, setting, carry=carry)
 
 
-def _decided(worker: Worker, windows: list[Window], journal: Journal | None, where: _Where) -> list[Decided]:
+def _decided(worker: Worker, windows: list[Window], journal: Journal | None, where: _Where) -> list[Decided | Asked]:
     """Compute the windows that the file does not know, and return those that are done, up to the first that is not."""
-    found: dict[int, Decided] = {}
+    found: dict[int, Decided | Asked] = {}
     if journal is not None:
-        found = {each.window.number: each for each in (Decided.of(record, windows) for record in journal.records)}
+        found = {each.window.number: each for each in (worker.read(record, windows) for record in journal.records)}
     left = [window for window in windows if window.number not in found]
 
-    def keep(_: int, decided: Decided) -> None:
+    def keep(_: int, decided: Decided | Asked) -> None:
         found[decided.window.number] = decided
         if journal is not None:
             journal.append(decided.record())
@@ -189,7 +196,7 @@ def _decided(worker: Worker, windows: list[Window], journal: Journal | None, whe
     finally:
         if journal is not None:
             journal.close()
-    done: list[Decided] = []
+    done: list[Decided | Asked] = []
     while len(done) in found:
         done.append(found[len(done)])
     return done

@@ -12,9 +12,11 @@ from algotrendy.backtest.engine_metrics import order_columns, trade_columns
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.walk_forward.account import Account, carried, joined, measured, part, traded
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
+from algotrendy.backtest.walk_forward.stateful import Asked, joined_result, window_metrics
 from algotrendy.backtest.walk_forward.window import Decided, Worker
 from algotrendy.backtest.walk_forward.windows import Window
 from algotrendy.kernels.statistics_names import METRICS
+from algotrendy.strategy import BarStrategy
 
 if TYPE_CHECKING:
     from algotrendy.backtest.setting import Setting
@@ -24,16 +26,15 @@ SHOWN = ("total_return", "annual_return", "max_drawdown", "n_trades")
 
 
 def result_of(
-    decided: Sequence[Decided], windows: Sequence[Window], worker: Worker, setting: Setting, *, carry: bool
+    decided: Sequence[Decided | Asked], windows: Sequence[Window], worker: Worker, setting: Setting, *, carry: bool
 ) -> WalkForwardResult:
     """Return the result of the windows that are done."""
     metric, names = worker.search["metric"], _names(decided, worker)
-    whole, parts = _accounts(decided, setting, carry=carry)
-    measures = [_measures(account, setting) for account in parts]
     assumptions = {**setting.assumptions, "carry": carry}
+    joined_account, measures = _joined(decided, worker, setting, assumptions)
     return WalkForwardResult(
         windows=_table(decided, measures, worker, names),
-        out_of_sample=None if whole is None else _backtest(whole, worker, setting, assumptions),
+        out_of_sample=joined_account,
         parameters=names,
         metric=metric,
         in_sample=np.array([each.in_sample for each in decided]).reshape(len(decided), len(METRICS)),
@@ -43,7 +44,29 @@ def result_of(
     )
 
 
-def _names(decided: Sequence[Decided], worker: Worker) -> tuple[str, ...]:
+def _joined(
+    decided: Sequence[Decided | Asked], worker: Worker, setting: Setting, assumptions: dict[str, Any]
+) -> tuple[BacktestResult | None, list[Mapping[str, float]]]:
+    """Return the joined account, and the metrics of each window."""
+    if isinstance(worker.strategy, BarStrategy):
+        asked = [each for each in decided if isinstance(each, Asked)]
+        measures = [window_metrics(each, setting) for each in asked]
+        if not asked:
+            return None, measures
+        return joined_result(asked, _ends(asked, setting), setting, worker.strategy, assumptions), measures
+    said = [each for each in decided if isinstance(each, Decided)]
+    whole, parts = _accounts(said, setting, carry=bool(assumptions["carry"]))
+    found = None if whole is None else _backtest(whole, worker, setting, assumptions)
+    return found, [_measures(account, setting) for account in parts]
+
+
+def _ends(decided: Sequence[Decided | Asked], setting: Setting) -> list[int]:
+    """Return the bar before which each window ends, where the next one takes over."""
+    begins = [each.window.test_begin for each in decided[1:]]
+    return [min(each.window.test_end, begin) for each, begin in zip(decided, [*begins, len(setting.bars)], strict=True)]
+
+
+def _names(decided: Sequence[Decided | Asked], worker: Worker) -> tuple[str, ...]:
     chosen = next((each.params for each in decided if each.params is not None), None)
     given = chosen if chosen is not None else worker.grid
     return tuple(given)
@@ -54,9 +77,7 @@ def _accounts(decided: Sequence[Decided], setting: Setting, *, carry: bool) -> t
     if not decided:
         return None, []
     begins = [each.window.test_begin for each in decided]
-    ends = [
-        min(each.window.test_end, begin) for each, begin in zip(decided, [*begins[1:], len(setting.bars)], strict=True)
-    ]
+    ends = _ends(decided, setting)
     if carry:
         whole = carried(decided, setting, ends)
         return whole, [part(whole, a - begins[0], b - begins[0]) for a, b in zip(begins, ends, strict=True)]
@@ -75,7 +96,7 @@ def _measures(account: Account, setting: Setting) -> Mapping[str, float]:
 
 
 def _table(
-    decided: Sequence[Decided], measures: Sequence[Mapping[str, float]], worker: Worker, names: Sequence[str]
+    decided: Sequence[Decided | Asked], measures: Sequence[Mapping[str, float]], worker: Worker, names: Sequence[str]
 ) -> pd.DataFrame:
     index, metric = worker.bars.index, worker.search["metric"]
     at = METRICS.index(metric)
@@ -93,7 +114,7 @@ def _table(
     return pd.DataFrame(columns, index=pd.RangeIndex(len(decided), name="window"))
 
 
-def _values(decided: Sequence[Decided], name: str) -> list[Any]:
+def _values(decided: Sequence[Decided | Asked], name: str) -> list[Any]:
     """Return what each window chose; NaN where it chose nothing."""
     return [np.nan if each.params is None else each.params[name] for each in decided]
 

@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from algotrendy.backtest.arguments import AnyStrategy
 from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.run import check_size
 from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.sweep import optimize
+from algotrendy.backtest.walk_forward.stateful import Asked, ask
 from algotrendy.backtest.walk_forward.windows import Window
 from algotrendy.compute import Record
 from algotrendy.kernels.statistics_names import METRICS
-from algotrendy.strategy import PythonStrategy, Strategy, resolve
+from algotrendy.strategy import BarStrategy, resolve
 from algotrendy.strategy.parameter import LEVELS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.strategy import RunInputs
+    from algotrendy.strategy import PythonStrategy, RunInputs, Strategy
 
 Float1D = npt.NDArray[np.float64]
 Bool2D = npt.NDArray[np.bool_]
@@ -105,15 +107,22 @@ class Worker:
         Keywords of `backtest`, interval and periods per year among them, so that no window infers its own.
     """
 
-    strategy: Strategy | PythonStrategy
+    strategy: AnyStrategy
     bars: pd.DataFrame
     grid: Any
     search: Mapping[str, Any]
     options: Mapping[str, Any]
 
-    def __call__(self, window: Window) -> Decided:
+    def read(self, record: Record, windows: list[Window]) -> Decided | Asked:
+        """Return what a window left in a file."""
+        return (Asked if isinstance(self.strategy, BarStrategy) else Decided).of(record, windows)
+
+    def __call__(self, window: Window) -> Decided | Asked:
         """Return what a window chose and decides."""
         params, in_sample, n_tried = self._trained(window)
+        if isinstance(self.strategy, BarStrategy):
+            chosen = None if params is None else self.strategy.with_params(**params)
+            return ask(chosen, window, self.bars, self.options, (params, in_sample, n_tried))
         begin, n = window.test_begin - 1, window.test_end - window.test_begin + 1
         signals, levels, kind = np.zeros((4, n), dtype=bool), np.full((4, n), np.nan), 0
         if params is None:  # whatever position there is, is closed

@@ -1,0 +1,1 @@
+"""Backtests of stateful strategies: asked bar by bar, filled by the same rules as explicit orders."""

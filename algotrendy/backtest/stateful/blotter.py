@@ -1,0 +1,239 @@
+"""The orders of a stateful run as the kernel reads them: arrays that grow, and what came of each order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from algotrendy.backtest.portfolio.market import Account
+from algotrendy.backtest.portfolio.orders import KINDS
+from algotrendy.backtest.stateful.orders import AccountState, Action, Order
+from algotrendy.domain.types import AnyArray, Int1D
+from algotrendy.kernels.portfolio_types import Fills, Venue, empty_fills
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from algotrendy.kernels.portfolio_events import Walk
+    from algotrendy.kernels.portfolio_orders import Desk, Requests
+
+__all__ = ["Blotter"]
+
+_ROOM = 64
+_NEVER = 1 << 62
+_PER_ORDER = ("placed_at", "instrument", "kind", "units", "measure", "reduces", "price", "is_day", "parent", "group")
+_LINKS = ("first_child", "next_child", "first_of_group", "next_of_group")
+
+
+class Blotter:
+    """All orders of one run.
+
+    Parameters
+    ----------
+    account : Account
+        What it runs on.
+    state : AccountState
+        As the strategy sees it; statuses of its orders are kept up to date.
+    """
+
+    def __init__(self, account: Account, state: AccountState) -> None:
+        from algotrendy.kernels.portfolio_events import new_walk
+        from algotrendy.kernels.portfolio_orders import STATUS, WORKING
+
+        self._words, self._last_open = STATUS, WORKING
+        self.account, self.state = account, state
+        self.orders: list[Order] = []
+        self._last_child: dict[int, int] = {}
+        self._last_of_group: dict[int, int] = {}
+        self._units: AnyArray = np.zeros(account.n_instruments)
+        self._capacity = 0
+        self._kept_fills: Fills | None = None
+        self._grow(_ROOM)
+        self.walk: Walk = new_walk(account.n_bars, self.venue)
+        self.table = self._table()
+
+    def apply(self, actions: list[Action]) -> None:
+        """Do what the strategy did at a bar, in its order."""
+        from algotrendy.kernels.portfolio_orders import CANCELLED, REPLACED
+
+        status = self.desk.status
+        for what, order in actions:
+            if what == "place":
+                self._add(order)
+                status = self.desk.status
+            elif what == "cancel":
+                status[order.id] = CANCELLED
+            else:
+                status[order.id] = REPLACED
+        actions.clear()
+
+    def refresh(self) -> None:
+        """Tell the strategy's orders where they stand now."""
+        status, still = self._status, self.state.open
+        ended = []
+        for number, order in still.items():
+            code = status[number]
+            order.status = self._words[code]
+            if code > self._last_open:
+                ended.append(number)
+        for number in ended:
+            del still[number]
+
+    def fills_since(self, row: int) -> list[tuple[int, int, int, float, float, Order | None]]:
+        """Return bar, instrument, reason, units, price before slippage and order of the fills from a row on."""
+        places, money, filler = self.fills.places, self.fills.money, self.desk.filler
+        found = []
+        for k in range(row, int(self.walk.counts[0])):
+            number = int(filler[k])
+            order = None if number < 0 else self.orders[number]
+            _, bar, j, reason = places[k].tolist()
+            units, price = money[k].tolist()
+            found.append((bar, j, reason, units, price, order))
+        return found
+
+    def done(self) -> Fills:
+        """Return the fills of the run."""
+        n = int(self.walk.counts[0])
+        return Fills(self.fills.places[:n].copy(), self.fills.money[:n].copy())
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per order: the columns of `orders=`, then what came of it."""
+        import pandas as pd
+
+        from algotrendy.kernels.portfolio_orders import STATUS
+
+        index, orders = self.account.panel.index, self.orders
+        nan = float("nan")
+        columns: dict[str, Any] = {
+            "time": index.take([order.placed_at for order in orders]),
+            "symbol": [order.symbol for order in orders],
+            "quantity": [nan if order.units is None else order.units for order in orders],
+            "size": [nan if order.size is None else order.size for order in orders],
+            "type": [order.type for order in orders],
+            "limit_price": [nan if order.limit_price is None else order.limit_price for order in orders],
+            "stop_price": [nan if order.stop_price is None else order.stop_price for order in orders],
+            "time_in_force": [order.time_in_force for order in orders],
+            "id": [order.id for order in orders],
+            "parent": pd.array([None if order.parent is None else order.parent.id for order in orders], dtype="Int64"),
+            "group": pd.array([order.group for order in orders], dtype="Int64"),
+            "reduce_only": [order.reduce_only for order in orders],
+        }
+        status = self.desk.status[: len(orders)].tolist()
+        columns["status"] = [STATUS[each] for each in status]
+        columns["filled"] = [order.filled_units for order in orders]
+        columns["fill_price"] = [order.fill_price for order in orders]
+        columns["replaced_by"] = pd.array(
+            [None if order.successor is None else order.successor.id for order in orders], dtype="Int64"
+        )
+        return pd.DataFrame(columns)
+
+    # --- arrays ---
+
+    def _add(self, order: Order) -> None:
+        """Write an order into the next row; its number is its place."""
+        from algotrendy.kernels.portfolio_orders import OF_PARENT, OWN_UNITS, SHARE
+
+        k = len(self.orders)
+        if k >= self._capacity:
+            self._grow(2 * self._capacity)
+            self.table = self._table()
+        self.orders.append(order)
+        requests = self.requests
+        price = order.limit_price if order.type == "limit" else order.stop_price
+        requests.placed_at[k], requests.instrument[k] = order.placed_at, order.place
+        requests.kind[k], requests.reduces[k] = KINDS[order.type], order.reduce_only
+        requests.is_day[k] = order.time_in_force == "DAY"
+        requests.price[k] = 0.0 if price is None else price * self.account.multipliers[order.place]
+        if order.size is not None:
+            requests.units[k], requests.measure[k] = order.size, SHARE
+        elif order.units is not None:
+            requests.units[k], requests.measure[k] = order.units, OWN_UNITS
+        else:
+            requests.units[k], requests.measure[k] = order.sign * np.inf, OF_PARENT
+        above = order.parent
+        while above is not None and above.id > k:  # it was replaced at this very bar: the new one comes later
+            above = above.predecessor
+        if above is not None:
+            self._link(k, above.id)
+        if order.group is not None:
+            self._join(k, order.group)
+        if order.predecessor is not None:
+            self._inherit(k, order.predecessor.id)
+
+    def _link(self, k: int, parent: int) -> None:
+        requests, last = self.requests, self._last_child.get(parent)
+        requests.parent[k] = parent
+        if last is None:
+            requests.first_child[parent] = k
+        else:
+            requests.next_child[last] = k
+        self._last_child[parent] = k
+
+    def _join(self, k: int, group: int) -> None:
+        requests, last = self.requests, self._last_of_group.get(group)
+        requests.group[k] = group
+        if last is None:
+            requests.first_of_group[group] = k
+        else:
+            requests.next_of_group[last] = k
+        self._last_of_group[group] = k
+
+    def _inherit(self, k: int, old: int) -> None:
+        """Let the children of an order that was replaced hang on the one in its place."""
+        child = int(self.requests.first_child[old])
+        self.requests.first_child[old] = -1
+        self._last_child.pop(old, None)
+        while child >= 0:
+            following = int(self.requests.next_child[child])
+            self.requests.next_child[child] = -1
+            self._link(child, k)
+            child = following
+
+    def _grow(self, capacity: int) -> None:
+        """Make room for so many orders, and for all that may be filled of them."""
+        from algotrendy.kernels.portfolio_orders import Desk, Requests
+
+        n, before = self.account.n_instruments, self._capacity
+
+        def grown(old: AnyArray | None, dtype: Any, empty: Any, size: int = capacity) -> AnyArray:
+            made: AnyArray = np.full(size, empty, dtype=dtype)
+            if old is not None:
+                made[: len(old)] = old
+            return made
+
+        requests, desk = (self.requests, self.desk) if before else (None, None)
+        kinds = {"units": np.float64, "price": np.float64, "reduces": np.bool_, "is_day": np.bool_}
+        empties = {"placed_at": _NEVER, "parent": -1, "group": -1} | dict.fromkeys(_LINKS, -1)
+        self.requests: Requests = Requests(
+            **{
+                name: grown(getattr(requests, name, None), kinds.get(name, np.int64), empties.get(name, 0))
+                for name in (*_PER_ORDER, *_LINKS)
+            },
+            sessions=self.account.sessions,
+        )
+        room = 2 * capacity + 2 * n
+        self.desk: Desk = Desk(
+            **{name: grown(getattr(desk, name, None), np.int64, empty) for name, empty in _STANDING.items()},
+            counts=np.zeros(2, np.int64) if desk is None else desk.counts,
+            filled=grown(getattr(desk, "filled", None), np.float64, 0.0),
+            filler=grown(getattr(desk, "filler", None), np.int64, -1, room),
+            units=self._units,
+        )
+        buffer: Any = self.desk.status
+        self._status = memoryview(buffer)  # a number of it is read faster than one of the array
+        fills = empty_fills(room)
+        if self._kept_fills is not None:
+            fills.places[: len(self._kept_fills.places)] = self._kept_fills.places
+            fills.money[: len(self._kept_fills.money)] = self._kept_fills.money
+        self.fills: Fills = fills
+        self._kept_fills, self._capacity = fills, capacity
+        self.venue: Venue = self.account.venue(fills, self.account.market)
+
+    def _table(self) -> Int1D:
+        from algotrendy.kernels.portfolio_events import table_of
+
+        return table_of(self.venue, self.requests, self.desk, self.walk)
+
+
+_STANDING = {"status": 0, "from_bar": -1, "born_inside": -1, "session": -1, "working": -1, "born": -1}

@@ -1,0 +1,248 @@
+"""The loop of a stateful backtest: a bar is lived through, the strategy is asked, what it ordered is placed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from algotrendy.backtest.definitions import moment_text
+from algotrendy.backtest.portfolio.ledger import Ledger
+from algotrendy.backtest.portfolio.market import Account, Own
+from algotrendy.backtest.stateful.blotter import Blotter
+from algotrendy.backtest.stateful.context import context_of
+from algotrendy.backtest.stateful.orders import AccountState, Order
+from algotrendy.backtest.stateful.view import InstrumentView
+from algotrendy.domain.bars import COLUMNS
+from algotrendy.domain.types import AnyArray
+from algotrendy.kernels.orders_types import SAME_CLOSE
+from algotrendy.kernels.portfolio_types import DELISTING, LIMIT, REASONS
+from algotrendy.strategy.bar_context import Fill
+from algotrendy.strategy.bar_strategy import BarStrategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+__all__ = ["StatefulRun", "run_bars"]
+
+
+@dataclass(frozen=True, eq=False)
+class StatefulRun:
+    """What came of a run.
+
+    Attributes
+    ----------
+    ledger : Ledger
+        Fills, curve and what follows from them.
+    orders : list of Order
+        All that were placed, with how each ended.
+    frame : callable
+        Gives the same as `requests`, made anew.
+    strategy : BarStrategy
+        The copy that was run, with the state that it ended in.
+    """
+
+    ledger: Ledger
+    orders: list[Order]
+    frame: Callable[[], pd.DataFrame]
+    strategy: BarStrategy
+
+    @cached_property
+    def requests(self) -> pd.DataFrame:
+        """One row per order."""
+        return self.frame()
+
+
+def run_bars(
+    strategy: BarStrategy,
+    account: Account,
+    *,
+    asked: tuple[int, int] | None = None,
+    columns: dict[str, AnyArray] | None = None,
+) -> StatefulRun:
+    """Run a copy of a strategy over the bars of an account.
+
+    Parameters
+    ----------
+    strategy : BarStrategy
+        Is not changed.
+    account : Account
+        Bars, conventions and costs.
+    asked : tuple of int, optional
+        The first bar at which it decides, and the first at which it does not any more; those before the first only warm
+        it up. All bars by default.
+    columns : dict of str to float64 array of shape (n_bars,), optional
+        Further columns of the bars of the one instrument.
+
+    Raises
+    ------
+    InputError
+        If it orders what is not allowed. Whatever else its methods raise is passed on, with a note that names the bar.
+    """
+    return _Session(strategy, account, columns or {}).run((0, account.n_bars) if asked is None else asked)
+
+
+class _Session:
+    """One run: the strategy's copy, what it sees, and the orders as the kernel reads them."""
+
+    def __init__(self, strategy: BarStrategy, account: Account, columns: dict[str, AnyArray]) -> None:
+        options = account.options
+        self.strategy, self.account = strategy.fresh(), account
+        self.state = AccountState(options.cash, options.cash, options.max_leverage)
+        terms = [
+            {"lot_size": float(lot), "multiplier": float(multiplier)}
+            for lot, multiplier in zip(account.terms.lot_size, account.multipliers, strict=True)
+        ]
+        names = (*COLUMNS, *columns)
+        self.ctx, self.views = context_of(self.state, account.panel.symbols, names, terms)
+        self.feeds = [_Feed(own, view, columns) for own, view in zip(account.settings, self.views, strict=True)]
+        self.blotter = Blotter(account, self.state)
+        money: Any = self.blotter.walk.money
+        self._money = memoryview(money)
+
+    def run(self, asked: tuple[int, int]) -> StatefulRun:
+        """Live through all bars."""
+        from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT, live
+
+        state, blotter, strategy = self.state, self.blotter, self.strategy
+        ctx: Any = self.ctx
+        at_once = blotter.venue.rules.fill == SAME_CLOSE
+        observes = type(strategy).observe is not BarStrategy.observe
+        walk, actions = blotter.walk, state.actions
+        with _Noted(strategy, state):
+            strategy.start(ctx)
+            for t, time in enumerate(self.account.panel.index):
+                live(t, t + 1, BEFORE, blotter.table)
+                state.number, state.time = t, time
+                if walk.counts[RUINED_AT] >= 0:
+                    self._go_on(t + 1)
+                    break
+                self._tell(t)
+                if observes:
+                    strategy.observe(ctx)
+                if asked[0] <= t < asked[1]:
+                    state.may_trade = True
+                    strategy.on_bar(ctx)
+                    state.may_trade = False
+                if actions or at_once:
+                    blotter.apply(actions)
+                    live(t, t + 1, AFTER, blotter.table)
+        blotter.refresh()
+        self._tell_fills()
+        ruined_at = int(walk.counts[RUINED_AT])
+        ledger = Ledger(self.account, blotter.done(), walk.curve, None if ruined_at < 0 else ruined_at)
+        return StatefulRun(ledger, blotter.orders, blotter.frame, strategy)
+
+    def _go_on(self, first: int) -> None:
+        """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
+        from algotrendy.kernels.portfolio_events import BEFORE, live
+
+        live(first, self.account.n_bars, BEFORE, self.blotter.table)
+
+    def _tell(self, t: int) -> None:
+        """Bring what the strategy sees up to date: orders and fills, bars and indicators, the account."""
+        state = self.state
+        if state.open:
+            self.blotter.refresh()
+        self._tell_fills()
+        cash, value = self._money[0], self._money[1]
+        state.cash, state.equity = cash, cash + value
+        for feed in self.feeds:
+            feed.give(t)
+
+    def _tell_fills(self) -> None:
+        row = self._told
+        if row == self.blotter.walk.counts[0]:
+            for view in self._with_fills:
+                view._take_fills((), ())
+            self._with_fills = []
+            return
+        self._told = int(self.blotter.walk.counts[0])
+        index, now = self.account.panel.index, self.state.time
+        found: dict[int, tuple[list[Fill], list[int]]] = {view._place: ([], []) for view in self._with_fills}
+        for bar, j, reason, units, base, order in self.blotter.fills_since(row):
+            price, commission = self._paid(j, reason, units, base)
+            time = now if bar == self.state.number and now is not None else index[bar]
+            fill = Fill(time, self.views[j].symbol, units, price, commission, REASONS[reason], order)
+            if order is not None:
+                total = order.filled_units + units
+                before = 0.0 if order.filled_units == 0.0 else order.filled_units * order.fill_price
+                order.fill_price, order.filled_units = (before + units * price) / total, total
+            fills, bars = found.setdefault(j, ([], []))
+            fills.append(fill)
+            bars.append(bar)
+        self._with_fills = []
+        for j, (fills, bars) in found.items():
+            self.views[j]._take_fills(fills, bars)
+            self._with_fills += [self.views[j]] if fills else []
+
+    _told = 0
+    _with_fills: Sequence[InstrumentView] = ()
+
+    def _paid(self, j: int, reason: int, units: float, base: float) -> tuple[float, float]:
+        """Return the price after slippage, as it is quoted, and the commission of a fill."""
+        terms = self.account.terms
+        slippage = 0.0 if reason in (LIMIT, DELISTING) else float(terms.slippage[j])
+        price = base * (1.0 + (slippage if units > 0.0 else -slippage))
+        size = abs(units)
+        paid = max(
+            float(terms.minimum[j]),
+            float(terms.rate[j]) * (size * price) + float(terms.per_unit[j]) * size + float(terms.fixed[j]),
+        )
+        return price / float(self.account.multipliers[j]), 0.0 if reason == DELISTING else paid
+
+
+class _Feed:
+    """The bars of one instrument, one after the other. Only what is due is handed on."""
+
+    def __init__(self, own: Own, view: InstrumentView, columns: dict[str, AnyArray]) -> None:
+        arrays: list[AnyArray] = [*own.arrays, *columns.values()]
+        self._view = view
+        self._rows: Iterator[int] = _numbers(own.rows)
+        self._bars = zip(*(_numbers(np.asarray(each, dtype=np.float64)) for each in arrays), strict=True)
+        self._sessions = _sessions(own)
+        self._due = next(self._rows, -1)
+
+    def give(self, t: int) -> None:
+        """Hand on the bar of stamp `t`, if there is one."""
+        if t == self._due:
+            self._view._take_bar(next(self._bars), next(self._sessions))
+            self._due = next(self._rows, -1)
+
+
+def _sessions(own: Own) -> Iterator[float]:
+    """Return the label of the session of each bar; from daily bars up each is one of its own."""
+    interval = own.context.interval
+    if interval is not None and not interval.is_intraday:
+        return map(float, range(len(own.rows)))
+    return _numbers(own.context.sessions())
+
+
+def _numbers(array: Any) -> Iterator[Any]:
+    """Return the numbers of an array as those of Python, one at a time."""
+    buffer: Any = np.ascontiguousarray(array)
+    return iter(memoryview(buffer))
+
+
+class _Noted:
+    """Adds to what is raised inside at which bar that was."""
+
+    def __init__(self, strategy: BarStrategy, state: AccountState) -> None:
+        self._strategy, self._state = strategy, state
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            state = self._state
+            name = self._strategy.name or type(self._strategy).__name__
+            at = "before the first bar" if state.time is None else f"at bar {state.number} ({moment_text(state.time)})"
+            error.add_note(f"raised by {name} {at}")
