@@ -168,7 +168,7 @@ class Run:
         content = self.config.model_dump(mode="json", exclude=set(MARKET))
         meaning = {
             "kind": self.kind,
-            "strategy": _meaning(self.strategy),
+            "strategy": _meaning(self.strategy, self.kind),
             "config": to_plain(content),
             "bars": bars_hash(self.bars),
             "version": library_versions()["algotrendy"],
@@ -176,9 +176,14 @@ class Run:
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
-def _meaning(strategy: Runnable | None) -> Any:
+def _meaning(strategy: Runnable | None, kind: str) -> Any:
+    """Return what a strategy comes to: names do not count, and ranges only where something is chosen from them."""
     if isinstance(strategy, Strategy):
-        return nameless(strategy.to_dict())
+        content = nameless(strategy.to_dict())
+        specs = content.pop("specs")
+        if kind in ("sweep", "walk_forward"):
+            content["ranges"] = {name: {**spec, "default": None} for name, spec in specs.items()}
+        return content
     return None if strategy is None else strategy_fingerprint(strategy)
 
 

@@ -113,7 +113,7 @@ def local(tmp_path: Path) -> Iterator[House]:
 
 def monday(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:
     day = params.get("day", 0)
-    return {"entries": bars.index.weekday == day, "exits": bars.index.weekday != day}
+    return {"entries": bars.index.day_of_week == day, "exits": bars.index.day_of_week != day}
 
 
 # --- runs through the queue ---
@@ -134,7 +134,7 @@ def test_a_request_becomes_a_job_a_result_and_then_an_answer_at_once(house: Hous
     results = wait_for(house.backtesting.get_results(first.backtest_id))
     by_hand = at.backtest(at.strategies.sma_cross(5, 20), at.synthetic(n=420, seed=5), commission=0.001, slippage=1e-4)
     assert results.metrics["sharpe_ratio"] == pytest.approx(by_hand.metrics["sharpe_ratio"], rel=1e-12)
-    assert results.result["input_hash"] == by_hand.input_hash
+    assert results.metrics["final_equity"] == by_hand.metrics["final_equity"]
     assert (results.strategy_id, results.strategy_version) == (made.strategy_id, 1)
     assert len(results.result["trades"]) == by_hand.metrics["n_trades"]
     json.dumps(results.model_dump(mode="json"), allow_nan=False)
@@ -272,12 +272,17 @@ def test_waiting_is_bounded(local: House) -> None:
     assert time.monotonic() - begun < 20.0
 
 
+def done(file: Path) -> int:
+    """Return how many records of finished work are in a checkpoint."""
+    return file.read_bytes().count(b'"tried":')
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9: Windows has none")
 def test_a_search_whose_worker_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     settings = Settings(source="synthetic", ledger=False, workers=1)
     platform = Platform.local(settings=settings, home=tmp_path)
     asked = {
-        "symbol": "garch-7", "start_date": "2015-01-01", "end_date": "2023-01-01", "n_candidates": 600, "finalists": 3,
+        "symbol": "garch-7", "start_date": "2019-01-01", "end_date": "2023-01-01", "n_candidates": 250, "finalists": 3,
         "constraints": {"directions": ["long", "short", "both"]},
     }  # fmt: skip
     try:
@@ -285,12 +290,12 @@ def test_a_search_whose_worker_is_killed_goes_on_where_it_was(tmp_path: Path) ->
         platform.start_workers(threads=0, processes=1, lease_seconds=2.0)
         first = platform.workers.process_ids
         ends = time.monotonic() + 120.0
-        while not any(file.stat().st_size > 500_000 for file in (tmp_path / "checkpoints").glob("*.ckpt")):
+        while not any(done(file) >= 10 for file in (tmp_path / "checkpoints").glob("*.ckpt")):
             assert time.monotonic() < ends, "it never got going"
             time.sleep(0.005)
         os.kill(first[0], signal.SIGKILL)
         (kept,) = (tmp_path / "checkpoints").glob("*.ckpt")
-        size = kept.stat().st_size
+        kept_records = done(kept)
         job = platform.strategies._backtesting._queue.get(str(started.job_id))
         assert not job.is_finished, "it was done before it was killed"
         platform.start_workers(threads=1)
@@ -300,11 +305,11 @@ def test_a_search_whose_worker_is_killed_goes_on_where_it_was(tmp_path: Path) ->
             time.sleep(0.05)
             status = wait_for(platform.strategies.get_discovery_status(started.discovery_id))
         assert status.status == "completed", status.error
-        assert size > 500_000
+        assert 10 <= kept_records < 250
         assert platform.strategies._backtesting._queue.get(str(started.job_id)).attempts == 2
         assert not kept.exists()
         assert status.result is not None
-        assert status.result["n_trials"] == 600
+        assert status.result["n_trials"] == 250
     finally:
         wait_for(platform.close())
     assert platform.workers.count == 0
@@ -330,7 +335,7 @@ def test_a_run_here_is_kept_and_found_again(house: House) -> None:
     again = wait_for(house.backtesting.run_walk_forward(at.strategies.sma_cross(5, 20), walk_config))
     pd.testing.assert_frame_equal(again.windows, walk.windows)
     assert again.equity.equals(walk.equity)
-    assert again.efficiency == walk.efficiency
+    assert str(again) == str(walk)
     best = wait_for(
         house.engine.optimize_strategy(at.strategies.sma_cross(5, 20), {**MARKET, "parameters": {"fast": [4, 6]}})
     )
@@ -346,10 +351,10 @@ def test_a_run_here_is_kept_and_found_again(house: House) -> None:
 
 def test_dates_and_costs_make_another_run_and_words_about_the_market_do_not(local: House) -> None:
     cross = at.strategies.sma_cross(5, 20)
-    for change in ({}, {"source": "there"}, {"start_date": "2003-01-01"}, {"commission": {"per_unit": 0.01}}):
+    for change in ({}, {"source": "there"}, {"start_date": "2000-06-01"}, {"commission": {"per_unit": 0.01}}):
         wait_for(local.backtesting.run_backtest(cross, {**MARKET, **change}))
     assert Counting.runs == 3
-    assert local.bars.asked[-2]["start_date"] == "2003-01-01"
+    assert local.bars.asked[-2]["start_date"] == "2000-06-01"
 
 
 def test_a_function_runs_here_and_in_the_queue_only_under_a_name(local: House) -> None:
