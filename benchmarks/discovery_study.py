@@ -1,8 +1,8 @@
 """How often a discovery cries skill where there is none, and how often it finds what was planted.
 
-Noise: blocks of the daily NASDAQ in another order, whose mean return is zero. Planted: days that lean against the day before (an
-autocorrelation of -0.3), and trends that turn about every eighty days. Each path is searched by `discover`, and the
-first finalist is called more than luck if its p-value is at most 5 %.
+Noise: blocks of the daily NASDAQ in another order, whose mean return is zero. Planted: days that lean against the day
+before (an autocorrelation of -0.3), and trends that turn about every eighty days. Each path is searched by `discover`,
+and the first finalist is called more than luck if its p-value is at most 5 %.
 
     python benchmarks/discovery_study.py
 

@@ -77,7 +77,10 @@ def strategy_of(
     if "code" in definition:
         raise InputError("the definition has code, which is never executed; write conditions, or register a class")
     found, given = _found(dict(definition), registered or {})
-    return _with(found, {**given, **(parameters or {})})
+    values = {**given, **(parameters or {})}
+    if not isinstance(found, Strategy | PythonStrategy):  # a function takes what it is given
+        return PythonStrategy(found, values, name=str(definition["registered"]))
+    return _with(found, values)
 
 
 def normal_definition(
@@ -102,8 +105,8 @@ def normal_definition(
     return {"registered": definition["registered"], "params": dict(made.parameters)}
 
 
-def _found(definition: dict[str, Any], registered: Registered) -> tuple[Runnable, dict[str, Any]]:
-    """Return the strategy, and the values that the definition gives beside it."""
+def _found(definition: dict[str, Any], registered: Registered) -> tuple[Any, dict[str, Any]]:
+    """Return the strategy, or the function that is one, and the values that the definition gives beside it."""
     for kind, known in (("library", LIBRARY), ("registered", registered)):
         if kind in definition:
             return _named(definition, kind, known)
@@ -114,7 +117,7 @@ def _found(definition: dict[str, Any], registered: Registered) -> tuple[Runnable
     return Strategy.from_json(json.dumps({**definition, "schema": definition.get("schema", SCHEMA)})), {}
 
 
-def _named(definition: Mapping[str, Any], kind: str, known: Mapping[str, Any]) -> tuple[Runnable, dict[str, Any]]:
+def _named(definition: Mapping[str, Any], kind: str, known: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     name = definition[kind]
     for field in definition:
         if field not in (kind, "params"):
@@ -123,13 +126,8 @@ def _named(definition: Mapping[str, Any], kind: str, known: Mapping[str, Any]) -
         hint = nearest(str(name), known) if known else "; none is registered here"
         raise InputError(f"there is no {kind} strategy {name!r}{hint}")
     made = known[name]
-    values = definition.get("params") or {}
-    if isinstance(made, Strategy | PythonStrategy):
-        return made, dict(values)
-    if kind == "library" or isinstance(made, type):
-        made = made()
-        return made if isinstance(made, Strategy | PythonStrategy) else PythonStrategy(made, name=name), dict(values)
-    return PythonStrategy(made, dict(values), name=name), {}
+    makes = kind == "library" or isinstance(made, type)
+    return made() if makes else made, dict(definition.get("params") or {})
 
 
 def _with(strategy: Runnable, given: Mapping[str, Any]) -> Runnable:
