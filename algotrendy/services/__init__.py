@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from algotrendy.services.models import MarketData, TechnicalIndicators
     from algotrendy.services.models_runs import (
         BacktestAnswer,
+        BacktestBody,
         BacktestConfig,
         BacktestRequest,
         CompareRequest,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         MonteCarloConfig,
         MonteCarloRequest,
         OptimizationAnswer,
+        OptimizationBody,
         OptimizationConfig,
         OptimizationRequest,
         ResultsAnswer,
@@ -73,10 +75,10 @@ _IN = {
     ".market_data": ("MarketDataService",),
     ".models": ("MarketData", "TechnicalIndicators"),
     ".models_runs": (
-        "BacktestAnswer", "BacktestConfig", "BacktestRequest", "CompareRequest", "ComparisonAnswer", "FeesIn",
-        "MonteCarloAnswer", "MonteCarloConfig", "MonteCarloRequest", "OptimizationAnswer", "OptimizationConfig",
-        "OptimizationRequest", "ResultsAnswer", "StatusAnswer", "WalkForwardAnswer", "WalkForwardConfig",
-        "WalkForwardRequest",
+        "BacktestAnswer", "BacktestBody", "BacktestConfig", "BacktestRequest", "CompareRequest", "ComparisonAnswer",
+        "FeesIn", "MonteCarloAnswer", "MonteCarloConfig", "MonteCarloRequest", "OptimizationAnswer", "OptimizationBody",
+        "OptimizationConfig", "OptimizationRequest", "ResultsAnswer", "StatusAnswer", "WalkForwardAnswer",
+        "WalkForwardConfig", "WalkForwardRequest",
     ),
     ".models_strategies": (
         "DeployRequest", "DeploymentOut", "DiscoveryAnswer", "DiscoveryConstraints", "DiscoveryRequest",
@@ -91,6 +93,7 @@ __all__ = [
     "AIStrategyDiscovery",
     "AdvancedBacktester",
     "BacktestAnswer",
+    "BacktestBody",
     "BacktestConfig",
     "BacktestRequest",
     "BacktestingService",
@@ -110,6 +113,7 @@ __all__ = [
     "MonteCarloRequest",
     "MonteCarloSimulator",
     "OptimizationAnswer",
+    "OptimizationBody",
     "OptimizationConfig",
     "OptimizationRequest",
     "OptimizedStrategy",

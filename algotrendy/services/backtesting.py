@@ -203,7 +203,7 @@ class BacktestingService:
         The paths are drawn each time: they are not kept, what they say together is.
         """
         run = await self.prepared("monte_carlo", strategy, parsed(MonteCarloConfig, _given(config)))
-        found: MonteCarloResult = (await asyncio.to_thread(self._runs.computed, run))[0]
+        found: MonteCarloResult = await asyncio.to_thread(self._runs.drawn, run)
         return found
 
     async def run_optimization(

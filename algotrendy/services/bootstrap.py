@@ -174,7 +174,7 @@ def _research(
         settings=settings,
         registered=known,
     )
-    workers = Workers(queue, backtesting.handlers, settings, home)
+    workers = Workers(queue, backtesting.handlers, settings, home, schema=schema)
     return {"backtesting": backtesting, "strategies": engine, "workers": workers, "database": database}
 
 

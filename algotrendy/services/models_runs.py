@@ -17,6 +17,7 @@ from algotrendy.errors import InputError
 
 __all__ = [
     "BacktestAnswer",
+    "BacktestBody",
     "BacktestConfig",
     "BacktestRequest",
     "CompareRequest",
@@ -26,6 +27,7 @@ __all__ = [
     "MonteCarloConfig",
     "MonteCarloRequest",
     "OptimizationAnswer",
+    "OptimizationBody",
     "OptimizationConfig",
     "OptimizationRequest",
     "ResultsAnswer",
@@ -234,13 +236,18 @@ class MonteCarloConfig(BacktestConfig):
 # --- requests ---
 
 
-class _Asked(BaseModel):
+class _Waits(BaseModel):
+    """Whether to wait."""
+
+    wait: Wait = Field(default=False, description="Wait for the result: yes, or so many seconds at most.")
+
+
+class _Asked(_Waits):
     """Which strategy, and whether to wait."""
 
     strategy_id: str | None = Field(default=None, description="A stored strategy.")
     strategy_version: int | None = Field(default=None, description="One of its versions; the newest by default.")
     strategy: dict[str, Any] | None = Field(default=None, description="A definition, in place of a stored one.")
-    wait: Wait = Field(default=False, description="Wait for the result: yes, or so many seconds at most.")
 
     @model_validator(mode="after")
     def _one_strategy(self) -> Self:
@@ -255,7 +262,7 @@ ASKED = ("strategy_id", "strategy_version", "strategy", "wait")
 
 
 class BacktestRequest(_Asked, BacktestConfig):
-    """The body of `POST /backtest` and of `POST /strategies/{id}/backtest`.
+    """The body of `POST /backtest`.
 
     Examples
     --------
@@ -265,7 +272,15 @@ class BacktestRequest(_Asked, BacktestConfig):
 
 
 class OptimizationRequest(_Asked, OptimizationConfig):
-    """The body of `POST /backtest/optimize` and of `POST /strategies/{id}/optimize`."""
+    """The body of `POST /backtest/optimize`."""
+
+
+class BacktestBody(_Waits, BacktestConfig):
+    """The body of `POST /strategies/{id}/backtest`: the strategy stands in the path."""
+
+
+class OptimizationBody(_Waits, OptimizationConfig):
+    """The body of `POST /strategies/{id}/optimize`: the strategy stands in the path."""
 
 
 class WalkForwardRequest(_Asked, WalkForwardConfig):

@@ -271,6 +271,10 @@ class Runs:
         self._forget(run)
         return found, kept
 
+    def drawn(self, run: Run) -> Any:
+        """Return the paths of a simulation: drawn anew, and kept only if what they say is not kept already."""
+        return self.computed(run)[0] if self.found(run) is None else self._simulation(run, False)[0]
+
     # --- one method for each kind: found, metrics, assumptions, document, trial ---
 
     def _backtest(self, run: Run, progress: Show) -> tuple[Any, ...]:

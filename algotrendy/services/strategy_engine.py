@@ -13,9 +13,11 @@ from algotrendy.services.backtesting import AnyStrategy, BacktestingService, Sub
 from algotrendy.services.definitions import Registered, installed, normal_definition, strategy_of
 from algotrendy.services.models_runs import (
     BacktestAnswer,
+    BacktestBody,
     BacktestConfig,
     BacktestRequest,
     OptimizationAnswer,
+    OptimizationBody,
     OptimizationConfig,
     OptimizationRequest,
     ResultsAnswer,
@@ -331,7 +333,7 @@ class StrategyEngineService:
         """Return the backtest of a strategy, as `BacktestingService.run_backtest`."""
         return await self.backtester.run(strategy, config)
 
-    async def start_backtest(self, strategy_id: str, request: Mapping[str, Any]) -> BacktestAnswer:
+    async def start_backtest(self, strategy_id: str, request: BacktestBody | Mapping[str, Any]) -> BacktestAnswer:
         """Put a backtest into the queue: the body of `POST /strategies/{strategy_id}/backtest`."""
         return await self.backtester.start({**_body(request), "strategy_id": strategy_id})
 
@@ -345,7 +347,9 @@ class StrategyEngineService:
         """Return the strategy with its best parameters, as `BacktestingService.run_optimization`."""
         return await self.optimizer.run(strategy, optimization_config)
 
-    async def start_optimization(self, strategy_id: str, request: Mapping[str, Any]) -> OptimizationAnswer:
+    async def start_optimization(
+        self, strategy_id: str, request: OptimizationBody | Mapping[str, Any]
+    ) -> OptimizationAnswer:
         """Put an optimisation into the queue: the body of `POST /strategies/{strategy_id}/optimize`."""
         return await self.optimizer.start({**_body(request), "strategy_id": strategy_id})
 

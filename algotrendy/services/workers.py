@@ -40,6 +40,8 @@ class Workers:
         For processes: they make a platform of their own from these.
     home : Path, optional
         The folder for caches.
+    schema : str, optional
+        PostgreSQL: the schema of the tables.
     """
 
     def __init__(
@@ -48,8 +50,11 @@ class Workers:
         handlers: Mapping[str, Callable[[JobContext], Any]],
         settings: Settings,
         home: Path | None = None,
+        *,
+        schema: str | None = None,
     ) -> None:
-        self._queue, self._handlers, self._settings, self._home = queue, handlers, settings, home
+        self._queue, self._handlers, self._settings = queue, handlers, settings
+        self._home, self._schema = home, schema
         self._threads: list[tuple[Worker, threading.Thread]] = []
         self._processes: list[subprocess.Popen[str]] = []
 
@@ -117,6 +122,7 @@ class Workers:
         task = {
             "settings": self._settings.model_dump(mode="json"),
             "home": None if self._home is None else str(self._home),
+            "schema": self._schema,
             "lease_seconds": lease_seconds,
         }
         assert process.stdin is not None
@@ -133,7 +139,7 @@ def main() -> None:
 
     task = json.loads(sys.stdin.readline())
     home = None if task["home"] is None else Path(task["home"])
-    platform = Platform.local(settings=Settings(**task["settings"]), home=home)
+    platform = Platform.local(settings=Settings(**task["settings"]), home=home, schema=task["schema"])
     platform.start_workers(threads=1, lease_seconds=task["lease_seconds"])
     while sys.stdin.readline():
         continue

@@ -22,6 +22,7 @@ from algotrendy.errors import ConfigError, Conflict, DataError, InputError, NotF
 from algotrendy.jobs import JobQueue
 from algotrendy.services import (
     AIStrategyDiscovery,
+    BacktestBody,
     BacktestConfig,
     BacktestingService,
     Platform,
@@ -147,7 +148,7 @@ def test_a_request_becomes_a_job_a_result_and_then_an_answer_at_once(house: Hous
 
 def test_the_engines_paths_are_the_same_runs(house: House) -> None:
     made = wait_for(house.engine.create_strategy(CROSS))
-    first = wait_for(house.engine.start_backtest(made.strategy_id, {"initial_capital": 50_000}))
+    first = wait_for(house.engine.start_backtest(made.strategy_id, BacktestBody(initial_capital=50_000)))
     house.work()
     other = wait_for(house.backtesting.start_backtest({"strategy_id": made.strategy_id, "cash": 50_000}))
     assert other.backtest_id == first.backtest_id
@@ -347,6 +348,8 @@ def test_a_run_here_is_kept_and_found_again(house: House) -> None:
     assert known.strategy.parameters["fast"] == best.parameters["fast"]
     paths = wait_for(house.backtesting.run_monte_carlo(at.strategies.sma_cross(5, 20), {**MARKET, "paths": 50}))
     assert len(paths) == 50
+    wait_for(house.backtesting.run_monte_carlo(at.strategies.sma_cross(5, 20), {**MARKET, "paths": 50}))
+    assert len(wait_for(house.backtesting.list_results(kind="monte_carlo")).items) == 1
 
 
 def test_dates_and_costs_make_another_run_and_words_about_the_market_do_not(local: House) -> None:
