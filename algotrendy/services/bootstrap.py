@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from algotrendy.config import Settings
 from algotrendy.data.cache import MemoryCache, RedisCache, TieredCache
 from algotrendy.data.local import Providers, local_loader
-from algotrendy.home import default_home, research_home
+from algotrendy.home import default_home, ledger_address
 from algotrendy.services.market_data import ChainSource, MarketDataDefaults, MarketDataService, Publisher
 
 if TYPE_CHECKING:
@@ -184,10 +184,9 @@ def _ledger(settings: Settings, home: Path | None) -> TrialLedger | None:
         return None
     from algotrendy.storage import SqlTrialLedger
 
-    place = settings.ledger
-    if isinstance(place, str):
-        return SqlTrialLedger(place if "://" in place else f"sqlite:///{Path(place).expanduser()}")
-    return SqlTrialLedger(f"sqlite:///{(research_home() if home is None else home) / 'ledger.db'}")
+    if settings.ledger is True and home is not None:
+        return SqlTrialLedger(f"sqlite:///{home / 'ledger.db'}")
+    return SqlTrialLedger(ledger_address(settings.ledger))
 
 
 def _cache(settings: Settings) -> FrameCache:
