@@ -535,3 +535,19 @@ def test_odd_deployments_are_refused(local: House) -> None:
     wait_for(local.engine.update_strategy(made.strategy_id, {"status": "archived"}))
     with pytest.raises(Conflict, match="archived"):
         wait_for(local.engine.deploy_strategy(made.strategy_id, good))
+
+
+def test_of_two_who_want_the_same_rest_of_a_portfolio_one_gets_it(house: House) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = wait_for(house.engine.create_strategy(CROSS))
+    body = {"portfolio_id": new_id("port"), "allocation": 0.3}
+
+    def deploy(_: int) -> str:
+        try:
+            return str(wait_for(house.engine.deploy_strategy(made.strategy_id, body)).status)
+        except Conflict:
+            return "refused"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(deploy, range(8))) == ["created"] * 3 + ["refused"] * 5
