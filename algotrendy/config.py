@@ -7,7 +7,7 @@ kernels need it before any session begins, so `ALGOTRENDY_HOME` alone names it, 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +51,20 @@ class Settings(BaseSettings):
         description="Where trials are counted: on, off, the path of a file, or an address such as sqlite:///... or "
         "postgresql://... On: ledger.db in the folder .algotrendy of the research folder, else beside the caches.",
     )
+
+    trading_mode: Literal["paper", "live"] = Field(
+        default="paper",
+        description="What a deployment may be. Real orders need live here, and live_trading as well: one alone changes "
+        "nothing.",
+    )
+    live_trading: bool = Field(
+        default=False, description="Whether real orders are meant; counts only where trading_mode is live."
+    )
+
+    @property
+    def allows_live(self) -> bool:
+        """Whether both settings say that orders may be real."""
+        return self.trading_mode == "live" and self.live_trading
 
     @field_validator("ledger", mode="before")
     @classmethod

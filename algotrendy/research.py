@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from algotrendy.backtest.discovery import DiscoveryResult
     from algotrendy.backtest.monte_carlo import MonteCarloResult
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.procedure import ProcedureTest
@@ -43,6 +44,7 @@ __all__ = [
     "Workspace",
     "backtest",
     "configure",
+    "discover",
     "load",
     "monte_carlo",
     "optimize",
@@ -363,6 +365,31 @@ def procedure_test(
 def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
     """Draw paths: `algotrendy.backtest.monte_carlo.monte_carlo` with this session's settings."""
     return _monte_carlo.monte_carlo(source, **_with_settings(options))
+
+
+def discover(bars: pd.DataFrame, **options: Any) -> DiscoveryResult:
+    """Search for strategies: `algotrendy.backtest.discovery.discover` with this session's settings, and count it.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> before = configure(ledger=MemoryTrialLedger())
+    >>> found = discover(at.synthetic(n=600, seed=1), n_candidates=20)
+    >>> trial_ledger().records()[0].n_trials
+    20
+    >>> configure(ledger=False).settings.ledger
+    False
+    """
+    from algotrendy.backtest import discovery as _discovery
+
+    found = _discovery.discover(bars, **_with_settings(options))
+    ledger = trial_ledger()
+    if ledger is None:
+        return found
+    found = replace(found, ledger=ledger)
+    if found.n_trials:
+        _count(ledger, found.trial)
+    return found
 
 
 def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:

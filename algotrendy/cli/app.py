@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import algotrendy
-from algotrendy.cli import backtest, data, demo, ledger, optimize, report
+from algotrendy.cli import backtest, data, demo, discover, ledger, optimize, report
 
 app = typer.Typer(
     help="Research, backtest and run trading strategies.",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("backtest")(backtest.backtest)
 app.command("optimize")(optimize.optimize)
+app.command("discover")(discover.discover)
 app.command("report")(report.report)
 app.add_typer(data.data_app, name="data")
 app.add_typer(ledger.ledger_app, name="ledger")

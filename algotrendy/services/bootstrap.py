@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 from algotrendy.config import Settings
 from algotrendy.data.cache import MemoryCache, RedisCache, TieredCache
 from algotrendy.data.local import Providers, local_loader
+from algotrendy.home import default_home, ledger_address
 from algotrendy.services.market_data import ChainSource, MarketDataDefaults, MarketDataService, Publisher
 
 if TYPE_CHECKING:
+    from algotrendy.backtest.discovery import Proposer
+    from algotrendy.backtest.trials import TrialLedger
     from algotrendy.data.cache.port import FrameCache
     from algotrendy.data.stream import StreamHub
+    from algotrendy.services.backtesting import BacktestingService
+    from algotrendy.services.strategy_engine import StrategyEngineService
+    from algotrendy.services.workers import Workers
+    from algotrendy.storage import Database
 
 __all__ = ["Platform"]
 
@@ -26,6 +35,12 @@ class Platform:
     ----------
     settings : Settings
     market_data : MarketDataService
+    backtesting : BacktestingService
+    strategies : StrategyEngineService
+    workers : Workers
+        Who does the jobs of the queue; none before `start_workers`.
+    database : Database
+        Strategies, deployments, results and jobs; opened when it is first used.
 
     Examples
     --------
@@ -35,6 +50,10 @@ class Platform:
 
     settings: Settings
     market_data: MarketDataService
+    backtesting: BacktestingService
+    strategies: StrategyEngineService
+    workers: Workers
+    database: Database
 
     @classmethod
     def local(
@@ -45,6 +64,9 @@ class Platform:
         hub: StreamHub | None = None,
         chain: ChainSource | None = None,
         publisher: Publisher | None = None,
+        registered: Mapping[str, Any] | None = None,
+        proposers: Mapping[str, Proposer] | None = None,
+        schema: str | None = None,
     ) -> Platform:
         """Return a platform as the settings say: by default Parquet files and a cache in memory, no service needed.
 
@@ -60,6 +82,13 @@ class Platform:
             For blockchain data. Default: Covalent, made when it is first asked.
         publisher : Publisher, optional
             Told of new bars.
+        registered : mapping, optional
+            Strategies of the installed program by name, which stored definitions may name; by default those that
+            installed packages offer as entry points `algotrendy.strategies`.
+        proposers : mapping of str to Proposer, optional
+            Who proposes strategies, by the name of the method: `{"ai_agent": ...}`.
+        schema : str, optional
+            PostgreSQL: the schema of the tables.
 
         Raises
         ------
@@ -78,11 +107,86 @@ class Platform:
             chain=_OnDemand(providers) if chain is None else chain,
             defaults=MarketDataDefaults(source=chosen.source),
         )
-        return cls(settings=chosen, market_data=service)
+        return cls(
+            settings=chosen,
+            market_data=service,
+            **_research(chosen, service, home, registered=registered, proposers=proposers, schema=schema),
+        )
+
+    def start_workers(self, *, threads: int = 1, processes: int = 0, lease_seconds: float = 30.0) -> None:
+        """Start doing the jobs of the queue, in threads of this process or in processes that end with it.
+
+        Parameters
+        ----------
+        threads, processes : int
+            How many of each; one thread by default.
+        lease_seconds : float
+            After how many seconds of silence another worker may have a job.
+        """
+        self.workers.start(threads=threads, processes=processes, lease_seconds=lease_seconds)
 
     async def close(self) -> None:
-        """Close every service."""
+        """End the workers and close every service; what workers have in hand goes back to the queue."""
+        await asyncio.to_thread(self.workers.stop)
         await self.market_data.close()
+        await asyncio.to_thread(self.database.close)
+
+
+def _research(
+    settings: Settings,
+    market_data: MarketDataService,
+    home: Path | None,
+    *,
+    registered: Mapping[str, Any] | None,
+    proposers: Mapping[str, Proposer] | None,
+    schema: str | None,
+) -> dict[str, Any]:
+    """Return what tests strategies and keeps them: nothing is opened before it is used."""
+    from algotrendy.jobs import JobQueue
+    from algotrendy.services.analysis import AIStrategyDiscovery
+    from algotrendy.services.backtesting import BacktestingService
+    from algotrendy.services.bars import MarketDataBars
+    from algotrendy.services.definitions import installed
+    from algotrendy.services.strategy_engine import StrategyEngineService
+    from algotrendy.services.workers import Workers
+    from algotrendy.storage import Database, DeploymentStore, ResultStore, StrategyStore, default_url
+
+    url = default_url(home) if settings.database_url is None else settings.database_url
+    database = Database(url, schema=schema)
+    known = installed() if registered is None else registered
+    strategies, results, queue = StrategyStore(database), ResultStore(database), JobQueue(database)
+    backtesting = BacktestingService(
+        bars=MarketDataBars(market_data),
+        strategies=strategies,
+        results=results,
+        queue=queue,
+        strategy_discovery=AIStrategyDiscovery(proposers),
+        registered=known,
+        ledger=_ledger(settings, home),
+        checkpoints=(default_home() if home is None else home) / "checkpoints",
+        workers=settings.workers,
+    )
+    engine = StrategyEngineService(
+        backtesting=backtesting,
+        strategies=strategies,
+        deployments=DeploymentStore(database),
+        results=results,
+        settings=settings,
+        registered=known,
+    )
+    workers = Workers(queue, backtesting.handlers, settings, home, schema=schema)
+    return {"backtesting": backtesting, "strategies": engine, "workers": workers, "database": database}
+
+
+def _ledger(settings: Settings, home: Path | None) -> TrialLedger | None:
+    """Return what counts trials, as the settings say; it is opened when it is first used."""
+    if settings.ledger is False:
+        return None
+    from algotrendy.storage import SqlTrialLedger
+
+    if settings.ledger is True and home is not None:
+        return SqlTrialLedger(f"sqlite:///{home / 'ledger.db'}")
+    return SqlTrialLedger(ledger_address(settings.ledger))
 
 
 def _cache(settings: Settings) -> FrameCache:

@@ -124,13 +124,22 @@ class DeploymentStore:
         allocation: Decimal | str | float,
         risk_limits: Mapping[str, Any] | None = None,
         mode: str = TradingMode.PAPER,
+        most: Decimal | None = None,
     ) -> Deployment:
         """Keep a new deployment of the present version of a strategy; see `Deployment` for the arguments.
+
+        Parameters
+        ----------
+        most : Decimal, optional
+            What all deployments of one portfolio that are neither stopped nor failed, of the same mode, may have
+            together; of two that try at once one is refused. None: they may overlap.
 
         Raises
         ------
         NotFound
             If there is no such strategy.
+        Conflict
+            If there is not so much left of the portfolio.
         InputError
             If the allocation is not in (0, 1] or has more than ten decimals, or the mode is unknown.
         """
@@ -140,6 +149,8 @@ class DeploymentStore:
             strategy = connection.execute(query).one_or_none()
             if strategy is None:
                 raise NotFound(f"there is no strategy {strategy_id}")
+            if most is not None:
+                self._check_room(connection, portfolio_id, chosen, most - share)
             made = Deployment(
                 id=new_id(PREFIXES["deployments"]),
                 strategy_id=strategy_id,
@@ -157,6 +168,24 @@ class DeploymentStore:
             values = {name: getattr(made, name) for name in Deployment.__dataclass_fields__}
             connection.execute(self._table.insert().values(values))
         return made
+
+    def _check_room(self, connection: sa.Connection, portfolio_id: str, mode: TradingMode, room: Decimal) -> None:
+        """Refuse a share where others have taken more than `room`; nobody else looks until this transaction ends."""
+        import sqlalchemy as sa
+
+        if connection.dialect.name == "postgresql":  # on SQLite writers take turns anyway
+            connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": portfolio_id}
+            )
+        here = (self._table.c.portfolio_id == portfolio_id) & (self._table.c.mode == mode)
+        active = self._table.c.status.in_([S.CREATED, S.RUNNING])
+        taken = connection.execute(sa.select(self._table.c.allocation).where(here & active)).scalars().all()
+        total = sum(taken, Decimal(0))
+        if total > room:
+            raise Conflict(
+                f"{total} of {portfolio_id} is allocated to {len(taken)} other deployment(s), so there is no room for "
+                "this one; stop one of them, or ask for less"
+            )
 
     def get(self, deployment_id: str) -> Deployment:
         """Return a deployment.

@@ -98,20 +98,24 @@ class ResultStore:
         job_id: str | None = None,
         path: str | None = None,
         document: bytes | None = None,
+        result_id: str | None = None,
     ) -> StoredResult:
         """Keep a result; see `StoredResult` for the arguments. `document` is the saved result itself.
+
+        `result_id` is the identity that it is to have, so that a job may name its result before there is one; by
+        default a new one.
 
         Raises
         ------
         InputError
             If the kind or the hash is empty or too long, or both a path and a document are given.
         Conflict
-            If there is no such strategy or job.
+            If there is no such strategy or job, or there is a result of this identity.
         """
         if path is not None and document is not None:
             raise InputError("a result lies in a file or in the database; give path= or document=, not both")
         values: dict[str, Any] = {
-            "id": new_id(PREFIXES["backtest_results"]),
+            "id": new_id(PREFIXES["backtest_results"]) if result_id is None else result_id,
             "kind": checked_text("kind", kind, 50),
             "content_hash": checked_text("content_hash", content_hash, 128),
             "strategy_id": strategy_id,

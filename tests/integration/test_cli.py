@@ -138,3 +138,16 @@ def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     done = run(tmp_path, "backtest", "--smaple", "NASDAQ")
     assert done.returncode == 2
     assert "--sample" in done.stderr
+
+
+def test_a_discovery_prints_its_verdict_and_writes_its_findings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from algotrendy.cli.discover import discover
+
+    discover(
+        sample="NASDAQ", candidates=12, finalists=2, side=["both"], seed=3, workers=1, save=tmp_path / "found.json"
+    )
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["n_trials"] == 12
+    assert found["verdict"] in capsys.readouterr().out

@@ -136,3 +136,17 @@ def test_an_address_where_nobody_is_says_what_to_do(tmp_path: Path) -> None:
             print(json.dumps(str(error)))
     """
     assert "ray start --head" in run(script, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_discovery_on_ray_is_the_same_as_on_threads(tmp_path: Path) -> None:
+    script = """
+        import algotrendy as at
+        from algotrendy.backtest.discovery import discover
+
+        bars = at.synthetic(n=600, seed=3)
+        options = dict(n_candidates=20, finalists=3, n_resamples=199, workers=2, progress=False)
+        here, there = (discover(bars, executor=where, **options) for where in ("threads", "ray"))
+        print(json.dumps({"table": here.table.equals(there.table), "searched": here.searched.equals(there.searched)}))
+    """
+    assert run(script, tmp_path) == {"table": True, "searched": True}

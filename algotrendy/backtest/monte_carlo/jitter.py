@@ -20,6 +20,7 @@ from algotrendy.backtest.sweep.grid import Grid, Where
 from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
 from algotrendy.backtest.sweep.where import keeper
 from algotrendy.compute import map_work, progress_for
+from algotrendy.compute.progress import Show
 from algotrendy.domain.types import Float1D, Float2D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
@@ -58,7 +59,7 @@ class _Reruns:
     setting: Setting
     options: Mapping[str, Any]
 
-    def metrics(self, grid: Grid, workers: int, progress: bool | None) -> tuple[Int1D, Float2D]:
+    def metrics(self, grid: Grid, workers: int, progress: Show) -> tuple[Int1D, Float2D]:
         """Return the rows of the grid that are done, and their metrics."""
         with progress_for("parameter jitter", len(grid), show=progress) as bar:
             if isinstance(self.strategy, Strategy):
@@ -91,7 +92,7 @@ def run_jitter(
     strategy: Strategy | PythonStrategy | None,
     plan: Jitter,
     workers: int,
-    progress: bool | None,
+    progress: Show,
 ) -> MonteCarloResult:
     """Run the strategy of a result again with parameters near its own; see `monte_carlo`.
 

@@ -13,6 +13,7 @@ from algotrendy.backtest.monte_carlo.source import SHUFFLE, Source, source_of
 from algotrendy.backtest.resampling import block_length, fit_garch
 from algotrendy.backtest.sweep.grid import Where
 from algotrendy.compute import map_work, progress_for, worker_count
+from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
 from algotrendy.strategy.parameter import is_number, nearest
 
@@ -48,7 +49,7 @@ def monte_carlo(
     where: Where = None,
     strategy: Strategy | PythonStrategy | None = None,
     workers: int | None = None,
-    progress: bool | None = None,
+    progress: Show = None,
 ) -> MonteCarloResult:
     """Draw paths that a strategy could have taken, and say what became of them.
 
@@ -94,8 +95,8 @@ def monte_carlo(
         For "parameter_jitter" of a Python function, of which a result only knows the name.
     workers : int, optional
         Cores to use; None: all. The numbers do not depend on it.
-    progress : bool, optional
-        Show a progress bar; None: if the standard error stream is a terminal.
+    progress : bool or callable, optional
+        Show a progress bar; None: if the standard error stream is a terminal. A function is told an `Estimate`.
 
     Returns
     -------
