@@ -47,7 +47,7 @@ from algotrendy.services.runs import KINDS, BarSource, Run, Runs, Tools, id_as, 
 from algotrendy.storage.ids import PREFIXES, id_of, uuid_of
 from algotrendy.storage.jobs import JobStatus
 from algotrendy.storage.records import Page
-from algotrendy.strategy import PythonStrategy
+from algotrendy.strategy import BarStrategy, PythonStrategy
 
 if TYPE_CHECKING:
     from algotrendy.backtest.monte_carlo import MonteCarloResult
@@ -461,6 +461,11 @@ class BacktestingService:
             definition = normal_definition(strategy, None, registered)
             return _Chosen(_run(config, strategy_of(definition, config.params, registered), definition), known)
         made = as_strategy(strategy, config.params or None)
+        if isinstance(made, BarStrategy):
+            raise InputError(
+                f"{type(made).__name__} decides bar by bar; services run texts and functions of the bars: use at.backtest,"
+                " at.optimize or at.walk_forward for it"
+            )
         return _Chosen(_run(config, made, made.to_dict()), known)
 
     def _found_or_computed(self, run: Run, read: Callable[[bytes], Any]) -> Any:
