@@ -463,8 +463,8 @@ class BacktestingService:
         made = as_strategy(strategy, config.params or None)
         if isinstance(made, BarStrategy):
             raise InputError(
-                f"{type(made).__name__} decides bar by bar; services run texts and functions of the bars: use at.backtest,"
-                " at.optimize or at.walk_forward for it"
+                f"{type(made).__name__} decides bar by bar; services run texts and functions of the bars: use"
+                " at.backtest, at.optimize or at.walk_forward for it"
             )
         return _Chosen(_run(config, made, made.to_dict()), known)
 
