@@ -1,17 +1,18 @@
 """Several instruments in one account, one core: 500 instruments x 5,000 bars by weights, and 200 parameter sets.
 
-Run with `python benchmarks/bench_portfolio.py`. The first table is target weights in the kernel alone and through the
-API; bt is run on a part of the instruments, since the whole would take it minutes (`--peers`; it says on how many). The
-second is `optimize` on the panel: signals of 200 sets, and all their accounts.
+Run with `python benchmarks/bench_portfolio.py`. Target weights in the kernel alone and through the API; bt is run on a
+part of the instruments, since the whole would take it minutes (`--peers`; it says on how many). Then `optimize` on the
+panel: signals of 200 sets, and all their accounts. Processor time.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,18 @@ from algotrendy.domain.panel import Panel
 from algotrendy.kernels.portfolio_types import empty_fills
 from algotrendy.kernels.portfolio_weights import Targets, walk_weights
 
-N, T, SETS = 500, 5_000, 200
+N, T = 500, 5_000
+WEIGHTS_BUDGET_MS, SWEEP_BUDGET_S = 50.0, 5.0
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    title: str
+    unit: str
+    ours: float
+    budget: float | None
+    note: str
 
 
 def random_panel(n: int, n_bars: int) -> Panel:
@@ -50,13 +62,14 @@ def best_of(function: Callable[[], Any], rounds: int) -> float:
     return float(shortest)
 
 
-def weights_table(panel: Panel, rounds: int) -> None:
+def weights_rows(panel: Panel, rounds: int) -> list[Row]:
+    """Target weights in the kernel alone, and what the whole call takes."""
     equal = {symbol: 1.0 / len(panel.symbols) for symbol in panel.symbols}
     account = account_of(panel, commission=0.0005, slippage=0.0002)
     values, first = target_rows(account, equal)
     curve = np.empty((3, account.n_bars))
-    print(f"target weights, {len(panel.symbols)} instruments x {len(panel):,} bars")
-    for name, schedule in (("every month", "1mo"), ("every bar", 1)):
+    rows = []
+    for name, schedule, budget in (("month", "1mo", None), ("bar", 1, WEIGHTS_BUDGET_MS)):
         row_at = decisions(account, first, schedule)
         fills = empty_fills(2 * len(panel.symbols) * (1 + int((row_at >= 0).sum())))
         venue, targets = account.venue(fills, account.market), Targets(values, row_at)
@@ -64,7 +77,9 @@ def weights_table(panel: Panel, rounds: int) -> None:
         kernel = best_of(partial(walk_weights, venue, targets, curve), rounds)
         costs = {"commission": 0.0005, "slippage": 0.0002}
         api = best_of(partial(at.backtest, panel, weights=equal, rebalance=schedule, **costs), 1)
-        print(f"  {name:12} {n_fills:>9,} fills   kernel {1e3 * kernel:7.1f} ms   backtest() {api:6.2f} s")
+        title = f"{len(panel.symbols)} instruments x {len(panel):,} bars, weights at every {name}, kernel"
+        rows.append(Row(title, "ms", 1e3 * kernel, budget, f"{n_fills:,} fills; the whole call {api:.2f} s"))
+    return rows
 
 
 def peer_table(panel: Panel, n: int) -> None:
@@ -89,7 +104,8 @@ def frame_of(panel: Panel, j: int) -> pd.DataFrame:
     return pd.DataFrame({name: field[:, j] for name, field in panel.fields.items()}, index=panel.index)
 
 
-def sweep_table(panel: Panel) -> None:
+def sweep_row(panel: Panel) -> Row:
+    """`optimize` on the panel: signals of 200 sets, and all their accounts."""
     grid = {"fast": list(range(5, 55, 5)), "slow": list(range(60, 260, 10))}
     options = {"max_positions": 10, "rank": "momentum(close, 60)", "commission": 0.0005}
     at.optimize(at.strategies.sma_cross(), panel, {"fast": [5], "slow": [60]}, **options, progress=False)
@@ -97,25 +113,32 @@ def sweep_table(panel: Panel) -> None:
     sweep = at.optimize(at.strategies.sma_cross(), panel, grid, **options, workers=1, progress=False)
     taken = time.process_time() - start
     each = 1e9 * taken / (len(sweep.table) * len(panel) * len(panel.symbols))
-    print(
-        f"optimize, {len(panel.symbols)} instruments x {len(panel):,} bars x {len(sweep.table)} sets, 10 places by rank"
-    )
+    title = f"{len(panel.symbols)} instruments x {len(panel):,} bars x {len(sweep.table)} sets, shared cash"
     trades = sweep.table["n_trades"].sum()
-    print(f"  {taken:.2f} s on one core: {each:.2f} ns per bar, instrument and set; {trades:,} trades")
+    note = f"10 places by rank, {each:.2f} ns per bar, instrument and set; {trades:,} trades"
+    return Row(title, "s", taken, SWEEP_BUDGET_S, note)
 
 
 def main() -> None:
+    """Print the table, or with `--json` the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", type=int, default=0, metavar="N", help="instruments to run in bt; 0: none")
     parser.add_argument("--weights-only", action="store_true")
+    parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     panel = random_panel(N, T)
-    weights_table(panel, chosen.rounds)
+    rows = weights_rows(panel, chosen.rounds)
+    if not chosen.weights_only:
+        rows.append(sweep_row(panel))
+    if chosen.json:
+        print(json.dumps([row._asdict() for row in rows]))
+        return
+    for row in rows:
+        budget = "" if row.budget is None else f"budget {row.budget:g}"
+        print(f"{row.title:62} {row.ours:8.3g} {row.unit:3} {budget:10} {row.note}")
     if chosen.peers:
         peer_table(panel, chosen.peers)
-    if not chosen.weights_only:
-        sweep_table(panel)
 
 
 if __name__ == "__main__":

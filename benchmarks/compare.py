@@ -286,6 +286,16 @@ def monte_carlo_rows(core: int) -> list[Row]:
     return rows
 
 
+def account_rows(core: int) -> list[Row]:
+    """Several instruments in one account, and the trial ledger: `bench_portfolio.py` and `bench_ledger.py` measure."""
+    found = [
+        measured
+        for script in ("bench_portfolio.py", "bench_ledger.py")
+        for measured in json.loads(fresh.run_file(HERE / script, core, "--json"))
+    ]
+    return [Row(each["title"], each["unit"], each["ours"], each.get("budget"), {}, each["note"]) for each in found]
+
+
 def chart_rows(core: int) -> list[Row]:
     """A million trades through each chart style: `bench_charts.py` measures ours, `peer_charts.py` the peers."""
     from bench_charts import BUDGET_NS, FAST
@@ -388,6 +398,7 @@ def main() -> int:
         *indicator_rows(chosen.core),
         *store_rows(chosen.core),
         *monte_carlo_rows(chosen.core),
+        *account_rows(chosen.core),
         *chart_rows(chosen.core),
         *stream_rows(chosen.core),
     ]
