@@ -239,6 +239,14 @@ def _added(sums: NDArray[np.float64], group: int, value: float) -> None:
     sums[1, group] += (before - (total - part)) + (value - part)
 
 
+@called_part
+def _means(sums: NDArray[np.float64], n_groups: int) -> None:
+    """Write the mean of each group into the row for it, and begin a new sum."""
+    for g in range(n_groups):
+        sums[4, g] = (sums[0, g] + sums[1, g]) / sums[2, g]
+        sums[0, g], sums[1, g] = 0.0, 0.0
+
+
 @jit(**KERNEL)
 def moment_sections(
     given: Sections, kind: int, memory: Memory, out: NDArray[np.float64], scale: NDArray[np.float64]
@@ -259,16 +267,20 @@ def moment_sections(
                 _added(sums, group, given.values[j, bar])
                 sums[2, group] += 1.0
                 sums[3, group] = max(sums[3, group], abs(given.scales[j, bar]))
-        for g in range(given.n_groups):
-            sums[4, g] = (sums[0, g] + sums[1, g]) / sums[2, g]
-            sums[0, g], sums[1, g] = 0.0, 0.0
+        _means(sums, given.n_groups)
         for j in range(n):
             group = _group_at(given.groups, j, bar)
             out[j, bar], scale[j, bar] = np.nan, 0.0
             if group >= 0 and not np.isnan(given.values[j, bar]):
-                away = given.values[j, bar] - sums[4, group]
-                out[j, bar], scale[j, bar] = away, sums[3, group]
-                _added(sums, group, away * away)
+                out[j, bar], scale[j, bar] = given.values[j, bar] - sums[4, group], sums[3, group]
+                _added(sums, group, out[j, bar])
+        # What the mean was rounded by is the mean of what is left; beside a small spread it counts.
+        _means(sums, given.n_groups)
+        for j in range(n):
+            group = _group_at(given.groups, j, bar)
+            if group >= 0 and not np.isnan(out[j, bar]):
+                out[j, bar] -= sums[4, group]
+                _added(sums, group, out[j, bar] * out[j, bar])
         if kind == ZSCORE:
             for j in range(n):
                 group = _group_at(given.groups, j, bar)
