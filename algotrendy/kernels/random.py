@@ -106,7 +106,7 @@ def below_lanes(words: Any, count: Any) -> Any:
 
     With 32 bits no place is likelier than another by more than count / 2**32.
     """
-    return high_half(low_half(words) * count)
+    return high_half(low_half(words) * low_half(count))  # both halves said to be low: one product, not three
 
 
 @part
