@@ -173,7 +173,7 @@ def test_later_bars_change_no_earlier_value(seed: int, text: str, share: float) 
 
 
 def test_a_spread_that_is_small_beside_the_values_keeps_its_digits() -> None:
-    """Two values that are some ten thousand roundings apart lie one deviation from their mean, however it is rounded."""
+    """Two values some ten thousand roundings apart lie one deviation from their mean, however that is rounded."""
     values = np.array([[16.0], [16.0 + 30001 * 2.0**-48]])
     np.testing.assert_allclose(computed("zscore", values), [[-1.0], [1.0]], rtol=1e-14)
     np.testing.assert_allclose(computed("demean", values), [[-30001 * 2.0**-49], [30001 * 2.0**-49]], rtol=1e-14)
