@@ -2,7 +2,8 @@
 
 AlgotrendyError
 ├── InputError (ValueError)      the call is wrong: fix the argument
-│   └── ExpressionError          the text of a condition is wrong: the message points at the column
+│   ├── ExpressionError          the text of a condition is wrong: the message points at the column
+│   └── CheckpointInUse          another run writes to that checkpoint: wait for it, or give another path
 ├── ConfigError                  the setup is wrong: fix a setting or a key
 │   └── MissingExtraError        an optional dependency is not installed: the message gives the command
 ├── DataError                    no such series, or a file that cannot be read as one
@@ -54,6 +55,10 @@ class ExpressionError(InputError):
         pointer = " " * column + "^"
         super().__init__(f"{message} (column {column + 1})\n  {text}\n  {pointer}")
         self.text, self.column = text, column
+
+
+class CheckpointInUse(InputError):  # noqa: N818 - reads as what is the case, like the others below
+    """Another run is writing to the checkpoint: wait for it, or give another path."""
 
 
 class ConfigError(AlgotrendyError):

@@ -264,36 +264,22 @@ def indicator_rows(core: int) -> list[Row]:
     return [*rows, Row(title, "µs", slowest["overhead_us"], OVERHEAD_BUDGET_US)]
 
 
-def store_rows(core: int) -> list[Row]:
-    """Stores and caches of bars, against pandas: `bench_store.py` measures, this reads."""
+def rows_of(script: str, core: int, peer: str = "") -> list[Row]:
+    """Run a script that measures by itself and return its rows; `peer` is what it measures beside ours."""
     rows = []
-    for measured in json.loads(fresh.run_file(HERE / "bench_store.py", core, "--json")):
-        peer = None if math.isnan(measured["peer"]) else measured["peer"]
-        row = Row(measured["title"], measured["unit"], measured["ours"], measured["budget"], {"pandas": peer})
-        row.note = measured["note"]
-        rows.append(row)
+    for found in json.loads(fresh.run_file(HERE / script, core, "--json")):
+        theirs = found.get("peer", math.nan)
+        peers: dict[str, float | None] = {} if math.isnan(theirs) else {peer: theirs}
+        rows.append(Row(found["title"], found["unit"], found["ours"], found.get("budget"), peers, found["note"]))
     return rows
 
 
 def monte_carlo_rows(core: int) -> list[Row]:
-    """Monte Carlo against NumPy, and the procedure test: `bench_monte_carlo.py` measures, this reads."""
-    rows = []
-    for measured in json.loads(fresh.run_file(HERE / "bench_monte_carlo.py", core, "--json")):
-        peer = None if math.isnan(measured["peer"]) else measured["peer"]
-        row = Row(measured["title"], measured["unit"], measured["ours"], measured["budget"], {"numpy": peer})
-        row.note, row.fixed = measured["note"], peer is not None  # then the budget is a part of the peer's time
-        rows.append(row)
+    """Monte Carlo against NumPy, and the procedure test."""
+    rows = rows_of("bench_monte_carlo.py", core, "numpy")
+    for row in rows:
+        row.fixed = bool(row.peers)  # then the budget is a part of the peer's time
     return rows
-
-
-def account_rows(core: int) -> list[Row]:
-    """Several instruments in one account, and the trial ledger: `bench_portfolio.py` and `bench_ledger.py` measure."""
-    found = [
-        measured
-        for script in ("bench_portfolio.py", "bench_ledger.py")
-        for measured in json.loads(fresh.run_file(HERE / script, core, "--json"))
-    ]
-    return [Row(each["title"], each["unit"], each["ours"], each.get("budget"), {}, each["note"]) for each in found]
 
 
 def chart_rows(core: int) -> list[Row]:
@@ -396,9 +382,10 @@ def main() -> int:
         *library_rows(chosen.core),
         *fresh_rows(chosen.core),
         *indicator_rows(chosen.core),
-        *store_rows(chosen.core),
+        *rows_of("bench_store.py", chosen.core, "pandas"),
         *monte_carlo_rows(chosen.core),
-        *account_rows(chosen.core),
+        *rows_of("bench_portfolio.py", chosen.core),
+        *rows_of("bench_ledger.py", chosen.core),
         *chart_rows(chosen.core),
         *stream_rows(chosen.core),
     ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
-from algotrendy.errors import DataError, InputError
+from algotrendy.errors import CheckpointInUse, DataError, InputError
 
 _MAGIC = b"algotrendy-journal/1\n"
 _HEAD = struct.Struct("<QI")
@@ -156,6 +156,6 @@ def _lock(file: BinaryIO, path: Path) -> None:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not `flock`, which workers would inherit and keep
         except OSError as error:
-            raise InputError(
+            raise CheckpointInUse(
                 f"another run is writing to the checkpoint {path.name}; wait for it, or give another path"
             ) from error

@@ -18,7 +18,7 @@ from algotrendy.backtest.plain import to_plain
 from algotrendy.backtest.storage import bars_hash, library_versions
 from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result
 from algotrendy.compute import wait_for
-from algotrendy.errors import AlgotrendyError, Conflict, InputError, NotFound, VenueUnavailable
+from algotrendy.errors import AlgotrendyError, CheckpointInUse, Conflict, InputError, NotFound, VenueUnavailable
 from algotrendy.services.analysis import (
     AIStrategyDiscovery,
     MonteCarloSimulator,
@@ -413,9 +413,7 @@ class Runs:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return function(*args, checkpoint=path, **options)
-        except InputError as error:
-            if "another run is writing" not in str(error):
-                raise
+        except CheckpointInUse as error:
             raise VenueUnavailable("checkpoints", f"{error}; this one is tried again later") from error
 
     def _forget(self, run: Run) -> None:

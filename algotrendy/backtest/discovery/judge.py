@@ -17,7 +17,7 @@ from algotrendy.backtest.setting import Setting, prepare
 from algotrendy.backtest.sweep.declarative import DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.walk_forward.account import measured, traded
-from algotrendy.backtest.walk_forward.window import Decided, _bits
+from algotrendy.backtest.walk_forward.window import Decided, signal_bits
 from algotrendy.backtest.walk_forward.windows import Window
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
@@ -206,7 +206,7 @@ def tested(strategy: Strategy, setting: Setting, begin: int) -> Tested:
     """
     n = len(setting.arrays.close)
     inputs = resolve(strategy, setting.bars, setting.arrays, None, setting.context)
-    signals = _bits(inputs.words, n)[:, begin - 1 :]
+    signals = signal_bits(inputs.words, n)[:, begin - 1 :]
     levels = np.empty((len(LEVELS), n - begin + 1))
     for k, name in enumerate(LEVELS):
         given = getattr(inputs, name)

@@ -144,6 +144,12 @@ class Account:
         held = mark if own.held is own.mark else np.ascontiguousarray(own.held.T)
         return PanelMarket(high, low, at_open, mark, held, valid, own.ends)
 
+    def changed(self, **fields: Any) -> Account:
+        """Return the account with other options, terms or assumptions: prices do not hang on them, and are kept."""
+        other = replace(self, **fields)
+        vars(other)["columns"] = self.columns
+        return other
+
     @property
     def kernel_extras(self) -> Extras:
         """The extras as kernels take them."""

@@ -8,7 +8,7 @@ and what each holds is resized at its next fill.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -123,9 +123,7 @@ class Several:
 def with_cash(account: Account, cash: float) -> Account:
     """Return the same account with other initial cash; prices are laid out once for all."""
     options, assumptions = account.options.replaced(cash=cash), {**account.assumptions, "cash": cash}
-    other = replace(account, options=options, assumptions=assumptions)
-    vars(other)["columns"] = account.columns
-    return other
+    return account.changed(options=options, assumptions=assumptions)
 
 
 def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | None) -> Several:

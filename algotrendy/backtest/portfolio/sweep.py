@@ -171,7 +171,7 @@ class PanelSweep:
             for key, name in (("commission", "rate"), ("slippage", "slippage"))
             if key in combination
         }
-        return replace(account, terms=account.terms._replace(**replaced)) if replaced else account
+        return account.changed(terms=account.terms._replace(**replaced)) if replaced else account
 
     def _rank_key(self, chosen: Strategy) -> str:
         return repr(sorted(chosen.parameters.items())) if isinstance(self._rank, str) else ""

@@ -17,19 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Context", "context_of"]
 
 
-class Context:
-    """An account with several instruments; `algotrendy.strategy.BarContext` says what may be asked of it.
+class AccountReads:
+    """What is read of an account, however many instruments it has."""
 
-    Parameters
-    ----------
-    account : AccountState
-        What the views share.
-    views : sequence of InstrumentView
-        One per instrument.
-    """
-
-    def __init__(self, account: AccountState, views: Sequence[InstrumentView]) -> None:
-        self._account, self._views = account, {view.symbol: view for view in views}
+    _account: AccountState
 
     @property
     def time(self) -> pd.Timestamp:
@@ -44,11 +35,6 @@ class Context:
         return self._account.number
 
     @property
-    def symbols(self) -> tuple[str, ...]:
-        """All instruments."""
-        return tuple(self._views)
-
-    @property
     def cash(self) -> float:
         """In currency; below zero is borrowed."""
         return self._account.cash
@@ -57,6 +43,26 @@ class Context:
     def equity(self) -> float:
         """Cash and all positions at their last closes, in currency."""
         return self._account.equity
+
+
+class Context(AccountReads):
+    """An account with several instruments; `algotrendy.strategy.BarContext` says what may be asked of it.
+
+    Parameters
+    ----------
+    account : AccountState
+        What the views share.
+    views : sequence of InstrumentView
+        One per instrument.
+    """
+
+    def __init__(self, account: AccountState, views: Sequence[InstrumentView]) -> None:
+        self._account, self._views = account, {view.symbol: view for view in views}
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All instruments."""
+        return tuple(self._views)
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -104,35 +110,13 @@ class Context:
         )
 
 
-class SingleContext(InstrumentView):
+class SingleContext(AccountReads, InstrumentView):
     """An account with one instrument, and that instrument: both in one."""
-
-    @property
-    def time(self) -> pd.Timestamp:
-        """Start of the bar that has just ended."""
-        if self._account.time is None:
-            raise InputError("there was no bar yet: in start() nothing is known; ask in on_bar or observe")
-        return self._account.time
-
-    @property
-    def number(self) -> int:
-        """Its number, the first bar being 0."""
-        return self._account.number
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """The one instrument."""
         return (self._symbol,)
-
-    @property
-    def cash(self) -> float:
-        """In currency; below zero is borrowed."""
-        return self._account.cash
-
-    @property
-    def equity(self) -> float:
-        """Cash and the position at its last close, in currency."""
-        return self._account.equity
 
     def __getitem__(self, symbol: str) -> InstrumentView:
         if symbol != self._symbol:

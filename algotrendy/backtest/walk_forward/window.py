@@ -130,7 +130,7 @@ class Worker:
             levels[LEVELS.index("size")] = 1.0
         else:
             inputs = self._inputs(self.strategy.with_params(**params), window)
-            signals = _bits(inputs.words, window.test_end)[:, begin:]
+            signals = signal_bits(inputs.words, window.test_end)[:, begin:]
             for k, name in enumerate(LEVELS):
                 given = getattr(inputs, name)
                 levels[k] = given[begin:] if given.size > 1 else given[0]
@@ -170,7 +170,7 @@ def without_entries(decided: Decided, last: int) -> Decided:
     return replace(decided, signals=signals)
 
 
-def _bits(words: npt.NDArray[np.uint64], n_bars: int) -> Bool2D:
+def signal_bits(words: npt.NDArray[np.uint64], n_bars: int) -> Bool2D:
     """Return the bits of words as bool, one row per condition."""
     octets = np.ascontiguousarray(words).astype("<u8").view(np.uint8)
     return np.unpackbits(octets, axis=1, bitorder="little", count=n_bars).astype(bool)
