@@ -296,10 +296,7 @@ def chart_rows(core: int) -> list[Row]:
     for measured in found["rows"]:
         name, whole = measured["name"], measured["whole_ns"]
         theirs: dict[str, float | None] = {peer: figures["ns"] for peer, figures in peers.get(name, {}).items()}
-        said = [f"{peer} {_figure(figure)} ({_figure(figure / whole)}x)" for peer, figure in theirs.items() if figure]
-        note = "; ".join(
-            [f"from arrays to rows alone: {measured['arrays_ns']:.2f}", f"{measured['n_rows']:,} rows", *said]
-        )
+        note = f"from arrays to rows alone: {measured['arrays_ns']:.2f}; {measured['n_rows']:,} rows"
         budget = BUDGET_NS if name in FAST else None
         rows.append(Row(f"chart {name}, a million trades", "ns", whole, budget, theirs, note))
     return [*rows, Row("one event of a renko stream", "µs", found["stream_us"])]
@@ -324,14 +321,13 @@ def stream_rows(core: int) -> list[Row]:
 
 def print_table(rows: list[Row], factor: float) -> None:
     """Print one line per row, the notes below it."""
-    peers = ["raptorbt", "vectorbt", "TA-Lib", "numpy", "pandas"]
-    print(f"\n{'':62}{'ours':>8}{'':7}{'budget':>7}  {'':12}{'here':>6}" + "".join(f"{name:>20}" for name in peers))
+    print(f"\n{'':62}{'ours':>8}{'':7}{'budget':>7}  {'':12}{'used':>6}  peers")
     for row in rows:
         budget = "" if row.budget is None else f"{row.budget:.3g}"
-        cells = "".join(f"{_peer_cell(row, name):>20}" for name in peers)
+        peers = "; ".join(_peer(row, name, value) for name, value in row.peers.items() if value is not None)
         share = row.share(factor)
         here = "" if share is None else f"{share:.2f}"
-        line = f"{row.title:62}{_figure(row.ours):>8} {row.unit:<6}{budget:>7}  {row.verdict:12}{here:>6}{cells}"
+        line = f"{row.title:62}{_figure(row.ours):>8} {row.unit:<6}{budget:>7}  {row.verdict:12}{here:>6}  {peers}"
         print(line.rstrip())
         if row.note:
             print(f"    {row.note}")
@@ -341,9 +337,8 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _peer_cell(row: Row, name: str) -> str:
-    value = row.peers.get(name)
-    return "" if value is None else f"{_figure(value)} ({value / row.ours:,.3g}x)"
+def _peer(row: Row, name: str, value: float) -> str:
+    return f"{name} {_figure(value)} ({_figure(value / row.ours)}x)"
 
 
 def _cpu() -> str:
@@ -359,7 +354,7 @@ def say_verdict(rows: list[Row], over: list[Row], here: Speed) -> None:
     print(f"over the budget as it stands: {', '.join(standing) or 'no row'}")
     print(
         f"here: by {here.n_figures} figures of the peers this machine takes {here.factor:.2f} times as long as the one"
-        " that the budgets were set on; the column is the part of the budget, times that, which was used"
+        " that the budgets were set on; used: of the budget times that"
     )
     print(f"over the budget at this machine's speed: {', '.join(row.title for row in over) or 'no row'}")
 

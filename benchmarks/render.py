@@ -13,22 +13,18 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "explanation" / "how-we-compare.md"
 BEGIN = "<!-- figures: written by benchmarks/render.py from benchmarks/out/latest.json -->"
 END = "<!-- end of figures -->"
-PEERS = ("raptorbt", "vectorbt", "TA-Lib", "numpy", "pandas")
 
 
 def table(latest: dict[str, Any]) -> str:
     """Return the Markdown table of a benchmark's result, and a line on the machine."""
-    lines = [
-        "| work | algotrendy | budget | of it, here | " + " | ".join(PEERS) + " |",
-        "|---|--:|--:|--:|" + "--:|" * len(PEERS),
-    ]
+    lines = ["| work | algotrendy | budget | budget used | peers |", "|---|--:|--:|--:|---|"]
     for row in latest["rows"]:
         budget = "" if row["budget"] is None else f"{figure(row['budget'])} {row['unit']}"
-        peers = " | ".join(_peer(row, name) for name in PEERS)
+        peers = "; ".join(_peer(row, name) for name, value in row["peers"].items() if value is not None)
         ours = f"{figure(row['ours'])} {row['unit']}"
         share = row.get("share_here")
-        here = "" if share is None else f"{share:.0%}"
-        lines.append(f"| {row['title']} | {_marked(ours, row['verdict'])} | {budget} | {here} | {peers} |")
+        used = "" if share is None else f"{share:.0%}"
+        lines.append(f"| {row['title']} | {_marked(ours, row['verdict'])} | {budget} | {used} | {peers} |")
     notes = [f"- {row['title']}: {row['note']}." for row in latest["rows"] if row["note"]]
     machine = dict(latest["machine"])
     versions = ", ".join(f"{name} {value}" for name, value in machine.items() if name != "cpu")
@@ -36,7 +32,9 @@ def table(latest: dict[str, Any]) -> str:
     where = (
         f"One core, {machine['cpu']}, {latest['date']}; {versions}. A figure over its budget as it stands is in bold."
         f" By {speed['n_figures']} figures of the peers this machine took {speed['factor']:.2f} times as long as the"
-        " one that the budgets were set on; “of it, here” is the part of the budget, times that, which was used."
+        " one that the budgets were set on: the budget used is a share of the budget times that. Budgets that are a"
+        " peer's time of this run, or no matter of speed, are taken as they stand. An x after a peer's figure: that"
+        " many times ours."
     )
     return "\n".join([where, "", *lines, "", *notes])
 
@@ -51,8 +49,8 @@ def _marked(text: str, verdict: str) -> str:
 
 
 def _peer(row: dict[str, Any], name: str) -> str:
-    value = row["peers"].get(name)
-    return "" if value is None else f"{figure(value)} {row['unit']} ({figure(value / row['ours'])}x)"
+    value = row["peers"][name]
+    return f"{name} {figure(value)} {row['unit']} ({figure(value / row['ours'])}x)"
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ LATEST = {
 
 def test_each_row_gives_the_peers_figure_and_how_many_times_ours_it_is(render: Any) -> None:
     table = render.table(LATEST)
-    assert "| a sweep | 70 ms | 100 ms | 35% | 7,000 ms (100x) |  |  |  |" in table
+    assert "| a sweep | 70 ms | 100 ms | 35% | raptorbt 7,000 ms (100x) |" in table
     assert "- a sweep: fast." in table
 
 
