@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,22 +18,8 @@ from algotrendy.backtest.portfolio.signals import Decided, on_union, run_signals
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, INTEREST, REASONS, Extras, Levels
 from algotrendy.strategy.signals import signal_words
+from tests.property import test_portfolio_equals_reference as many
 
-
-def _sibling(name: str) -> Any:
-    """Load a test file beside this one: its cases are used here again."""
-    import sys
-
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-many = _sibling("test_portfolio_equals_reference")
 MANY = settings().max_examples
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,23 +17,8 @@ from algotrendy.backtest.portfolio.signals import Decided, on_union, run_signals
 from algotrendy.backtest.portfolio.weights import run_weights
 from algotrendy.domain.panel import Panel
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS, Levels
-
-
-def _sibling(name: str) -> Any:
-    """Load a test file beside this one: its cases are used here again."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-one = _sibling("test_engine_equals_reference")
-many = _sibling("test_portfolio_equals_reference")
+from tests.property import test_engine_equals_reference as one
+from tests.property import test_portfolio_equals_reference as many
 
 
 @given(case=one.cases)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +21,10 @@ from algotrendy.indicators import lookup, names
 from algotrendy.indicators.registry import BAR_COLUMNS, is_builtin
 from algotrendy.kernels.portfolio_types import CASH, EQUITY
 from algotrendy.strategy import BarStrategy
+from tests.property import test_portfolio_equals_reference as many
 
 FILLS = ["next_open", "same_close", "next_close"]
 
-
-def _sibling(name: str) -> Any:
-    """Load a test file beside this one: its cases are used here again."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-many = _sibling("test_portfolio_equals_reference")
 
 cases = st.builds(
     many.Case,
