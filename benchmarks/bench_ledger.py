@@ -15,12 +15,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from worker import COMMISSION, FAST, SLOW, sweep_windows
+from worker import COMMISSION, ENTRY, EXIT, FAST, SLOW, sweep_windows
 
 import algotrendy as at
 
 DAILY, ROUNDS = 5_031, 5
-ENTRY, EXIT = "sma(close, fast) > sma(close, slow)", "sma(close, fast) <= sma(close, slow)"
 
 
 class Row(NamedTuple):

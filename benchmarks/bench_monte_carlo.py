@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import ks_2samp
-from worker import COMMISSION, FAST, SLOW, sweep_windows
+from worker import COMMISSION, ENTRY, EXIT, FAST, SLOW, sweep_windows
 
 import algotrendy as at
 from algotrendy.backtest.monte_carlo import monte_carlo
@@ -23,7 +23,6 @@ from algotrendy.backtest.procedure import procedure_test
 
 PATHS, HORIZON, RETURNS, DAILY = 100_000, 252, 1_000, 5_031
 TIMES_NUMPY, PROCEDURE_BUDGET_S, NULL_PATHS = 10.0, 150.0, 1_000
-ENTRY, EXIT = "sma(close, fast) > sma(close, slow)", "sma(close, fast) <= sma(close, slow)"
 
 
 class Row(NamedTuple):

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from worker import CASH, COMMISSION, FAST, SIZE, SLOW, STOP, serve, sweep_windows
+from worker import CASH, COMMISSION, ENTRY, EXIT, FAST, SIZE, SLOW, STOP, serve, sweep_windows
 
 import algotrendy as at
-
-ENTRY, EXIT = "sma(close, fast) > sma(close, slow)", "sma(close, fast) <= sma(close, slow)"
 
 HUNDRED = range(5, 105)
 WIDTHS = [round(0.50 + 0.03 * step, 2) for step in range(100)]

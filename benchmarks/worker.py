@@ -69,3 +69,5 @@ def sweep_windows() -> list[int]:
 COMMISSION, CASH, STOP, SIZE = 0.0005, 100_000.0, 0.05, 0.5
 FAST, SLOW = 20, 50
 """What every side runs with. Signals are levels: long while the fast average is above the slow one."""
+ENTRY, EXIT = "sma(close, fast) > sma(close, slow)", "sma(close, fast) <= sma(close, slow)"
+"""The same in our words."""
