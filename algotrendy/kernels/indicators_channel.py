@@ -2,9 +2,7 @@
 
 Each returns whether all it read was finite.
 
-Each window is the tail of one block of `window` bars and the head of the next, so two running extremes per bar
-suffice, whatever the window (van Herk 1992). The way back over a block comes after the way forth: started from the far
-end of bars that nobody has read yet, it waits for the memory at each block.
+How a window of any length is had from its neighbours is written in `_extremes`.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from algotrendy.kernels._extremes import LONGEST, back_over, by_blocks, in_lanes, larger, room_for, smaller
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import part
 from algotrendy.kernels.indicators_average import ema
 from algotrendy.kernels.indicators_volatility import atr
 
@@ -27,53 +25,17 @@ HighLowClose: TypeAlias = tuple[Float1D, Float1D, Float1D]
 at = np.uint64  # an index without a sign is not looked at for counting from the end
 
 
-@part
-def tops_back(x: Float1D, start: int, count: int, tops: Float1D) -> int:
-    """Write at j the largest of the values from bar `start + j` to the end of the block; return how many are missing.
-
-    Comparisons drop a NaN, so it is counted: here, since the way forth has more to do on each bar.
-    """
-    best, missing = -np.inf, 0
-    for j in range(count):
-        value = x[at(start + count - 1 - j)]
-        missing += (value - value) != 0.0
-        best = max(best, value)
-        tops[at(count - 1 - j)] = best
-    return missing
-
-
-@part
-def bottoms_back(x: Float1D, start: int, count: int, bottoms: Float1D) -> int:
-    """Write at j the smallest of the values from bar `start + j` on, as `tops_back` does the largest."""
-    best, missing = np.inf, 0
-    for j in range(count):
-        value = x[at(start + count - 1 - j)]
-        missing += (value - value) != 0.0
-        best = min(best, value)
-        bottoms[at(count - 1 - j)] = best
-    return missing
-
-
 @jit(error_model="numpy")
 def highest(x: Float1D, window: int, out: Float1D) -> bool:
     """Write the largest of the last `window` values."""
     if window > x.size:
         out[:] = np.nan
         return True
-    tops = np.full(window + 1, -np.inf)  # at j + 1: what the j-th bar of the next block needs
-    missing = 0
-    for start in range(0, x.size, window):
-        count = min(window, x.size - start)
-        best = -np.inf
-        for j in range(count):
-            best = max(best, x[at(start + j)])
-            out[at(start + j)] = max(tops[at(j + 1)], best)
-        best = -np.inf
-        for j in range(count):  # `tops_back` in place, which is a sixth faster
-            value = x[at(start + count - 1 - j)]
-            missing += (value - value) != 0.0
-            best = max(best, value)
-            tops[at(count - 1 - j)] = best
+    if window <= LONGEST:
+        rooms = np.empty(room_for(window)), np.empty(room_for(window))
+        missing = in_lanes(x, window, larger, rooms, out)
+    else:
+        missing = by_blocks(x, window, larger, np.full(window + 1, -np.inf), out)
     out[: window - 1] = np.nan
     return bool(missing == 0)
 
@@ -84,20 +46,11 @@ def lowest(x: Float1D, window: int, out: Float1D) -> bool:
     if window > x.size:
         out[:] = np.nan
         return True
-    bottoms = np.full(window + 1, np.inf)  # at j + 1: what the j-th bar of the next block needs
-    missing = 0
-    for start in range(0, x.size, window):
-        count = min(window, x.size - start)
-        best = np.inf
-        for j in range(count):
-            best = min(best, x[at(start + j)])
-            out[at(start + j)] = min(bottoms[at(j + 1)], best)
-        best = np.inf
-        for j in range(count):  # `bottoms_back` in place, which is a sixth faster
-            value = x[at(start + count - 1 - j)]
-            missing += (value - value) != 0.0
-            best = min(best, value)
-            bottoms[at(count - 1 - j)] = best
+    if window <= LONGEST:
+        rooms = np.empty(room_for(window)), np.empty(room_for(window))
+        missing = in_lanes(x, window, smaller, rooms, out)
+    else:
+        missing = by_blocks(x, window, smaller, np.full(window + 1, np.inf), out)
     out[: window - 1] = np.nan
     return bool(missing == 0)
 
@@ -117,8 +70,8 @@ def midpoint(high: Float1D, low: Float1D, window: int, out: Float1D) -> bool:
             bar = at(start + j)
             top, bottom = max(top, high[bar]), min(bottom, low[bar])
             out[bar] = (max(tops[at(j + 1)], top) + min(bottoms[at(j + 1)], bottom)) / 2.0
-        missing += tops_back(high, start, count, tops)
-        missing += bottoms_back(low, start, count, bottoms)
+        missing += back_over(high, start, count, larger, tops)
+        missing += back_over(low, start, count, smaller, bottoms)
     out[: window - 1] = np.nan
     return bool(missing == 0)
 
@@ -184,7 +137,7 @@ def place_in_channel(bars: HighLowClose, window: int, from_top: bool, out: Float
             reach = top - bottom
             place = 100.0 * ((newest - (top if from_top else bottom)) / reach)
             out[bar] = 0.0 if reach == 0.0 else place
-        missing += tops_back(high, start, count, tops)
-        missing += bottoms_back(low, start, count, bottoms)
+        missing += back_over(high, start, count, larger, tops)
+        missing += back_over(low, start, count, smaller, bottoms)
     out[: window - 1] = np.nan
     return bool(missing == 0)

@@ -166,6 +166,19 @@ def test_true_range_misses_only_what_a_gap_touches(column: str, bars: list[int])
     assert np.flatnonzero(np.isnan(indicators.true_range(**columns))).tolist() == bars
 
 
+@pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 16, 17, 64, 65, 256, 257, 512, 513, 1000])
+@pytest.mark.parametrize("size", [1, 4, 5, 1023, 1025, 2700])
+def test_extremes_are_those_of_each_window_wherever_passes_and_chunks_meet(window: int, size: int) -> None:
+    rng = np.random.default_rng(size * 10_000 + window)
+    whole = rng.normal(size=size)
+    broken = whole.copy()
+    broken[rng.integers(size)] = np.nan
+    for x in (whole, broken):
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, (window - 1, 0), constant_values=np.nan), window)
+        np.testing.assert_array_equal(indicators.highest(x, window), windows.max(axis=1))
+        np.testing.assert_array_equal(indicators.lowest(x, window), windows.min(axis=1))
+
+
 # --- digits ---
 
 
