@@ -13,7 +13,7 @@ import numpy as np
 
 from algotrendy.backtest.curves import floats
 from algotrendy.backtest.definitions import describe, moment_text, written
-from algotrendy.backtest.plots import _axis, _layout, stamp_texts
+from algotrendy.backtest.plots import axis, layout_of, stamp_texts
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import library_versions, write_whole
 from algotrendy.backtest.thinning import thinned
@@ -118,9 +118,9 @@ class Comparison:
 
         traces = [dict(trace) for trace in equity_traces(self)]
         traces += [dict(trace, yaxis="y2", showlegend=False) for trace in drawdown_traces(self)]
-        layout = _layout(
-            yaxis=_axis(domain=[0.36, 1.0], title={"text": "growth of 1"}),
-            yaxis2=_axis(domain=[0.0, 0.3], tickformat=".0%", autorange="reversed", title={"text": "drawdown"}),
+        layout = layout_of(
+            yaxis=axis(domain=[0.36, 1.0], title={"text": "growth of 1"}),
+            yaxis2=axis(domain=[0.0, 0.3], tickformat=".0%", autorange="reversed", title={"text": "drawdown"}),
             hovermode="x unified",
             height=620,
             paper_bgcolor="#ffffff",
@@ -266,15 +266,15 @@ def _document(comparison: Comparison, title: str) -> Document:
     names = list(comparison.results)
     warnings = [Notice(f"{text[0].upper()}{text[1:]}.") for text in comparison.warnings]
     equity = Chart(
-        {"data": equity_traces(comparison), "layout": _layout(yaxis=_axis(), hovermode="x unified")},
+        {"data": equity_traces(comparison), "layout": layout_of(yaxis=axis(), hovermode="x unified")},
         title="Growth of 1",
         description=f"Line chart of the equity of {len(names)} runs, each divided by its initial cash.",
         height=440,
         switches=[Switch("Scale", [("Linear", {"yaxis.type": "linear"}), ("Log", {"yaxis.type": "log"})])],
     )
-    down = _axis(tickformat=".0%", autorange="reversed", rangemode="tozero")
+    down = axis(tickformat=".0%", autorange="reversed", rangemode="tozero")
     drawdown = Chart(
-        {"data": drawdown_traces(comparison), "layout": _layout(yaxis=down, hovermode="x unified")},
+        {"data": drawdown_traces(comparison), "layout": layout_of(yaxis=down, hovermode="x unified")},
         title="Loss from the running peak",
         description=f"Line chart of the drawdowns of {len(names)} runs, drawn downwards.",
         height=300,
