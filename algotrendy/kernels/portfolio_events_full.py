@@ -50,13 +50,15 @@ KEEP, PAID = 6, 7
 EVENT, CALLED_AT, IS_FULL = 4, 5, 6
 """Further places in `Walk.counts`: the next event to come, the bar of the call, whether there was no room for fills."""
 
-_N_EVENTS, _N_CAPS, _N_CAPPED = 0, 1, 2
 _D, _I, _B = np.float64, np.int64, np.bool_
 _KINDS: tuple[Any, ...] = (
     *(_I, _D, _D, _D, _D, _D, _D),  # Extras, without finer bars
-    *(_I, _B, _B, _D, _D, _D, _D, _D),  # Rest
+    *(_I, _B, _B, _D, _D, _D, _D, _D, _D, _D),  # Rest
     *(_D, _D),  # Hands, without units
 )
+
+
+_N_SIZES, _N_WALK = 3, len(Walk._fields)
 
 
 class More(NamedTuple):
@@ -77,9 +79,8 @@ def new_full_walk(n_bars: int, venue: Venue) -> Walk:
 
 def new_rest(n_orders: int, n_instruments: int) -> Rest:
     """Return what is known of orders before any was tried."""
-    ones, flags = np.ones((3, n_orders)), np.zeros((2, n_orders), np.bool_)
-    levels = np.ones((2, n_instruments))
-    return Rest(np.full(n_orders, -1), flags[0], flags[1], ones[0], ones[1], ones[2], levels[0], levels[1])
+    numbers, levels = np.zeros((5, n_orders)), np.ones((2, n_instruments))
+    return Rest(np.full(n_orders, -1), *np.zeros((2, n_orders), np.bool_), *numbers, *levels)
 
 
 def full_table_of(venue: Venue, requests: Requests, desk: Desk, walk: Walk, more: More) -> NDArray[np.int64]:
@@ -102,7 +103,7 @@ def full_table_of(venue: Venue, requests: Requests, desk: Desk, walk: Walk, more
 def more_at(table: NDArray[np.int64], units: NDArray[np.float64]) -> More:
     """Return the extras of a table."""
     n_bars, n, n_orders = table[0], table[1], table[2]
-    first = table.size - 3 - 17
+    first = table.size - _N_SIZES - len(_KINDS)
     n_events, n_caps, n_capped, a = table[first], table[first + 1], table[first + 2], first + 3
     events, changes = whole_table_in(table[a], n_events, 2), table_in(table[a + 1], n_events, 3)
     extras = Extras(
@@ -124,10 +125,12 @@ def more_at(table: NDArray[np.int64], units: NDArray[np.float64]) -> More:
         doubles_in(table[a + 3], n_orders),
         doubles_in(table[a + 4], n_orders),
         doubles_in(table[a + 5], n_orders),
-        doubles_in(table[a + 6], n),
-        doubles_in(table[a + 7], n),
+        doubles_in(table[a + 6], n_orders),
+        doubles_in(table[a + 7], n_orders),
+        doubles_in(table[a + 8], n),
+        doubles_in(table[a + 9], n),
     )
-    hands = Hands(units, doubles_in(table[a + 8], n), table_in(table[a + 9], n_caps, n_capped))
+    hands = Hands(units, doubles_in(table[a + 10], n), table_in(table[a + 11], n_caps, n_capped))
     return More(extras, rest, hands)
 
 
@@ -171,7 +174,7 @@ def traded_bar(bar: int, account: tuple[float, int], call: tuple[float, int], at
 @jit(**KERNEL)
 def live_full(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> None:
     """Live through bars, as `portfolio_events.live` does. It stops where there might be no room for fills."""
-    n_bars, n, a = table[0], table[1], table.size - 3 - 17 - 3
+    n_bars, n, a = table[0], table[1], table.size - _N_SIZES - len(_KINDS) - _N_WALK
     money, counts = doubles_in(table[a], 8), whole_in(table[a + 1], 7)
     curve, desk = table_in(table[a + 2], 4, n_bars), desk_at(table)
     more = more_at(table, desk.units)
@@ -233,10 +236,4 @@ def walk_orders_full(
     more = More(extras, rest, Hands(desk.units, np.full(n, np.inf), unfilled))
     live_full(0, n_bars, BOTH, full_table_of(venue, requests, desk, walk, more))
     n_fills = -1 if walk.counts[IS_FULL] else int(walk.counts[ROWS])
-    return n_fills, int(walk.counts[RUINED_AT]), desk.status, filled_when_placed(desk, rest)
-
-
-def filled_when_placed(desk: Desk, rest: Rest) -> NDArray[np.float64]:
-    """Return the signed units that were filled of each order, in units of the day on which it was placed."""
-    filled: NDArray[np.float64] = desk.filled * rest.placed_ratio / rest.ratio_at
-    return filled
+    return n_fills, int(walk.counts[RUINED_AT]), desk.status, rest.done

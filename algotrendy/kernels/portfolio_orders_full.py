@@ -17,7 +17,7 @@ from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import commission_of, worth
 from algotrendy.kernels._portfolio_extras import Hands, allowed, bound, has_margins, margin_of, trade
 from algotrendy.kernels.orders import LOT_ROUNDING, TOLERANCE
-from algotrendy.kernels.orders_types import NEXT_OPEN
+from algotrendy.kernels.orders_types import NEXT_OPEN, SAME_CLOSE
 from algotrendy.kernels.portfolio_orders import (
     CANCELLED,
     CLOSE,
@@ -51,9 +51,13 @@ class Rest(NamedTuple):
     """Whether a share of the equity is units by now."""
     ratio_at: NDArray[np.float64]
     level_at: NDArray[np.float64]
-    """What `ratio` and `level` of its instrument were when it was brought up to date."""
+    """What `ratio` and `level` of its instrument were when it was brought up to date; 0.0 before it is placed."""
     placed_ratio: NDArray[np.float64]
     """What `ratio` was when it was placed."""
+    done: NDArray[np.float64]
+    """Signed units that were filled, in units of the day of placing."""
+    paid: NDArray[np.float64]
+    """Their price after slippage, times the units of the day of filling."""
     ratio: NDArray[np.float64]
     level: NDArray[np.float64]
     """Per instrument: what all actions so far have made of one unit, and of a price of one."""
@@ -74,6 +78,8 @@ class Counter(NamedTuple):
 def follow(at: Counter, k: int) -> None:
     """Bring an order up to date with what has happened to the units of its instrument."""
     rest, j = at.rest, at.requests.instrument[k]
+    if rest.ratio_at[k] == 0.0:
+        return
     ratio, level = rest.ratio[j] / rest.ratio_at[k], rest.level[j] / rest.level_at[k]
     if ratio != 1.0 or level != 1.0:
         at.requests.price[k] *= level
@@ -177,7 +183,10 @@ def filled_now(
     place = (at.requests.placed_at[k], bar, at.requests.instrument[k], at.requests.kind[k])
     cash, after, got = trade(at.hands, row, place, (units, price, cash), at.venue)
     if after > row:
+        j = place[2]
         at.desk.filler[row] = k
+        at.rest.done[k] += got * (at.rest.placed_ratio[k] / at.rest.ratio[j])
+        at.rest.paid[k] += got * paid_for(at, k, price, 1.0 if got > 0.0 else -1.0)
     return cash, after, got
 
 
@@ -203,9 +212,11 @@ def release(at: Counter, j: int, held: float) -> None:
 
 
 @called_part
-def tell_group(k: int, share: float, at: Counter) -> None:
+def tell_group(k: int, share: float, now: tuple[int, int], at: Counter) -> None:
     """Take what was filled of an order, as a share of what was left of it, off the others of its group."""
+    bar, moment = now
     desk, requests = at.desk, at.requests
+    latest = bar if moment == CLOSE and at.venue.rules.fill == SAME_CLOSE else bar - 1
     if requests.group[k] < 0:
         return
     other = requests.first_of_group[requests.group[k]]
@@ -213,7 +224,7 @@ def tell_group(k: int, share: float, at: Counter) -> None:
         if desk.status[other] <= WORKING and requests.parent[other] != k and other != k:
             if share == 1.0:
                 end(desk, requests, other, CANCELLED)
-            else:
+            elif requests.placed_at[other] <= latest:
                 requests.units[other] *= 1.0 - share
         other = requests.next_of_group[other]
 
@@ -317,7 +328,7 @@ def fill(k: int, now: tuple[int, int, float], account: tuple[float, int], at: Co
         release(at, j, held)
     if got != 0.0:
         end_parent(k, at)
-        tell_group(k, 1.0 if is_done else got / left, at)
+        tell_group(k, 1.0 if is_done else got / left, (bar, moment), at)
         tell_children(k, got, (bar, moment), at)
     return cash, row
 

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from algotrendy.backtest.portfolio import reference_orders, reference_orders_full
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account
-from algotrendy.backtest.portfolio.orders import KINDS, requests_of, run_orders
+from algotrendy.backtest.portfolio.orders import COLUMNS, KINDS, requests_of, run_orders
+from algotrendy.backtest.stateful.loop import run_bars
 from algotrendy.kernels.portfolio_orders import OF_PARENT, SHARE
 from algotrendy.kernels.portfolio_types import CASH, EQUITY
 from tests.property import test_portfolio_equals_reference as many
 from tests.property import test_portfolio_full_account as full
+from tests.property import test_stateful as stateful
+from tests.property.test_stateful import Wild
 
 MANY = settings().max_examples
 EVERYTHING = many.Case(seed=3, n=3, n_bars=65, gaps="holes", max_leverage=3.0, step=0.2, borrow=5.0)
@@ -135,3 +138,55 @@ def test_cash_and_positions_are_the_equity_and_no_bar_is_filled_beyond_its_volum
         place = (orders["filled_at"][~free], orders["instrument"][~free])
         np.add.at(used, place, np.abs(orders["units"][~free]))
         assert (used <= kernel.caps * (1.0 + 1e-12)).all()
+
+
+def wild_account(case: Any, which: full.Kinds) -> tuple[Any, Account, Any]:
+    account, kernel = account_of(case, which)
+    own = Wild(seed=case.seed, lively=1.5, changes=1, step=case.step, lot=case.lot_size or 1.0)
+    return run_bars(own, account), account, kernel
+
+
+@given(case=stateful.cases, which=full.kinds)
+@settings(max_examples=MANY)
+@example(case=EVERYTHING, which=full.ALL)
+def test_what_is_ordered_bar_by_bar_is_worked_as_by_the_reference(case: Any, which: full.Kinds) -> None:
+    done, account, kernel = wild_account(case, which)
+    log = {number: (seen, did) for number, seen, did in done.strategy.log}
+
+    def decide(i: int, desk: reference_orders.Desk) -> list[reference_orders.Action]:
+        if i not in log:
+            return []
+        seen, did = log[i]
+        prices = desk.account.prices(i, "close")
+        assert seen["cash"] == many.money(desk.account.cash)
+        assert seen["equity"] == many.money(desk.account.equity(prices))
+        assert seen["units"] == many.money([position.units for position in desk.account.positions], 1.0)
+        assert seen["open"] == [k for k, state in enumerate(desk.state) if state.status in ("placed", "working")]
+        return stateful._actions(did)
+
+    expected, ends = reference_orders_full.simulate_decisions_full(
+        many.reference_bars(account),
+        decide,
+        account.sessions.tolist(),
+        full.given_of(account, kernel),
+        many.reference_options(account),
+    )
+    assert done.requests["status"].tolist() == [each.status for each in ends]
+    assert done.requests["filled"].tolist() == many.money([each.filled for each in ends])
+    full.assert_same(done.ledger, expected)
+
+
+@given(case=stateful.cases, which=full.kinds)
+@settings(max_examples=MANY // 2)
+@example(case=many.Case(seed=260, n=2, n_bars=30, fill="next_close"), which=full.Kinds(actions=True))
+def test_orders_given_at_once_are_filled_as_they_were_bar_by_bar(case: Any, which: full.Kinds) -> None:
+    account, _ = account_of(case, which)
+    own = Wild(seed=case.seed, lively=1.5, changes=0, step=case.step, lot=case.lot_size or 1.0)
+    done = run_bars(own, account)
+    assume(len(done.orders))
+    again, requests = run_orders(account, done.requests[[name for name in COLUMNS if name in done.requests]])
+    np.testing.assert_array_equal(again.fills.places, done.ledger.fills.places)
+    np.testing.assert_array_equal(again.fills.money, done.ledger.fills.money)
+    np.testing.assert_array_equal(again.curve, done.ledger.curve)
+    assert requests["status"].tolist() == done.requests["status"].tolist()
+    assert requests["filled"].tolist() == done.requests["filled"].tolist()

@@ -13,6 +13,7 @@ from algotrendy.domain.actions import Actions
 from algotrendy.domain.instrument import Instrument
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import REASONS
+from algotrendy.strategy import BarStrategy
 from tests.unit.test_portfolio_extras import DAYS, ONES, flat, ohlc
 
 Row = dict[str, Any]
@@ -124,7 +125,7 @@ def test_a_share_is_measured_once_and_a_reversal_waits_until_nothing_is_left() -
     # At the fourth open the equity is 1,000 - 80 + 160: half of it are 27 units.
     assert [each[:2] for each in fills(result)] == [(1, 5.0), (2, 3.0), (3, -5.0), (4, -3.0), (4, -2.0), (5, -5.0)]
     assert result.requests["status"].tolist() == ["filled", "working"]
-    assert result.requests["filled"].tolist() == [8.0, -7.0]
+    assert result.requests["filled"].tolist() == [8.0, -15.0]  # with what closed
     assert result.unfilled["units"].tolist() == [3.0, -3.0, -25.0, -20.0]
 
 
@@ -204,3 +205,90 @@ def test_a_limit_between_ticks_is_not_touched_where_no_tick_was() -> None:
     assert run(bars, order(5, type="limit", limit_price=9.97), tick_size=0.05).requests["status"].tolist() == [
         "working"
     ]
+
+
+# --- strategies that are asked bar by bar ---
+
+
+def asked(bars: Any, *, every: Any = None, **given: Any) -> tuple[PortfolioResult, list[Any]]:
+    """Run what is done at some bars, and what is seen at all of them."""
+    acts = {name: given.pop(name) for name in list(given) if name.startswith("bar")}
+    seen: list[Any] = []
+
+    class Does(BarStrategy):
+        def on_bar(self, ctx: Any) -> None:
+            one = ctx["A"]
+            if f"bar{ctx.number}" in acts:
+                acts[f"bar{ctx.number}"](one)
+            seen.append(every(one))
+
+    result: PortfolioResult = backtest(Does(), {"A": bars, "B": ONES.iloc[: len(bars)]}, **given)
+    return result, seen
+
+
+def test_what_is_seen_is_adjusted_and_what_is_filled_is_raw() -> None:
+    bars = flat(10, 10, 10, 4.5, 4.5, 5.4)
+    actions = {"A": Actions.of(splits={DAYS[3]: 2.0}, dividends={DAYS[3]: 0.5})}  # prices seen: x 2 / 0.9
+
+    def every(one: Any) -> Any:
+        held = one.position()
+        return one.bar.close, one.adjustment, held.units, held.price, held.profit
+
+    result, seen = asked(
+        bars,
+        every=every,
+        bar0=lambda one: one.buy(10, stop_price=9.5),
+        bar4=lambda one: one.close(limit_price=12.0),
+        actions=actions,
+        cash=1000.0,
+    )
+    assert seen[2] == (10.0, 1.0, 10.0, 10.0, 0.0)
+    assert seen[3] == pytest.approx((10.0, 2.0 / 0.9, 20.0, 10.0, 0.0))  # 20 x (4.5 - 5) + 10
+    assert seen[5] == pytest.approx((12.0, 2.0 / 0.9, 0.0, float("nan"), 0.0), nan_ok=True)
+    assert [each[:2] for each in fills(result)] == [(1, 10.0), (3, 10.0), (5, -20.0)]
+    requests = result.requests
+    assert requests["limit_price"].tolist()[-1] == pytest.approx(5.4)  # raw, on the day of placing
+    assert requests["stop_price"].tolist()[1] == 9.5
+    assert requests["status"].tolist() == ["filled", "cancelled", "filled"]
+    assert requests["fill_price"].tolist()[-1] == pytest.approx(5.4)
+
+
+def test_orders_and_fills_are_told_in_units_and_prices_of_today() -> None:
+    kept: list[Any] = []
+
+    def every(one: Any) -> Any:
+        first = kept[0] if kept else None
+        told = [(fill.reason, fill.units, fill.price) for fill in one.fills]
+        return told, first and (first.units, first.filled_units, first.status)
+
+    result, seen = asked(
+        flat(10, 10, 10, 5, 5, 5, volume=100.0),
+        every=every,
+        bar0=lambda one: kept.append(one.buy(25)),
+        actions={"A": Actions.of(splits={DAYS[3]: 2.0})},
+        participation={"A": 0.1},
+    )
+    assert seen[2] == ([("market", 10.0, 10.0)], (25.0, 20.0, "working"))
+    assert seen[3] == ([("split", 20.0, 0.0), ("market", 10.0, 10.0)], (50.0, 50.0, "filled"))
+    assert result.requests["filled"].tolist() == [25.0]
+    assert result.requests["fill_price"].tolist() == [10.0]
+
+
+def test_what_is_left_can_be_replaced_and_its_bracket_follows() -> None:
+    kept: list[Any] = []
+    result, _ = asked(
+        flat(10, 10, 10, 9, 8, 8, volume=100.0),
+        every=lambda one: None,
+        bar0=lambda one: kept.append(one.buy(25, limit_price=10.0, stop_price=8.5)),
+        bar1=lambda one: kept.append(one.replace(kept[0], limit_price=9.0)),
+        participation={"A": 0.1},
+    )
+    assert fills(result) == [
+        (1, 10.0, 10.0, "limit"),
+        (3, 10.0, 9.0, "limit"),
+        (4, -10.0, 8.0, "stop"),
+        (5, -10.0, 8.0, "stop"),
+    ]
+    requests = result.requests
+    assert requests["quantity"].tolist()[2] == 15.0  # what was left
+    assert requests["status"].tolist() == ["replaced", "filled", "cancelled"]

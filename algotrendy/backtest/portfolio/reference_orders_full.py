@@ -25,13 +25,15 @@ class Standing(Working):
     """Where an order stands that may be filled in parts: `wanted` is what is left of it.
 
     It is tried once a bar. A stop that was reached is `triggered`: what is left of it is a market order. A share of the
-    equity is units once it `is_sized`. `ratio` is what splits have made of one unit since it was placed.
+    equity is units once it `is_sized`. `ratio` is what splits have made of one unit since it was placed, `done` what
+    was filled in units of that day: of a share also what closed the other side.
     """
 
     tried_at: int = -1
     triggered: bool = False
     is_sized: bool = False
     ratio: float = 1.0
+    done: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,10 @@ class FullDesk(Desk):
         now = account.positions[j].units
         turns = now * wanted < 0 and abs(wanted) > abs(now)
         first = -now if turns else wanted
-        got = account.fill(j, first, price, (request.placed_at, i), request.kind)
+        got = self.part(k, first, price, i)
         is_whole = got == first
         if turns and is_whole:
-            more = account.fill(j, wanted + now, price, (request.placed_at, i), request.kind)
+            more = self.part(k, wanted + now, price, i)
             is_whole, got = more == wanted + now, got + more
         left = state.wanted if request.measure == "share" else wanted
         is_done = is_whole and wanted == left
@@ -129,18 +131,26 @@ class FullDesk(Desk):
             self.release(j, held)
         if got != 0:
             self.end_rest_of_parent(request)
-            self.tell_group(k, 1.0 if is_done else got / left)
+            self.tell_group(k, 1.0 if is_done else got / left, i, moment)
             self.tell_children(k, got, i, moment)
 
-    def tell_group(self, k: int, share: float) -> None:
+    def part(self, k: int, units: float, price: float, i: int) -> float:
+        """Fill what the volume allows of an order, and return it."""
+        request = self.requests[k]
+        got = self.account.fill(request.instrument, units, price, (request.placed_at, i), request.kind)
+        self.state[k].done += got / self.state[k].ratio
+        return got
+
+    def tell_group(self, k: int, share: float, i: int, moment: str) -> None:
         """What was filled of an order, as a share of what was left, is taken off the others of its group."""
+        at_once = moment == "close" and self.account.options.fill == "same_close"
         for other, each in enumerate(self.requests):
             alive = self.state[other].status in ("placed", "working")
             is_one = self.requests[k].group is not None and each.group == self.requests[k].group
             if alive and is_one and k not in (each.parent, other):
                 if share == 1.0:
                     self.end(other, "cancelled")
-                else:
+                elif each.placed_at < i + at_once:
                     self.state[other].wanted *= 1.0 - share
 
     def tell_children(self, k: int, got: float, i: int, moment: str) -> None:
@@ -184,7 +194,7 @@ class FullDesk(Desk):
         request, state = self.requests[k], self.state[k]
         j, held = request.instrument, self.account.positions[request.instrument].units
         closes = held * state.wanted < 0
-        if closes and self.account.fill(j, -held, price, (request.placed_at, i), request.kind) != -held:
+        if closes and self.part(k, -held, price, i) != -held:
             return 0.0
         wanted = self.units_of_share(k, price, prices)
         if wanted == 0:
@@ -348,7 +358,7 @@ def simulate_decisions_full(
 
 
 def _ends(desk: FullDesk) -> list[Ended]:
-    return [Ended(state.status, state.filled / state.ratio) for state in desk.state]
+    return [Ended(state.status, state.done) for state in desk.state]
 
 
 def _lived(desk: FullDesk, decide: Callable[[int], None]) -> FullRun:
