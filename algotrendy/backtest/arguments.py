@@ -185,6 +185,7 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
 
 _SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size")
 _STATEFUL = "at.backtest(stateful strategy, {symbol: bars, ...})"
+_ACCOUNTS = ("signals", "weights", "orders", "stateful")
 _ONLY_FOR = {
     "max_positions": ("signals", "several"),
     "rank": ("signals", "several"),
@@ -192,11 +193,11 @@ _ONLY_FOR = {
     "rebalance": ("weights", "several"),
     "tolerance": ("weights",),
     "delisting_return": ("signals", "several", "weights", "orders", "stateful"),
-    "actions": ("signals", "weights"),
-    "margin": ("signals", "weights"),
-    "financing": ("signals", "weights"),
-    "participation": ("signals", "weights"),
-    "tick_size": ("signals",),
+    "actions": _ACCOUNTS,
+    "margin": _ACCOUNTS,
+    "financing": _ACCOUNTS,
+    "participation": _ACCOUNTS,
+    "tick_size": ("signals", "orders", "stateful"),
     "fine_bars": ("signals",),
 }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.costs import Fees
-    from algotrendy.backtest.portfolio.extras import Margin
+    from algotrendy.backtest.portfolio.extras import ContractMargin, Margin
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.charts import Chart
     from algotrendy.domain.actions import Actions, Factors
@@ -110,7 +110,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     tolerance: float = 0.0,
     delisting_return: float | Mapping[str, float] = 0.0,
     actions: Mapping[str, Actions | Factors] | None = None,
-    margin: Margin | tuple[float, float] | Mapping[str, Margin | tuple[float, float]] | None = None,
+    margin: Margin | ContractMargin | tuple[float, float] | Mapping[str, Any] | None = None,
     financing: float = 0.0,
     participation: float | Mapping[str, float] | None = None,
     tick_size: float | str | Mapping[str, float] | None = None,
@@ -193,15 +193,16 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     actions : mapping of str to Actions or Factors, optional
         Splits and dividends by symbol, of raw bars: signals see adjusted prices, fills are raw, units are split,
         dividends are paid to long positions and charged to short ones.
-    margin : Margin or pair of float, optional
-        Initial and maintenance margin as fractions of a position's value, such as (0.5, 0.25); or by symbol. Below the
-        maintenance margin all positions are cut at the next fill.
+    margin : Margin, ContractMargin or pair of float, optional
+        Initial and maintenance margin as fractions of a position's value, such as (0.5, 0.25), or currency for each
+        contract; or such by symbol. Below the maintenance margin all positions are cut at the next fill.
     financing : float
         Annual interest on cash below zero, as a fraction, by calendar days.
     participation : float or mapping of str to float, optional
         Largest share of a bar's volume that fills may take, as a fraction; the rest is carried to the next bars.
     tick_size : float, 'instrument' or mapping of str to float, optional
-        Step of price: fills at stops, trails and targets are rounded to it, against the trader.
+        Step of price: fills at stops, trails and targets are rounded to it, against the trader; limit orders rest on
+        it.
     fine_bars : mapping of str to DataFrame, optional
         Finer bars by symbol, which say in what order stops and targets were reached inside a bar.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
@@ -263,6 +264,7 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     from algotrendy.backtest.portfolio import run as several
 
     shared["delisting_return"] = given["delisting_return"]
+    shared |= {name: given[name] for name in _EXTRAS if given[name] is not None}
     if route == "orders":
         return several.backtest_orders(first, given["orders"], **shared)
     if route == "stateful":
@@ -270,7 +272,6 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
 
         chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
         return backtest_account(chosen, found, **shared)  # type: ignore[arg-type]  # the route says so
-    shared |= {name: given[name] for name in _EXTRAS if given[name] is not None}
     shared["members"] = given["members"]
     if route == "weights":
         schedule = {name: given[name] for name in ("rebalance", "tolerance")}

@@ -7,6 +7,7 @@ call costs about a microsecond, whatever there is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,10 +82,21 @@ def table_of(venue: Venue, requests: Requests, desk: Desk, walk: Walk) -> NDArra
     sizes = [*market.mark.shape, requests.placed_at.size, requests.first_of_group.size]
     sizes += [len(venue.fills.places), len(market.ends), rules.fill, rules.size_kind, rules.max_positions]
     arrays: list[NDArray[Any]] = [*market, *venue.terms, *venue.fills, *requests, *desk, *walk]
-    for array, kind in zip(arrays, _KINDS, strict=True):
+    return np.array([*sizes, *addresses_of(arrays, _KINDS)], dtype=np.int64)
+
+
+def addresses_of(arrays: Sequence[NDArray[Any]], kinds: Sequence[Any]) -> list[int]:
+    """Return the addresses of arrays.
+
+    Raises
+    ------
+    TypeError
+        If an array is not contiguous, or not of its kind.
+    """
+    for array, kind in zip(arrays, kinds, strict=True):
         if array.dtype != kind or not array.flags.c_contiguous:
             raise TypeError(f"an array is {array.dtype} or not contiguous; {np.dtype(kind)} in C order is read")
-    return np.array([*sizes, *(array.ctypes.data for array in arrays)], dtype=np.int64)
+    return [array.ctypes.data for array in arrays]
 
 
 _D, _I, _B = np.float64, np.int64, np.bool_

@@ -18,11 +18,14 @@ from algotrendy.kernels._portfolio import commission_of, worth
 from algotrendy.kernels._portfolio_extras import (
     Hands,
     act,
+    allowed,
     bound,
     capped,
     count_of,
+    has_margins,
     liquidate,
     margin_call,
+    margin_of,
     renew,
     trade,
 )
@@ -118,27 +121,6 @@ def decide(desk: Desk, bar: int, given: Given) -> None:
         desk.go[j], desk.go_at[j] = go, bar
 
 
-@part
-def affordable(j: int, price: float, budget: float, need: float, venue: Venue) -> float:
-    """Return the units whose need, a share of their notional, and commission are the budget."""
-    terms = venue.terms
-    units: float = (budget - terms.fixed[j]) / (price * (need + terms.rate[j]) + terms.per_unit[j])
-    if terms.rate[j] * (units * price) + terms.per_unit[j] * units + terms.fixed[j] < terms.minimum[j]:
-        units = (budget - terms.minimum[j]) / (price * need)
-    return units
-
-
-@part
-def within(j: int, price: float, budget: float, margin: float, given: Given) -> float:
-    """Return the units that a budget and what is left for margins allow."""
-    units: float = affordable(j, price, budget, 1.0, given.venue)
-    initial = given.extras.initial[j]
-    if initial > 0.0:
-        others = affordable(j, price, margin, initial, given.venue)
-        units = min(units, others)
-    return units
-
-
 @called_part
 def leave(
     desk: Desk, place: tuple[int, int, int, int], price: float, account: tuple[float, int], given: Given
@@ -211,7 +193,7 @@ def buy(
         price = base * (1.0 + sign * terms.slippage[j])
         paid = commission_of(terms, j, size, price)
         room -= size * price + paid
-        margin -= given.extras.initial[j] * (size * price) + paid
+        margin -= margin_of(given.extras.initial, j, size, price) + paid
     return cash, row, room, margin
 
 
@@ -232,7 +214,8 @@ def add(
         if rest == 0.0 or not venue.market.valid[bar, j] or not (room > least and margin > least):
             continue
         sign = 1.0 if rest > 0.0 else -1.0
-        can = within(j, prices[j] * (1.0 + sign * venue.terms.slippage[j]), room, margin, given)
+        price = prices[j] * (1.0 + sign * venue.terms.slippage[j])
+        can = allowed(j, price, (room, margin), venue, given.extras)
         wanted = rest
         if can < abs(rest):
             wanted = sign * whole(max(can, 0.0), venue.terms.lot_size[j])
@@ -274,7 +257,7 @@ def entry_units(j: int, price: float, size: float, money: tuple[float, float, fl
     fraction = leverage if fixed or size > leverage else size
     budget = fraction * equity
     budget = min(budget, room)
-    units: float = within(j, price, budget, margin, given)
+    units: float = allowed(j, price, (budget, margin), given.venue, given.extras)
     if fixed and not size > units:
         units = size
     if terms.lot_size[j] > 0.0:
@@ -294,7 +277,7 @@ def fill_wishes(
     equity = cash + value
     least, margin = NO_ROOM * equity, np.inf
     room = venue.rules.max_leverage * equity - gross
-    if count_of(given.extras.initial) > 0:
+    if has_margins(given.extras.initial):
         margin = equity - bound(units, prices, given.extras.initial)
     cash, row, room, margin = add(desk, now, (cash, row, room, margin), least, given)
     size, count = gather(desk, bar, given), count_of(units)

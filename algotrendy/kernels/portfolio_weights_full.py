@@ -17,7 +17,7 @@ from algotrendy.kernels._portfolio_extras import (
     act,
     bound,
     capped,
-    count_of,
+    has_margins,
     liquidate,
     margin_call,
     renew,
@@ -56,8 +56,8 @@ def share_within(
 ) -> float:
     """Return the factor, at most 1, by which all opening legs are scaled so that what they need fits into the room.
 
-    `given` is the terms, and the share of its notional that each instrument needs. As in `affordable_share`, Newton's
-    steps from 1 downwards end at the factor itself.
+    `given` is the terms, and what each instrument needs, as margins are given. As in `affordable_share`, Newton's steps
+    from 1 downwards end at the factor itself.
     """
     terms, needs = given
     share = 1.0
@@ -67,7 +67,8 @@ def share_within(
         slippage = terms.slippage[j]
         size = abs(units)
         notional = size * (prices[j] * (1.0 + (slippage if units > 0.0 else -slippage)))
-        notionals[k], owns[k] = needs[j] * notional, terms.rate[j] * notional + terms.per_unit[j] * size
+        notionals[k] = needs[0, j] * notional + needs[1, j] * size
+        owns[k] = terms.rate[j] * notional + terms.per_unit[j] * size
     for _ in range(100):
         cost, slope = 0.0, 0.0
         for k in range(count):
@@ -146,7 +147,7 @@ def fill_targets(
     room, share, least = venue.rules.max_leverage * (cash + value) - gross, 0.0, NO_ROOM * abs(equity)
     if room > least:
         share = share_within(state, n_opening, prices, room, (terms, ones))
-    if share > 0.0 and count_of(extras.initial) > 0:
+    if share > 0.0 and has_margins(extras.initial):
         room, other = cash + value - bound(units, prices, extras.initial), 0.0
         if room > least:
             other = share_within(state, n_opening, prices, room, (terms, extras.initial))
@@ -176,7 +177,8 @@ def walk_weights_full(
     """
     market, rules = venue.market, venue.rules
     n_bars, n = market.mark.shape
-    numbers, ones = np.zeros((5, n + 1)), np.ones(n)
+    numbers, ones = np.zeros((5, n + 1)), np.zeros((2, n))
+    ones[0] = 1.0
     lists = np.zeros((2, n + 1), np.int64)
     state = Book(numbers[0, :n], np.full(n, np.nan), np.zeros(n, np.int64), numbers[1], numbers[2], lists, numbers[3:])
     units, hands = state.units, Hands(state.units, np.full(n, np.inf), unfilled)

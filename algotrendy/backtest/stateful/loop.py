@@ -15,12 +15,13 @@ from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, Own
 from algotrendy.backtest.stateful.blotter import Blotter
 from algotrendy.backtest.stateful.context import context_of
+from algotrendy.backtest.stateful.full import Adjusted, FullBlotter
 from algotrendy.backtest.stateful.orders import AccountState, Order
 from algotrendy.backtest.stateful.view import InstrumentView
 from algotrendy.domain.bars import COLUMNS
 from algotrendy.domain.types import AnyArray
 from algotrendy.kernels.orders_types import SAME_CLOSE
-from algotrendy.kernels.portfolio_types import DELISTING, LIMIT, REASONS
+from algotrendy.kernels.portfolio_types import DELISTING, FRACTION, LIMIT, REASONS, SPLIT
 from algotrendy.strategy.bar_context import Fill
 from algotrendy.strategy.bar_strategy import BarStrategy
 
@@ -101,19 +102,24 @@ class _Session:
         names = (*COLUMNS, *columns)
         self.ctx, self.views = context_of(self.state, account.panel.symbols, names, terms)
         self.feeds = [_Feed(own, view, columns) for own, view in zip(account.settings, self.views, strict=True)]
-        self.blotter = Blotter(account, self.state)
+        plain, extras = account.extras is None, account.extras
+        self.blotter = Blotter(account, self.state) if plain else FullBlotter(account, self.state)
+        self._adjusted = Adjusted(account) if extras is not None and extras.has_actions else None
+        if self._adjusted is not None:
+            for view, holding in zip(self.views, self._adjusted.holdings, strict=True):
+                view._holding = holding
         money: Any = self.blotter.walk.money
         self._money = memoryview(money)
 
     def run(self, asked: tuple[int, int]) -> StatefulRun:
         """Live through all bars."""
-        from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT, live
+        from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT
 
         state, blotter, strategy = self.state, self.blotter, self.strategy
         ctx: Any = self.ctx
         at_once = blotter.venue.rules.fill == SAME_CLOSE
         observes = type(strategy).observe is not BarStrategy.observe
-        walk, actions = blotter.walk, state.actions
+        walk, actions, live = blotter.walk, state.actions, blotter.live
         with _Noted(strategy, state):
             strategy.start(ctx)
             for t, time in enumerate(self.account.panel.index):
@@ -134,29 +140,31 @@ class _Session:
                     live(t, t + 1, AFTER, blotter.table)
         blotter.refresh()
         self._tell_fills()
-        ruined_at = int(walk.counts[RUINED_AT])
-        ledger = Ledger(self.account, blotter.done(), walk.curve, None if ruined_at < 0 else ruined_at)
-        return StatefulRun(ledger, blotter.orders, blotter.frame, strategy)
+        return StatefulRun(blotter.ledger(), blotter.orders, blotter.frame, strategy)
 
     def _go_on(self, first: int) -> None:
         """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
-        from algotrendy.kernels.portfolio_events import BEFORE, live
+        from algotrendy.kernels.portfolio_events import BEFORE
 
-        live(first, self.account.n_bars, BEFORE, self.blotter.table)
+        self.blotter.live(first, self.account.n_bars, BEFORE, self.blotter.table)
 
     def _tell(self, t: int) -> None:
         """Bring what the strategy sees up to date: orders and fills, bars and indicators, the account."""
-        state = self.state
+        state, adjusted = self.state, self._adjusted
+        open_before = tuple(state.open.values()) if adjusted is not None and adjusted.is_due(t) else ()
         if state.open:
             self.blotter.refresh()
-        self._tell_fills()
+        self._tell_fills(open_before)
+        if adjusted is not None:
+            adjusted.follow(t, open_before)
         cash, value = self._money[0], self._money[1]
         state.cash, state.equity = cash, cash + value
         for feed in self.feeds:
             feed.give(t)
 
-    def _tell_fills(self) -> None:
-        row = self._told
+    def _tell_fills(self, open_before: Sequence[Order] = ()) -> None:
+        """Hand on what was filled; orders that were `open_before` follow splits in between."""
+        row, adjusted = self._told, self._adjusted
         if row == self.blotter.walk.counts[0]:
             for view in self._with_fills:
                 view._take_fills((), ())
@@ -167,6 +175,12 @@ class _Session:
         found: dict[int, tuple[list[Fill], list[int]]] = {view._place: ([], []) for view in self._with_fills}
         for bar, j, reason, units, base, order in self.blotter.fills_since(row):
             price, commission = self._paid(j, reason, units, base)
+            if adjusted is not None:
+                adjusted.follow(bar, open_before)
+                holding = adjusted.holdings[j]
+                if holding is not None:
+                    holding.take(bar, units, price, REASONS[reason])
+                    price *= adjusted.scale_at(j, bar)
             time = now if bar == self.state.number and now is not None else index[bar]
             fill = Fill(time, self.views[j].symbol, units, price, commission, REASONS[reason], order)
             if order is not None:
@@ -187,14 +201,15 @@ class _Session:
     def _paid(self, j: int, reason: int, units: float, base: float) -> tuple[float, float]:
         """Return the price after slippage, as it is quoted, and the commission of a fill."""
         terms = self.account.terms
-        slippage = 0.0 if reason in (LIMIT, DELISTING) else float(terms.slippage[j])
+        free = reason in (DELISTING, SPLIT, FRACTION)
+        slippage = 0.0 if free or reason == LIMIT else float(terms.slippage[j])
         price = base * (1.0 + (slippage if units > 0.0 else -slippage))
         size = abs(units)
         paid = max(
             float(terms.minimum[j]),
             float(terms.rate[j]) * (size * price) + float(terms.per_unit[j]) * size + float(terms.fixed[j]),
         )
-        return price / float(self.account.multipliers[j]), 0.0 if reason == DELISTING else paid
+        return price / float(self.account.multipliers[j]), 0.0 if free else paid
 
 
 class _Feed:
@@ -206,11 +221,14 @@ class _Feed:
         self._rows: Iterator[int] = _numbers(own.rows)
         self._bars = zip(*(_numbers(np.asarray(each, dtype=np.float64)) for each in arrays), strict=True)
         self._sessions = _sessions(own)
+        self._scales = None if own.happening is None else _numbers(own.happening.scale)
         self._due = next(self._rows, -1)
 
     def give(self, t: int) -> None:
         """Hand on the bar of stamp `t`, if there is one."""
         if t == self._due:
+            if self._scales is not None:
+                self._view._scale = next(self._scales)
             self._view._take_bar(next(self._bars), next(self._sessions))
             self._due = next(self._rows, -1)
 
