@@ -121,7 +121,8 @@ def strategy_of(described: Mapping[str, Any], strategy: AnyStrategy | Callable[.
         return as_strategy(strategy)
     levels = {name: level_from_json(described.get(name)) for name in LEVELS}
     names = {name: described.get(name) for name in ("name", "description")}
-    return PythonStrategy(strategy, described.get("params") or {}, **levels, **names)
+    further = described.get("columns") or ()
+    return PythonStrategy(strategy, described.get("params") or {}, columns=further, **levels, **names)
 
 
 def options_of(assumptions: Mapping[str, Any], bars: pd.DataFrame) -> dict[str, Any]:
