@@ -149,7 +149,9 @@ def test_levels_as_texts_use_further_columns_of_the_bars() -> None:
     several = at.backtest(strategy, {"A": bars}, max_positions=1)
     np.testing.assert_array_equal(several.equity_values, expected.equity_values)
     assert strategy.to_dict()["columns"] == ["pe"]
-    assert pickle.loads(pickle.dumps(strategy)) == strategy != PythonStrategy(rises, stop="pe / 1000 * 1", columns=["pe"])
+    assert (
+        pickle.loads(pickle.dumps(strategy)) == strategy != PythonStrategy(rises, stop="pe / 1000 * 1", columns=["pe"])
+    )
     assert strategy.with_params(stop="pe / 500").columns == ("pe",)
     swept = at.optimize(strategy, bars, {"size": [0.5, 1.0]}, progress=False, workers=1)
     assert swept.table["final_equity"].iloc[1] == expected.metrics["final_equity"]
