@@ -1,7 +1,8 @@
 """A passport: one file that says what a backtest was made of and what came out, so that another place can run it again.
 
 It holds no code. A strategy of texts is its own definition; a Python function, or the class of a stateful strategy, is
-named, with the hash of its source, and has to be handed in again. Every section has a checksum, and all of them together have one.
+named, with the hash of its source, and has to be handed in again. Every section has a checksum, and all together have
+one.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def write_passport(
     Raises
     ------
     InputError
-        If the Python function or class that decided cannot be found by its name, or a section holds more than plain values.
+        If the Python function or class that decided cannot be found by its name, or a section holds more than plain
+        values.
     """
     sections = {
         "schema": SCHEMA,

@@ -119,7 +119,8 @@ def verify_passport(
     bars : DataFrame, optional
         The bars. None: those that `fetch` makes of the section `data`.
     strategy : callable, BarStrategy or Signals, optional
-        The Python function, the stateful strategy (or its class), or the signals, that decided. Code is never taken from the file.
+        The Python function, the stateful strategy (or its class), or the signals, that decided. Code is
+        never taken from the file.
     chart : optional
         The chart that the conditions were read on, if it was one.
     fetch : callable, optional

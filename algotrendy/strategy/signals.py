@@ -80,7 +80,7 @@ class Signals:
             return cls(**dict(zip(SIDES, given, strict=False)))
         if isinstance(given, Mapping) or _is_frame(given):
             known = (*SIDES, *LEVELS)
-            columns = {str(name): given[name] for name in given}
+            columns: dict[str, Any] = {str(name): given[name] for name in given}
             for name in columns:
                 if name not in known:
                     raise InputError(f"{source} gave an unknown column {name!r}{nearest(name, known)}")

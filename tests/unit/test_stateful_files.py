@@ -78,7 +78,7 @@ def test_a_passport_of_a_class_that_nobody_could_find_is_refused(tmp_path: Path)
         """Defined inside a function."""
 
     result = at.backtest(Local(), BARS)
-    with pytest.raises(InputError, match="the class .*Local is not found by that name"):
+    with pytest.raises(InputError, match=r"the class .*Local is not found by that name"):
         result.passport(tmp_path / "passport.json")
     file = result.passport(tmp_path / "passport.json", strategy=Local())
     assert at.verify(file, BARS, strategy=Local())
