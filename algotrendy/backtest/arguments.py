@@ -59,6 +59,10 @@ def strategy_and_bars(
         raise InputError(f"there are no bars; use {_CALLS}, with bars = at.sample('NASDAQ') for a start")
     levels = {name: getattr(signals, name) for name in ("stop", "target", "trail", "size")}
     chosen = {name: value for name, value in levels.items() if value is not None}
+    if signals.columns:
+        if isinstance(first, Strategy | StrategyTemplate | PythonStrategy | BarStrategy) or not callable(first):
+            raise InputError(f"columns belong to the strategy: {type(first).__name__}(..., columns=[...])")
+        chosen["columns"] = signals.columns
     return as_strategy(first, params, chosen), second
 
 
@@ -183,7 +187,7 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
     return route
 
 
-_SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size")
+_SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size", "columns")
 _STATEFUL = "at.backtest(stateful strategy, {symbol: bars, ...})"
 _ACCOUNTS = ("signals", "weights", "orders", "stateful")
 _ONLY_FOR = {
@@ -219,7 +223,7 @@ def as_strategy(
     params : mapping, optional
         Values of its parameters.
     levels : mapping, optional
-        Stop, target, trail and size that replace its own.
+        Stop, target, trail and size that replace its own; of a function also the `columns` that they use.
 
     Raises
     ------

@@ -70,7 +70,7 @@ class BacktestResult:
         Versions of the libraries that computed it, if it was loaded from a file.
     requests : DataFrame, optional
         The orders that a stateful strategy placed, with how each ended: the columns of `orders=`, and `status`,
-        `filled` (signed units), `fill_price`, `replaced_by`. Files do not keep it.
+        `filled` (signed units), `fill_price`, `replaced_by`.
 
     See Also
     --------
@@ -354,8 +354,8 @@ class BacktestResult:
         path : str or Path
             Of a JSON file; an existing one is replaced.
         strategy : callable, optional
-            The Python function that decided, if it is not found by its name. Its name and the hash of its source are
-            written, no code.
+            The Python function or the stateful strategy that decided, if it is not found by its name. Its name and the
+            hash of its source are written, no code.
         trials, lookahead, fill_interval : mapping or object with `to_dict`, optional
             What is known about them, in plain values: how often was tried, what was looked for, `fill_interval()`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -119,6 +119,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     target: Any = None,
     trail: Any = None,
     size: Any = None,
+    columns: Sequence[str] | None = None,
     calendar: Calendar | str | Mapping[str, Calendar | str] | None = None,
     interval: Interval | str | None = None,
     periods_per_year: float | None = None,
@@ -207,6 +208,8 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         Finer bars by symbol, which say in what order stops and targets were reached inside a bar.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
         In place of those of the strategy; arrays only beside signals. Fractions: 0.05 is 5 %.
+    columns : sequence of str, optional
+        Further columns of the bars that such texts use by name, beside signals or a function: columns=['atr_weekly'].
     calendar : Calendar or str, optional
         Such as 'XNYS' or '24/7'; read off the stamps by default. An inferred calendar never lets `tf` know a week
         before the next one has begun.
@@ -286,7 +289,8 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
 
 
 def _signals(given: Mapping[str, Any]) -> Signals:
-    return Signals(**{field.name: given[field.name] for field in fields(Signals)})
+    named = {field.name: given[field.name] for field in fields(Signals)}
+    return Signals(**named | {"columns": named["columns"] or ()})
 
 
 def run_strategy(strategy: AnyStrategy | Signals, setting: Setting) -> BacktestResult:

@@ -632,4 +632,4 @@ def test_a_clean_strategy_is_clean() -> None:
 def test_bars_of_the_future_that_are_smuggled_in_are_found() -> None:
     report = at.check_lookahead(Knows(), EVERYTHING, cuts=20)
     assert report.verdict == "leak"
-    assert ("global EVERYTHING",) in {leak.inputs for leak in report.leaks}
+    assert ("global EVERYTHING['close']",) in {leak.inputs for leak in report.leaks}

@@ -19,6 +19,7 @@ from algotrendy.kernels.portfolio_types import Fills, Levels, empty_fills
 from algotrendy.strategy import Signals, Strategy
 from algotrendy.strategy.inputs import RunInputs, level_values, resolve
 from algotrendy.strategy.parameter import LEVELS, is_number
+from algotrendy.strategy.signals import SIDES
 
 if TYPE_CHECKING:
     from algotrendy.expressions import Catalogue, Expression
@@ -115,8 +116,9 @@ def _own_signals(signals: Signals, account: Account, j: int) -> Signals:
     import pandas as pd
 
     symbol, index = account.panel.symbols[j], account.settings[j].bars.index
-    own: dict[str, Any] = {}
-    for name, value in vars(signals).items():
+    own: dict[str, Any] = {"columns": signals.columns}
+    for name in (*SIDES, *LEVELS):
+        value = getattr(signals, name)
         if not isinstance(value, pd.DataFrame):
             if value is not None and np.ndim(value) > 0:
                 raise InputError(f"{name} is one array for {account.n_instruments} instruments; give a frame by symbol")
