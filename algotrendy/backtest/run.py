@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
@@ -249,7 +249,9 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     >>> at.backtest(two, weights={"A": 0.6, "B": 0.4}, rebalance="1mo").metrics["n_bars"]
     500
     """
-    return _routed(dict(locals()))
+    given = dict(locals())
+    result = _routed(given)
+    return result if isinstance(result, BacktestResult) else replace(result, arguments=given)
 
 
 def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
