@@ -84,7 +84,7 @@ class PortfolioResult:
         Versions of the libraries that computed it, if it was loaded from a file.
     arguments : mapping of str to object, optional
         What `backtest` was called with, by name, so that it can be run again: the bars, what decides, options. None for
-        a result that was loaded from a file, or made otherwise.
+        a result that was loaded from a file, or came from another process.
 
     See Also
     --------
@@ -387,7 +387,8 @@ class PortfolioResult:
         return summary_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        values = (getattr(self, field.name) for field in fields(self))
+        # What it was called with stays here: functions cannot be pickled, and bars are large.
+        values = (None if field.name == "arguments" else getattr(self, field.name) for field in fields(self))
         return (PortfolioResult, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values))
 
     @cached_property
