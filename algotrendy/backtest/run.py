@@ -260,7 +260,9 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     route = route_of(first, second, given)
     if route == "one":
         chosen, found = decided_in(given)
-        return run_strategy(chosen, prepare(found, chart=given["chart"], **{name: given[name] for name in _CONVENTIONS}))
+        return run_strategy(
+            chosen, prepare(found, chart=given["chart"], **{name: given[name] for name in _CONVENTIONS})
+        )
     from algotrendy.backtest.portfolio import run as several
 
     shared = account_options(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from algotrendy.domain.types import AnyArray, Float1D
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["borrow_of_fills", "from_same_start", "rows_text", "same_bars"]
+__all__ = ["borrow_of_fills", "from_same_start", "rows_text", "same_bars", "times"]
 
 
 def from_same_start(bars: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -35,6 +35,13 @@ def same_bars(bars: pd.DataFrame, other: pd.DataFrame) -> bool:
         np.array_equal(bars[name].to_numpy(dtype=np.float64), other[name].to_numpy(dtype=np.float64))
         for name in columns
     )
+
+
+def times(bars: pd.DataFrame, multiplier: float) -> pd.DataFrame:
+    """Return bars with their prices multiplied: what a unit is worth."""
+    if multiplier == 1.0:
+        return bars
+    return bars.assign(**{name: bars[name] * multiplier for name in ("open", "high", "low", "close")})
 
 
 def rows_text(bars: pd.DataFrame, other: pd.DataFrame) -> str:

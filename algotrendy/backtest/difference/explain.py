@@ -42,8 +42,9 @@ def explain_difference(
 
     The way from the one to the other is gone in steps, in each of which one thing is taken from the other account: its
     initial cash, first bar, data, splits and dividends, times of fills, prices, fees, sizes, borrow, interest,
-    decisions at a tie, the other trades, a forced exit at the end. What the final equity changes by in a step is the amount of that part. So the parts add up
-    to the gap; how it is shared among parts that act on each other depends on the order, which is the one above.
+    decisions at a tie, the other trades, a forced exit at the end. What the final equity changes by in a step is the
+    amount of that part. So the parts add up to the gap; how it is shared among parts that act on each other depends on
+    the order, which is the one above.
 
     Several instruments share one cash, so what a fee or a missed trade in one of them leads to in the others counts as
     that fee or trade; `report.by_symbol` says where each amount arose.
@@ -106,9 +107,7 @@ def explain_difference(
     return report
 
 
-def _nearest(
-    result: Any, other: Any, ledgers: tuple[Account, Account], strategy: Any
-) -> tuple[Account, list[Part]]:
+def _nearest(result: Any, other: Any, ledgers: tuple[Account, Account], strategy: Any) -> tuple[Account, list[Part]]:
     """Return the first account run again as far as that leads to the second, and what it changed."""
     own, theirs = ledgers
     if isinstance(result, BacktestResult) and isinstance(theirs, Ledger) and can_repeat(result, strategy):
@@ -136,7 +135,8 @@ def _as_ledger(account: Any, name: str, strategy: Any, bars: Any) -> Account:
 
 def _listed(given: Any, own: Account, bars: Any, *, cash: float | None, final_equity: float | None) -> Account:
     """Return a list as a ledger, on the bars of the other account if none are given."""
-    known = {"cash": own.cash if cash is None else cash, "given_cash": cash is not None, "final_equity": final_equity}
+    known: dict[str, Any] = {"cash": own.cash if cash is None else cash, "given_cash": cash is not None}
+    known["final_equity"] = final_equity
     if isinstance(own, PortfolioLedger):
         return portfolio_ledger_from(given, own, bars=bars, **known)
     return ledger_from(given, own.bars if bars is None else bars, **known)

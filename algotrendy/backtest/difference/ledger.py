@@ -182,6 +182,9 @@ class PortfolioLedger:
         What it says it ended with, in currency. None: what follows from the fills.
     financing : float
         Interest on borrowed cash that it has paid, in currency.
+    multipliers : mapping of str to float
+        What a unit is worth at a price of 1, by symbol, where that is not 1: a list of another account has prices as
+        they are quoted.
 
     Raises
     ------
@@ -204,15 +207,17 @@ class PortfolioLedger:
     members: Mapping[str, Ledger]
     final_equity: float | None = None
     financing: float = 0.0
+    multipliers: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "members", MappingProxyType(dict(self.members)))
+        for name in ("members", "multipliers"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         if not self.members:
             raise InputError(f"{self.name} has no instrument; give a ledger for each symbol as members=")
         if not math.isfinite(self.cash) or not math.isfinite(self.financing):
             raise InputError(
-                f"{self.name} began with {self.cash!r} and paid {self.financing!r} of interest; give finite numbers, in "
-                "currency"
+                f"{self.name} began with {self.cash!r} and paid {self.financing!r} of interest; give finite numbers, "
+                "in currency"
             )
 
 
@@ -229,9 +234,7 @@ def as_portfolio(ledger: Ledger | PortfolioLedger) -> PortfolioLedger:
     """
     if isinstance(ledger, PortfolioLedger):
         return ledger
-    return PortfolioLedger(
-        name=ledger.name, cash=ledger.cash, members={"": ledger}, final_equity=ledger.final_equity
-    )
+    return PortfolioLedger(name=ledger.name, cash=ledger.cash, members={"": ledger}, final_equity=ledger.final_equity)
 
 
 def stamps_of(bars: pd.DataFrame) -> Int1D:

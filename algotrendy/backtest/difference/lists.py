@@ -151,32 +151,43 @@ def portfolio_ledger_from(
         )
     only = next(iter(own.members))
     rows = [str(value) for value in frame[column]] if column is not None else [only] * len(frame)
-    frames = {symbol: member.bars for symbol, member in own.members.items()} if bars is None else _frames(bars)
+    frames = {symbol: member.bars for symbol, member in own.members.items()} if bars is None else _frames(bars, own)
     for symbol in dict.fromkeys(rows):
         if symbol not in frames:
             raise InputError(
-                f"the list has {symbol!r} in {column!r}, which has no bars; there are {', '.join(frames)}: rename it, or"
-                " hand in its bars as bars="
+                f"the list has {symbol!r} in {column!r}, which has no bars; there are {', '.join(frames)}: rename it,"
+                " or hand in its bars as bars="
             )
     members, of = {}, np.array(rows, dtype=object)
     for symbol, own_bars in frames.items():
         fills, known = _fills(frame[of == symbol], own_bars) if (of == symbol).any() else ([], name)
         name = name or known
+        scale = own.multipliers.get(symbol, 1.0)
+        if scale != 1.0:
+            fills = [replace(fill, price=fill.price * scale) for fill in fills]
         actions = own.members[symbol].actions if symbol in own.members else ()
         members[symbol] = Ledger(name=name, cash=float(cash), fills=tuple(fills), bars=own_bars, actions=actions)
     name = name or "the list"
     members = {symbol: replace(member, name=f"{name}, {symbol}") for symbol, member in members.items()}
     return PortfolioLedger(
-        name=name, cash=float(cash), members=members, final_equity=final_equity, financing=own.financing
+        name=name,
+        cash=float(cash),
+        members=members,
+        final_equity=final_equity,
+        financing=own.financing,
+        multipliers=own.multipliers,
     )
 
 
-def _frames(bars: Any) -> dict[str, pd.DataFrame]:
+def _frames(bars: Any, own: PortfolioLedger) -> dict[str, pd.DataFrame]:
+    """Return bars by symbol, in currency per unit."""
+    from algotrendy.backtest.difference.bars import times
     from algotrendy.backtest.portfolio.again import frames_of
     from algotrendy.backtest.portfolio.market import as_panel
 
     panel = as_panel(bars)
-    return dict(zip(panel.symbols, frames_of(panel).values(), strict=True))
+    found = zip(panel.symbols, frames_of(panel).values(), strict=True)
+    return {symbol: times(frame, own.multipliers.get(symbol, 1.0)) for symbol, frame in found}
 
 
 def _columns(frame: pd.DataFrame) -> Columns:

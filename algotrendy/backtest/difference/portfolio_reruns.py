@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.curves import fees_of
 from algotrendy.backtest.definitions import moment_text
-from algotrendy.backtest.difference.bars import from_same_start, rows_text, same_bars
+from algotrendy.backtest.difference.bars import from_same_start, rows_text, same_bars, times
 from algotrendy.backtest.difference.ledger import PortfolioLedger
 from algotrendy.backtest.difference.path import Part
-from algotrendy.backtest.difference.portfolios import portfolio_ledger_of, schedule_of
+from algotrendy.backtest.difference.portfolios import schedule_of
 from algotrendy.backtest.difference.positions import SAME, Leg, Positions, book_of, same
 from algotrendy.backtest.portfolio.again import (
     arguments_of,
@@ -114,18 +116,15 @@ def _by_text(frames: Mapping[Name, pd.DataFrame]) -> dict[str, tuple[Name, pd.Da
     return {_symbol(name): (name, frame) for name, frame in frames.items()}
 
 
-def _listed_bars(
-    result: PortfolioResult, panel: Panel, other: PortfolioLedger
-) -> dict[str, tuple[Name, pd.DataFrame]]:
+def _listed_bars(result: PortfolioResult, panel: Panel, other: PortfolioLedger) -> dict[str, tuple[Name, pd.DataFrame]]:
     """Return the bars of a list as they are quoted, those of the run itself where they are the same."""
-    own = _by_text(frames_of(panel))
+    own, found = _by_text(frames_of(panel)), {}
     multipliers = dict(zip(result.symbols, result.multipliers.tolist(), strict=True))
-    found = {}
     for symbol, member in other.members.items():
         name, frame = own.get(symbol, (symbol, member.bars))
-        names, scale = ["open", "high", "low", "close"], multipliers.get(symbol, 1.0)
-        if not same_bars(frame.assign(**{each: frame[each] * scale for each in names}), member.bars):
-            frame = member.bars.assign(**{each: member.bars[each] / scale for each in names})
+        scale = multipliers.get(symbol, 1.0)
+        if not same_bars(times(frame, scale), member.bars):
+            frame = times(member.bars, 1.0 / scale)
         found[symbol] = name, frame
     return found
 
@@ -154,9 +153,7 @@ def _symbol(name: Name) -> str:
     return name if isinstance(name, str) else name.symbol
 
 
-def _data_words(
-    own: Mapping[str, tuple[Name, pd.DataFrame]], theirs: Mapping[str, tuple[Name, pd.DataFrame]]
-) -> str:
+def _data_words(own: Mapping[str, tuple[Name, pd.DataFrame]], theirs: Mapping[str, tuple[Name, pd.DataFrame]]) -> str:
     """Say what differs between two sets of bars; nothing if they are the same."""
     texts = []
     for symbol, (_, frame) in theirs.items():
@@ -203,13 +200,17 @@ def _read_fee(positions: Positions) -> Fees | None:
 
 def _likeness(run: PortfolioResult, books: Mapping[str, Positions]) -> float:
     """Return the share of fills that are in both, on the same bar, side and price, slippage aside."""
-    own = book_of(portfolio_ledger_of(run)).positions
+    columns, stamps = run.order_columns, run.index.as_unit("ns").asi8
+    units, side = columns["units"], np.sign(columns["units"])
+    price = columns["price"] * run.multipliers[columns["instrument"]]
+    quoted = price - side * columns["slippage"] / np.abs(units)
+    symbols = [run.symbols[j] for j in columns["instrument"].tolist()]
+    fills = [*zip(symbols, stamps[columns["filled_at"]].tolist(), side.tolist(), quoted.tolist(), strict=True)]
+    fills += [(symbol, leg.bar, leg.side, leg.quoted) for symbol, each in books.items() for leg in _legs(each)]
     counts: dict[tuple[str, int, float, float], int] = {}
-    for book in (own, books):
-        for symbol, each in book.items():
-            for leg in _legs(each):
-                key = (symbol, leg.bar, leg.side, float(f"{leg.quoted:.6g}"))
-                counts[key] = counts.get(key, 0) + 1
+    for symbol, stamp, way, at in fills:
+        key = (symbol, stamp, way, float(f"{at:.6g}"))
+        counts[key] = counts.get(key, 0) + 1
     return sum(count > 1 for count in counts.values()) / max(len(counts), 1)
 
 

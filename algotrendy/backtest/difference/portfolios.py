@@ -9,7 +9,7 @@ import numpy as np
 
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.curves import fees_of
-from algotrendy.backtest.difference.bars import borrow_of_fills
+from algotrendy.backtest.difference.bars import borrow_of_fills, times
 from algotrendy.backtest.difference.ledger import Action, Fill, Ledger, PortfolioLedger, stamps_of
 from algotrendy.backtest.difference.ties import condition_ties, touch_ties
 from algotrendy.backtest.portfolio.again import account_again, panel_of, strategy_in
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["portfolio_ledger_of", "schedule_of"]
+
 
 def portfolio_ledger_of(result: PortfolioResult, name: str = "the run", *, bars: Any = None) -> PortfolioLedger:
     """Return what a backtest of several instruments leaves behind.
@@ -57,7 +58,8 @@ def portfolio_ledger_of(result: PortfolioResult, name: str = "the run", *, bars:
     fractions = _fractions(result)
     members = {}
     for j, symbol in enumerate(result.symbols):
-        frame = _own_bars(panel, j, float(result.multipliers[j]))
+        own = frame_of_column(panel, j, np.flatnonzero(panel.valid[:, j]))
+        frame = times(own, float(result.multipliers[j]))
         rows = np.flatnonzero(orders["instrument"] == j)
         fills = tuple(_fills(result, j, rows, frame, borrow))
         paid = float(trades["borrow"][trades["instrument"] == j].sum())
@@ -79,6 +81,7 @@ def portfolio_ledger_of(result: PortfolioResult, name: str = "the run", *, bars:
         members=members,
         final_equity=float(result.equity_values[-1]),
         financing=float(result.metrics.get("financing_paid", 0.0)),
+        multipliers=dict(zip(result.symbols, result.multipliers.tolist(), strict=True)),
     )
 
 
@@ -96,17 +99,7 @@ def _panel(result: PortfolioResult, bars: Any) -> Panel:
     return panel
 
 
-def _own_bars(panel: Panel, j: int, multiplier: float) -> pd.DataFrame:
-    """Return the bars of one instrument, in currency per unit."""
-    frame = frame_of_column(panel, j, np.flatnonzero(panel.valid[:, j]))
-    if multiplier == 1.0:
-        return frame
-    return frame.assign(**{name: frame[name] * multiplier for name in ("open", "high", "low", "close")})
-
-
-def _fills(
-    result: PortfolioResult, j: int, rows: AnyArray, frame: pd.DataFrame, borrow: AnyArray
-) -> Iterator[Fill]:
+def _fills(result: PortfolioResult, j: int, rows: AnyArray, frame: pd.DataFrame, borrow: AnyArray) -> Iterator[Fill]:
     """Yield the fills of one instrument but for its splits, which are actions."""
     columns, index, multiplier, last = result.order_columns, result.index, float(result.multipliers[j]), frame.index[-1]
     for row in rows.tolist():

@@ -238,16 +238,17 @@ class _Walker:
             quoted = fill.price if fill.quoted is None else fill.quoted
             kind = self._kind(quoted, row)
             when = int(self.stamps[row]), RANKS[kind]
+            last = fill
             if held * fill.units < 0.0 and abs(fill.units) > abs(held) * (1.0 + SAME):
                 share = -held / fill.units
                 closing = replace(fill, units=-held, commission=share * fill.commission)
                 yield _Step(when, False, row, kind, closing, rule)
                 commission = (1.0 - share) * fill.commission
-                fill = replace(fill, units=fill.units + held, borrow=0.0, commission=commission)
+                last = replace(fill, units=fill.units + held, borrow=0.0, commission=commission)
                 held = 0.0
-            opens = held * fill.units >= 0.0
-            yield _Step(when, opens, row, kind, fill, rule)
-            held = 0.0 if not opens and same(abs(fill.units) / abs(held), 1.0) else held + fill.units
+            opens = held * last.units >= 0.0
+            yield _Step(when, opens, row, kind, last, rule)
+            held = 0.0 if not opens and same(abs(last.units) / abs(held), 1.0) else held + last.units
         for action in waiting:
             yield _Step((_ns(action.at), ACTION), opens=False, action=action)
 

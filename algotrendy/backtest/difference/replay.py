@@ -13,6 +13,7 @@ from typing import NamedTuple
 from algotrendy.backtest.difference.ledger import Ledger, PortfolioLedger
 from algotrendy.backtest.difference.matching import Joint, JointEpisode, joined
 from algotrendy.backtest.difference.moments import ACTION, RANKS, Till
+from algotrendy.backtest.difference.places import with_places
 from algotrendy.backtest.difference.positions import Book, FeeRule, Leg, Positions, Size, book_of
 
 FREE_OF_SLIPPAGE = ("target", "limit")
@@ -64,13 +65,18 @@ def both_of(first: PortfolioLedger, second: PortfolioLedger) -> Both:
     """Return two ledgers side by side."""
     symbols = list(dict.fromkeys([*first.members, *second.members]))
     a, b = book_of(_with_all(first, second, symbols)), book_of(_with_all(second, first, symbols))
+    absent = {each: 0 if each not in first.members else 1 if each not in second.members else None for each in symbols}
+    joints = {
+        symbol: joined(a.positions[symbol], b.positions[symbol], is_absent=absent[symbol] is not None)
+        for symbol in symbols
+    }
+    joints = with_places(joints, a.positions, b.positions)
     pairs = {}
     for symbol in symbols:
-        absent = 0 if symbol not in first.members else 1 if symbol not in second.members else None
         ours, theirs = a.positions[symbol], b.positions[symbol]
         known = (_actions(ours, theirs), _actions(theirs, ours))
         only = len(set(known[0]) - set(known[1])), len(set(known[1]) - set(known[0]))
-        pairs[symbol] = Pair(ours, theirs, joined(ours, theirs, is_absent=absent is not None), known, only, absent)
+        pairs[symbol] = Pair(ours, theirs, joints[symbol], known, only, absent[symbol])
     return Both(a, b, pairs)
 
 
@@ -115,7 +121,7 @@ class _Terms(NamedTuple):
 
 
 def worth(both: Both, done: Collection[str]) -> Worth:
-    """Return the final equity with the attributes in `done` taken from the second account, the others from the first."""
+    """Return the final equity with what is in `done` taken from the second account, the rest from the first."""
     data = both.b if "data" in done else both.a
     cash = (both.b if "initial cash" in done else both.a).ledger.cash
     pairs = list(both.pairs.values())

@@ -92,7 +92,7 @@ class DifferenceReport:
 
     @property
     def by_symbol(self) -> pd.DataFrame:
-        """Of several instruments, what of each part arose in which: one row per part, one column per symbol, and `cash`.
+        """What of each part arose in which of several instruments: one row per part, one column per symbol, `cash`.
 
         The columns of a row sum to its amount, in currency. `cash` is what belongs to no instrument: what the account
         began with, and interest. Empty for one instrument.

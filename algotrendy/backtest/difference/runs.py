@@ -10,7 +10,7 @@ import numpy as np
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.curves import fees_of
 from algotrendy.backtest.definitions import moment_text
-from algotrendy.backtest.difference.bars import from_same_start, rows_text, same_bars
+from algotrendy.backtest.difference.bars import borrow_of_fills, from_same_start, rows_text, same_bars
 from algotrendy.backtest.difference.ledger import Fill, Ledger, stamps_of
 from algotrendy.backtest.difference.path import Part
 from algotrendy.backtest.difference.positions import SAME, Leg, Positions, positions_of, same
@@ -18,15 +18,12 @@ from algotrendy.backtest.difference.ties import condition_ties, touch_ties
 from algotrendy.backtest.repeat import can_repeat, options_of, repeat, strategy_of
 from algotrendy.backtest.result import REASONS, BacktestResult
 from algotrendy.backtest.setting import LEAST_BARS, prepare
-from algotrendy.domain.types import AnyArray, Bool1D, Int1D
-from algotrendy.errors import InputError
+from algotrendy.domain.types import Int1D
 from algotrendy.kernels.orders_types import FILLS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.expressions.nodes import Node
-    from algotrendy.strategy import Strategy
 
 LIKENESS_MIN = 0.5
 """With fewer fills alike a fill convention is not read off a list: by chance one of three is always the most alike."""

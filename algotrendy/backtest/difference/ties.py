@@ -1,4 +1,4 @@
-"""Decisions that could have gone either way: both sides of a comparison equal, or a level touched by the very extreme."""
+"""Decisions that could have gone either way: both sides of a comparison equal, a level touched by the very extreme."""
 
 from __future__ import annotations
 
