@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
 
-__all__ = ["backtest", "described", "run_strategy", "stale_fills"]
+__all__ = ["account_options", "backtest", "decided_in", "described", "run_strategy", "stale_fills"]
 
 Bars: TypeAlias = "pd.DataFrame | Mapping[Any, pd.DataFrame] | Panel"
 """Bars of one instrument, or of several."""
@@ -253,27 +253,29 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     >>> at.backtest(two, weights={"A": 0.6, "B": 0.4}, rebalance="1mo").metrics["n_bars"]
     500
     """
-    return _routed(dict(locals()))
+    given = dict(locals())
+    result = _routed(given)
+    return result if isinstance(result, BacktestResult) else replace(result, arguments=given)
 
 
 def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     """Hand the arguments of `backtest` to the engine that they are for."""
     first, second = given["strategy"], given["bars"]
     route = route_of(first, second, given)
-    shared = {name: given[name] for name in _CONVENTIONS}
     if route == "one":
-        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
-        return run_strategy(chosen, prepare(found, chart=given["chart"], **shared))
+        chosen, found = decided_in(given)
+        return run_strategy(
+            chosen, prepare(found, chart=given["chart"], **{name: given[name] for name in _CONVENTIONS})
+        )
     from algotrendy.backtest.portfolio import run as several
 
-    shared["delisting_return"] = given["delisting_return"]
-    shared |= {name: given[name] for name in _EXTRAS if given[name] is not None}
+    shared = account_options(given)
     if route == "orders":
         return several.backtest_orders(first, given["orders"], **shared)
     if route == "stateful":
         from algotrendy.backtest.stateful.run import backtest_account
 
-        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+        chosen, found = decided_in(given)
         return backtest_account(chosen, found, **shared)  # type: ignore[arg-type]  # the route says so
     shared["members"] = given["members"]
     if route == "weights":
@@ -284,13 +286,21 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
         from algotrendy.backtest.portfolio.several import backtest_several
 
         return backtest_several(strategies_of(first), second, rebalance=given["rebalance"], **shared)
-    chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+    chosen, found = decided_in(given)
     return several.backtest_signals(chosen, found, **shared)  # type: ignore[arg-type]  # so does it here
 
 
-def _signals(given: Mapping[str, Any]) -> Signals:
+def account_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call of `backtest` says of an account with several instruments: conventions, costs, extras."""
+    told = {name: given[name] for name in (*_CONVENTIONS, "delisting_return")}
+    return told | {name: given[name] for name in _EXTRAS if given[name] is not None}
+
+
+def decided_in(given: Mapping[str, Any]) -> tuple[AnyStrategy | Signals, Any]:
+    """Return what decides in a call of `backtest`, and the bars."""
     named = {field.name: given[field.name] for field in fields(Signals)}
-    return Signals(**named | {"columns": named["columns"] or ()})
+    signals = Signals(**named | {"columns": named["columns"] or ()})
+    return strategy_and_bars(given["strategy"], given["bars"], signals, given["params"])
 
 
 def run_strategy(strategy: AnyStrategy | Signals, setting: Setting) -> BacktestResult:

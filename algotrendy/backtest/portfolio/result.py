@@ -82,6 +82,9 @@ class PortfolioResult:
         With `participation=`: `bar`, `instrument` and the `units` (signed) that the volume of the bar did not allow.
     written_with : mapping of str to str, optional
         Versions of the libraries that computed it, if it was loaded from a file.
+    arguments : mapping of str to object, optional
+        What `backtest` was called with, by name, so that it can be run again: the bars, what decides, options. None for
+        a result that was loaded from a file, or came from another process.
 
     See Also
     --------
@@ -113,9 +116,10 @@ class PortfolioResult:
     dividend_columns: Mapping[str, AnyArray] | None = None
     unfilled_columns: Mapping[str, AnyArray] | None = None
     written_with: Mapping[str, str] | None = None
+    arguments: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("dividend_columns", "unfilled_columns"):
+        for name in ("dividend_columns", "unfilled_columns", "arguments"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else MappingProxyType(given))
         for name in (*("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions", "sleeves"),):
@@ -383,7 +387,8 @@ class PortfolioResult:
         return summary_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        values = (getattr(self, field.name) for field in fields(self))
+        # What it was called with stays here: functions cannot be pickled, and bars are large.
+        values = (None if field.name == "arguments" else getattr(self, field.name) for field in fields(self))
         return (PortfolioResult, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values))
 
     @cached_property
