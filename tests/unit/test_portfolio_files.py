@@ -16,7 +16,7 @@ from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.run import backtest
 from algotrendy.domain.actions import Actions
 from algotrendy.errors import DataError, InputError
-from algotrendy.strategy import library
+from algotrendy.strategy import BarStrategy, library
 
 
 def bars_of(seed: int, n: int = 60) -> pd.DataFrame:
@@ -58,7 +58,17 @@ def by_several() -> PortfolioResult:
     return backtest(parts, BARS, rebalance="1mo")
 
 
-MADE = [by_weights, by_orders, by_signals, intraday, by_several]
+class Bracket(BarStrategy):
+    def on_bar(self, ctx: Any) -> None:
+        if ctx["A"].n_bars == 5:
+            ctx["A"].buy(size=0.5, stop_price=ctx["A"].bar.close * 0.9)
+
+
+def by_bars() -> PortfolioResult:
+    return backtest(Bracket(), BARS)
+
+
+MADE = [by_weights, by_orders, by_signals, intraday, by_several, by_bars]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".parquet"])

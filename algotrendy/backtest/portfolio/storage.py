@@ -105,11 +105,17 @@ def _header(result: PortfolioResult) -> dict[str, Any]:
 
 
 def _requests(result: PortfolioResult) -> list[dict[str, Any]] | None:
-    """Return explicit orders in plain JSON types, column by column."""
+    """Return explicit orders in plain JSON types, column by column; a whole number that is missing is None."""
+    import pandas as pd
+
     if result.requests is None:
         return None
     return [
-        {"name": str(name), "dtype": str(column.dtype), "values": to_plain(column.tolist())}
+        {
+            "name": str(name),
+            "dtype": str(column.dtype),
+            "values": to_plain([None if value is pd.NA else value for value in column.tolist()]),
+        }
         for name, column in result.requests.items()
     ]
 
