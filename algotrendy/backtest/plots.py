@@ -16,6 +16,7 @@ from algotrendy.domain.types import Bool1D, Float1D, Int1D
 from algotrendy.reports.palette import ACCENT, GAIN, GRID, INK, LOSS, MUTED, translucent
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
     from algotrendy.backtest.overfitting import PboResult
@@ -269,10 +270,14 @@ def _edges(returns: Float1D) -> Float1D:
 
 
 def stamp_texts(result: BacktestResult, positions: Int1D) -> list[str]:
-    """Return stamps as Plotly reads them: dates alone for daily bars, else wall time of their own zone."""
+    """Return stamps of a result's bars as Plotly reads them."""
     import pandas as pd
 
-    index = pd.DatetimeIndex(result.bars.index)
+    return wall_texts(pd.DatetimeIndex(result.bars.index), positions)
+
+
+def wall_texts(index: pd.DatetimeIndex, positions: Int1D) -> list[str]:
+    """Return stamps as Plotly reads them: dates alone for daily bars, else wall time of their own zone."""
     wall = index.take(positions)
     moments = (wall if wall.tz is None else wall.tz_localize(None)).to_numpy()
     days = moments.astype("datetime64[D]")

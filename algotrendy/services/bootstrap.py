@@ -83,8 +83,9 @@ class Platform:
         publisher : Publisher, optional
             Told of new bars.
         registered : mapping, optional
-            Strategies of the installed program by name, which stored definitions may name; by default those that
-            installed packages offer as entry points `algotrendy.strategies`.
+            Strategies of the installed program by name, which stored definitions may name: subclasses of `BarStrategy`,
+            functions, strategies. Those that installed packages offer as entry points `algotrendy.strategies` are
+            known anyway.
         proposers : mapping of str to Proposer, optional
             Who proposes strategies, by the name of the method: `{"ai_agent": ...}`.
         schema : str, optional
@@ -146,14 +147,14 @@ def _research(
     from algotrendy.services.analysis import AIStrategyDiscovery
     from algotrendy.services.backtesting import BacktestingService
     from algotrendy.services.bars import MarketDataBars
-    from algotrendy.services.definitions import installed
+    from algotrendy.services.definitions import registry
     from algotrendy.services.strategy_engine import StrategyEngineService
     from algotrendy.services.workers import Workers
     from algotrendy.storage import Database, DeploymentStore, ResultStore, StrategyStore, default_url
 
     url = default_url(home) if settings.database_url is None else settings.database_url
     database = Database(url, schema=schema)
-    known = installed() if registered is None else registered
+    known = registry(registered)
     strategies, results, queue = StrategyStore(database), ResultStore(database), JobQueue(database)
     backtesting = BacktestingService(
         bars=MarketDataBars(market_data),
