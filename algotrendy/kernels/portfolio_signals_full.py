@@ -86,9 +86,9 @@ def decide(desk: Desk, bar: int, given: Given) -> None:
     for j in range(desk.units.size):
         if not given.venue.market.valid[bar, j]:
             continue
-        exit_, short_exit = is_said(given, 1, bar, j), is_said(given, 3, bar, j)
-        wants_long = is_said(given, 0, bar, j) and not exit_
-        wants_short = is_said(given, 2, bar, j) and not short_exit
+        exit_, short_exit = is_said(given, np.int64(1), bar, j), is_said(given, np.int64(3), bar, j)
+        wants_long = is_said(given, np.int64(0), bar, j) and not exit_
+        wants_short = is_said(given, np.int64(2), bar, j) and not short_exit
         units, go = desk.units[j], NOTHING
         if wants_long and not wants_short and not units > 0.0:
             go = LONG
@@ -198,7 +198,7 @@ def add(
         if can < abs(rest):
             wanted = sign * whole(max(can, 0.0), venue.terms.lot_size[j])
         if wanted != 0.0:
-            place = (desk.entered_at[j], bar, j, ENTRY)
+            place = (desk.entered_at[j], bar, j, np.int64(ENTRY))
             desk.rest[j] = rest - capped(wanted, given.hands.left[j], venue.terms.lot_size[j])
             cash, row, room, margin = buy(place, (wanted, prices[j]), (cash, row, room, margin), given)
     return cash, row, room, margin
@@ -207,7 +207,8 @@ def add(
 @called_part
 def gather(desk: Desk, bar: int, given: Given) -> int:
     """Put the wishes for an entry that can be filled now on the heap; return how many there are."""
-    size, rank = 0, given.wishes.rank
+    size: Any = np.int64(0)  # as a literal it would be compiled twice
+    rank = given.wishes.rank
     for j in range(desk.units.size):
         go = desk.go[j]
         if desk.units[j] != 0.0 or go not in (LONG, SHORT) or not given.venue.market.valid[bar, j]:
@@ -222,7 +223,8 @@ def gather(desk: Desk, bar: int, given: Given) -> int:
             size += 1
     for at in range(size // 2 - 1, -1, -1):
         sift(desk, at, size)
-    return size
+    count: int = size
+    return count
 
 
 @part
@@ -263,12 +265,12 @@ def fill_wishes(
         j = desk.heap[0]
         size -= 1
         desk.heap[0] = desk.heap[size]
-        sift(desk, 0, size)
+        sift(desk, np.int64(0), size)
         sign, decided_at = 1.0 if desk.go[j] == LONG else -1.0, desk.go_at[j]
         price = prices[j] * (1.0 + sign * venue.terms.slippage[j])
         wanted = entry_units(j, price, at_place(given.levels.size, decided_at, j), (equity, room, margin), given)
         if 0.0 < wanted < np.inf:
-            place, order = (decided_at, bar, j, ENTRY), (sign * wanted, prices[j])
+            place, order = (decided_at, bar, j, np.int64(ENTRY)), (sign * wanted, prices[j])
             cash, row, room, margin = buy(place, order, (cash, row, room, margin), given)
             if units[j] != 0.0:
                 set_levels(desk, (j, decided_at), prices[j], sign, given)

@@ -140,7 +140,7 @@ def resize(
                 wanted = whole(units[j] * (factors[j] - 1.0) * share, lots[j])
             target, got = units[j] + wanted, wanted
             if wanted != 0.0:
-                place = (counts[RESIZED_AT], bar, j, REBALANCE)
+                place = (counts[RESIZED_AT], bar, j, np.int64(REBALANCE))
                 cash, row, got = trade(given.hands, row, place, (wanted, prices[j], cash), given.venue)
             factors[j] = 1.0
             if got != wanted:
