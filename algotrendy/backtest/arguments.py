@@ -189,7 +189,7 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
 
 _SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size", "columns")
 _STATEFUL = "at.backtest(stateful strategy, {symbol: bars, ...})"
-_ACCOUNTS = ("signals", "weights", "orders", "stateful")
+_ACCOUNTS = ("signals", "several", "weights", "orders", "stateful")
 _ONLY_FOR = {
     "max_positions": ("signals", "several"),
     "rank": ("signals", "several"),
@@ -201,8 +201,8 @@ _ONLY_FOR = {
     "margin": _ACCOUNTS,
     "financing": _ACCOUNTS,
     "participation": _ACCOUNTS,
-    "tick_size": ("signals", "orders", "stateful"),
-    "fine_bars": ("signals",),
+    "tick_size": ("signals", "several", "orders", "stateful"),
+    "fine_bars": ("signals", "several"),
 }
 
 

@@ -96,14 +96,14 @@ def act(
                 kept = whole(after, step)
                 if abs(after - kept) <= LOT_ROUNDING * step:
                     after = kept
-            note(fills, row, (bar, j, SPLIT), after - held, 0.0)
+            note(fills, row, (bar, j, np.int64(SPLIT)), after - held, 0.0)
             units[j] += after - held
             row += 1
             if after != kept:
                 price, sold = venue.market.at_open[bar, j], -units[j]
                 if kept != 0.0:
                     sold += kept
-                note(fills, row, (bar, j, FRACTION), sold, price)
+                note(fills, row, (bar, j, np.int64(FRACTION)), sold, price)
                 cash -= sold * price
                 units[j] += sold
                 row += 1
@@ -196,6 +196,6 @@ def liquidate(
         if units[j] != 0.0 and venue.market.valid[bar, j]:
             wanted = whole(keep * units[j], venue.terms.lot_size[j]) - units[j]
             if wanted != 0.0:
-                place = (called_at, bar, j, MARGIN)
+                place = (called_at, bar, j, np.int64(MARGIN))
                 cash, row, _ = trade(hands, row, place, (wanted, prices[j], cash), venue)
     return cash, row

@@ -210,9 +210,9 @@ def live(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> None:
             if before:
                 cash, row, ended = trade_bar(t, (cash, gross, row, ended), desk, requests, venue)
             if after and at_once:
-                first = place(desk, requests, t, first, True)
+                first = place(desk, requests, t, first, at_once)
             if (before and fill == NEXT_CLOSE) or (after and at_once):
-                cash, row, _ = sweep((t, CLOSE, MARKET), (cash, row, desk), requests, venue)
+                cash, row, _ = sweep((t, np.int64(CLOSE), np.int64(MARKET)), (cash, row, desk), requests, venue)
             if after if at_once else before:
                 cash, row, held, gross, is_ruined = valued(t, (cash, row), desk, venue)
                 if is_ruined:
@@ -220,7 +220,7 @@ def live(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> None:
             elif before:  # what is shown to who decides
                 held, gross = worth(desk.units, venue.market.mark[t])
             if after and not at_once and ruined_at < 0:
-                first = place(desk, requests, t, first, False)
+                first = place(desk, requests, t, first, at_once)
         curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + held, cash, gross
     money[CASH_NOW], money[VALUE_NOW], money[GROSS_NOW] = cash, held, gross
     counts[ROWS], counts[FIRST], counts[ENDED], counts[RUINED_AT] = row, first, ended, ruined_at

@@ -195,7 +195,7 @@ def end_parent(k: int, at: Counter) -> None:
     """End what is left of the parent of an order that takes its units: what is being left is not entered any more."""
     above = at.requests.parent[k]
     if at.requests.measure[k] == OF_PARENT and at.desk.status[above] == WORKING:
-        end(at.desk, at.requests, above, CANCELLED)
+        end(at.desk, at.requests, above, np.int64(CANCELLED))
 
 
 @called_part
@@ -207,7 +207,7 @@ def release(at: Counter, j: int, held: float) -> None:
         k = desk.working[number] if is_old else desk.born[number - desk.counts[0]]
         is_one = requests.reduces[k] and requests.instrument[k] == j and requests.units[k] * held < 0.0
         if is_one and desk.status[k] == WORKING:
-            end(desk, requests, k, CANCELLED)
+            end(desk, requests, k, np.int64(CANCELLED))
             end_parent(k, at)
 
 
@@ -223,7 +223,7 @@ def tell_group(k: int, share: float, now: tuple[int, int], at: Counter) -> None:
     while other >= 0:
         if desk.status[other] <= WORKING and requests.parent[other] != k and other != k:
             if share == 1.0:
-                end(desk, requests, other, CANCELLED)
+                end(desk, requests, other, np.int64(CANCELLED))
             elif requests.placed_at[other] <= latest:
                 requests.units[other] *= 1.0 - share
         other = requests.next_of_group[other]

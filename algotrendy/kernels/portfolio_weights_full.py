@@ -6,6 +6,8 @@ plainly. Without extras it does what `portfolio_weights` does, and takes longer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -111,7 +113,7 @@ def gather(
         same_side = held * target > 0.0
         if held != 0.0 and (not same_side or abs(target) < abs(held)):
             wanted = (target if same_side else 0.0) - held
-            place = (state.decided_at[j], bar, j, REBALANCE)
+            place = (state.decided_at[j], bar, j, np.int64(REBALANCE))
             cash, row, got = trade(hands, row, place, (wanted, price, cash), venue)
             if got != wanted:
                 waiting[j], waits = weight, True
@@ -156,7 +158,7 @@ def fill_targets(
         j = state.lists[1, k]
         wanted = whole(share * state.opening[k], terms.lot_size[j])
         if wanted != 0.0:
-            place = (state.decided_at[j], bar, j, REBALANCE)
+            place = (state.decided_at[j], bar, j, np.int64(REBALANCE))
             cash = book(venue.fills, row, place, (wanted, prices[j], cash), terms)
             units[j] += wanted
             hands.left[j] -= abs(wanted)
@@ -182,8 +184,11 @@ def walk_weights_full(
     lists = np.zeros((2, n + 1), np.int64)
     state = Book(numbers[0, :n], np.full(n, np.nan), np.zeros(n, np.int64), numbers[1], numbers[2], lists, numbers[3:])
     units, hands = state.units, Hands(state.units, np.full(n, np.inf), unfilled)
-    given, cash, row, end, event, waits = (hands, venue, extras, ones), rules.cash, 0, 0, 0, False
-    ruined_at, value, gross, keep, called_at, paid = -1, 0.0, 0.0, -1.0, -1, 0.0
+    given, cash, waits = (hands, venue, extras, ones), rules.cash, False
+    row: Any = np.int64(0)  # as a literal it would be compiled twice
+    called_at: Any = np.int64(-1)
+    end, event = np.int64(0), np.int64(0)
+    ruined_at, value, gross, keep, paid = -1, 0.0, 0.0, -1.0, 0.0
     at_open, at_once = rules.fill == NEXT_OPEN, rules.fill == SAME_CLOSE
     for t in range(n_bars):
         if row + ROOM_PER_BAR * n > venue.fills.places.shape[0]:

@@ -242,11 +242,13 @@ def sums_in_order(account: Account, decided: Decided) -> bool:
 def _run_full(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:
     """Run what is decided in an account with extras."""
     from algotrendy.kernels.portfolio_signals_full import ROOM_PER_BAR, walk_signals_full
+    from algotrendy.kernels.portfolio_sleeves_full import new_full_sleeve
 
     def walk(fills: Fills, curve: Float2D, unfilled: Float2D) -> tuple[int, int]:
         venue = account.venue(fills, account.market, size_kind=decided.size_kind, max_positions=places)
+        sleeve = new_full_sleeve(account.n_instruments, account.n_bars, account.options.cash)
         found: tuple[int, int] = walk_signals_full(
-            wishes, decided.levels, venue, account.kernel_extras, (curve, unfilled)
+            wishes, decided.levels, venue, account.kernel_extras, (curve, unfilled, sleeve)
         )
         return found
 
