@@ -70,7 +70,7 @@ def signals_case(seed: int) -> tuple[Any, Any]:
     levels = {name: size for name, size in (("stop", 0.02), ("target", 0.03)) if rng.random() < 0.8}
     if rng.random() < 0.3:
         levels["trail"] = 0.03
-    options = {
+    options: dict[str, Any] = {
         "max_positions": int(rng.choice([1, 2])),
         "fill": str(rng.choice(["next_open", "next_close", "same_close"])),
         "commission": at.Fees(rate=0.001, fixed=float(rng.choice([0.0, 5.0]))),
