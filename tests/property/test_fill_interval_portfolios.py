@@ -77,7 +77,8 @@ def signals_case(seed: int) -> tuple[Any, Any]:
         "borrow": float(rng.choice([0.0, 0.5])),
         **({"units": "whole", "lot_size": 20.0} if rng.random() < 0.2 else {}),
     }
-    return at.backtest(bars, **frames, **levels, **options), at.Signals(**frames, **levels)
+    run: Any = at.backtest  # overloads do not see through mappings
+    return run(bars, **frames, **levels, **options), at.Signals(**frames, **levels)
 
 
 def way_of(result: Any) -> SignalsWay:
