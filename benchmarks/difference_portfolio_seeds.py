@@ -467,8 +467,8 @@ def explained(seeded: Seeded, mode: str) -> DifferenceReport:
 
 
 def missed(report: DifferenceReport) -> float:
-    """Return how far the parts miss the gap, as a share of the equity."""
-    apart = abs(sum(part.amount for part in report.parts) - report.gap)
+    """Return how far the parts miss the gap, or the rest if that is more, as a share of the equity."""
+    apart = max(abs(sum(part.amount for part in report.parts) - report.gap), abs(report.rest))
     return apart / max(abs(report.start), abs(report.end))
 
 

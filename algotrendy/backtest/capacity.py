@@ -138,6 +138,11 @@ def capacity(
 
     _check(result, capital, impact, participation)
     market = _Market.of(result)
+    if result.strategy.get("kind") == "stateful":
+        raise InputError(
+            f"{result.strategy['name']} is a stateful strategy, whose orders add to positions and reduce them; this"
+            " works on positions that are entered once and left once"
+        )
     positions = positions_of(ledger_of(result))
     rows = []
     for cash in capital:

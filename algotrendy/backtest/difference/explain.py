@@ -57,7 +57,7 @@ def explain_difference(
         The account to end at. A frame of trades or orders is known by its columns: those of `result.orders`, of
         vectorbt's `records_readable` of trades or orders, of backtesting.py's `stats._trades`, or of a broker (time,
         side, quantity, price, commission). backtesting.py's `stats` and a vectorbt portfolio bring their cash and
-        final equity along. Of several instruments a list has a column `symbol`.
+        final equity along. Of several instruments a list has a column `symbol`; bt's `get_transactions()` has one.
     bars : DataFrame of shape (n_bars, >= 4), or mapping of str to DataFrame, optional
         The bars that `other` ran on, if it is a list; those of `result` by default. Also those of a `PortfolioResult`
         that came from a file, which holds none.

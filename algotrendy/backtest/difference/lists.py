@@ -149,6 +149,7 @@ def portfolio_ledger_from(
             f"the list has no column that says which instrument a row is of ({', '.join(SYMBOLS[:3])}); there are "
             f"{', '.join(own.members)}: add one"
         )
+    frame = _with_sides(frame)
     only = next(iter(own.members))
     rows = [str(value) for value in frame[column]] if column is not None else [only] * len(frame)
     frames = {symbol: member.bars for symbol, member in own.members.items()} if bars is None else _frames(bars, own)
@@ -190,6 +191,22 @@ def _frames(bars: Any, own: PortfolioLedger) -> dict[str, pd.DataFrame]:
     return {symbol: times(frame, own.multipliers.get(symbol, 1.0)) for symbol, frame in found}
 
 
+def _with_sides(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return executions with their sides: of one instrument alone there may be no sale that shows that signs count."""
+    columns = _columns(frame)
+    if _kind_of(columns) is not None or any(name in columns for name in ROLES["side"]) or not len(frame):
+        return frame
+    signs = _signs(columns, _roles(columns, has_time_index=hasattr(frame.index, "tz")))
+    return frame.assign(side=["buy" if sign > 0.0 else "sell" for sign in signs])
+
+
+def _kind_of(columns: Columns) -> str | None:
+    """Return whose round trips a list holds, None for one of executions."""
+    if {_VECTORBT_NAMES.get(key, key) for key in columns} >= _TRADES_VECTORBT:
+        return "vectorbt"
+    return "backtesting.py" if set(columns) >= _TRADES_BACKTESTING else None
+
+
 def _columns(frame: pd.DataFrame) -> Columns:
     return {str(column).strip().lower(): frame[column].tolist() for column in frame.columns}
 
@@ -197,11 +214,11 @@ def _columns(frame: pd.DataFrame) -> Columns:
 def _fills(frame: pd.DataFrame, bars: pd.DataFrame) -> tuple[list[Fill], str]:
     """Return the fills of one instrument in time, and whose list it looks like."""
     columns = _columns(frame)
-    named = {_VECTORBT_NAMES.get(key, key): values for key, values in columns.items()}
-    if set(named) >= _TRADES_VECTORBT:
-        fills, name = _of_trades(named, bars), "vectorbt"
-    elif set(columns) >= _TRADES_BACKTESTING:
-        fills, name = _of_backtesting(columns, bars), "backtesting.py"
+    name = _kind_of(columns)
+    if name == "vectorbt":
+        fills = _of_trades({_VECTORBT_NAMES.get(key, key): values for key, values in columns.items()}, bars)
+    elif name is not None:
+        fills = _of_backtesting(columns, bars)
     else:
         fills = _of_executions(frame, columns, bars)
         name = "vectorbt" if "order id" in columns else "the list"
@@ -218,8 +235,8 @@ def _opened(given: Any) -> tuple[pd.DataFrame, str, dict[str, float]]:
     if hasattr(given, "orders") and hasattr(given, "init_cash") and callable(getattr(given, "final_value", None)):
         said = {"cash": float(given.init_cash), "final_equity": float(given.final_value())}
         return given.orders.records_readable, "vectorbt", said
-    if isinstance(given, pd.DataFrame):
-        return given, "", {}
+    if isinstance(given, pd.DataFrame):  # bt's transactions are indexed by date and security
+        return given.reset_index() if isinstance(given.index, pd.MultiIndex) else given, "", {}
     raise InputError(
         f"the other account is a {type(given).__name__}; give a BacktestResult, a Ledger, a frame of trades or orders, "
         "backtesting.py's stats or a vectorbt portfolio"

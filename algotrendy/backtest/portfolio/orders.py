@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from algotrendy.kernels.portfolio_orders import Requests
 
-__all__ = ["COLUMNS", "run_orders"]
+__all__ = ["COLUMNS", "frame_of", "requests_of", "run_orders"]
 
 COLUMNS = (
     "time",
@@ -55,7 +55,7 @@ def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     from algotrendy.kernels.portfolio_events import walk_orders
     from algotrendy.kernels.portfolio_orders import STATUS
 
-    frame = _as_frame(orders, account)
+    frame = frame_of(orders, account)
     requests = requests_of(account, frame)
     if account.extras is not None:
         return _run_full(account, requests, frame)
@@ -120,7 +120,8 @@ def requests_of(account: Account, frame: pd.DataFrame) -> Requests:
     )
 
 
-def _as_frame(orders: Any, account: Account) -> pd.DataFrame:
+def frame_of(orders: Any, account: Account) -> pd.DataFrame:
+    """Return orders as a checked frame, sorted by time."""
     import pandas as pd
 
     if not isinstance(orders, pd.DataFrame):

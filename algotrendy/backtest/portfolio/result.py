@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.fill_interval import FillInterval
+
 __all__ = ["PortfolioResult"]
 
 _NONE = np.zeros(0, np.int64)
@@ -341,6 +343,48 @@ class PortfolioResult:
         from algotrendy.backtest.portfolio.storage import load
 
         return load(path)
+
+    # --- what hangs on it ---
+
+    def fill_interval(self, *, keep: int = 32, **given: Any) -> FillInterval:
+        """Run it on the best and on the worst paths inside the bars that are found.
+
+        Signals are left at stops, trails and targets, and explicit orders and those of a stateful strategy are filled
+        at limits and stops, in an order that bars do not tell. Target weights are filled at opens and closes, so
+        nothing of theirs hangs on a path.
+
+        Instruments share the cash, so the better outcome of each need not be the best of all, and there are more
+        combinations than can be followed. Where `is_exact` is true none lies outside. Where it is false, `worst` and
+        `best` are runs that may have happened, and there may be some further out.
+
+        Parameters
+        ----------
+        keep : int
+            So many runs are followed at once, at least 1; more is slower and never narrower where all of them fit.
+        **given
+            What `backtest` was called with, for a result that came from a file or another process.
+
+        Returns
+        -------
+        FillInterval
+
+        Raises
+        ------
+        InputError
+            If it cannot be run again, does not come out as it was, or is of several strategies.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> bars = {name: at.synthetic(n=200, seed=seed, volatility=0.5) for seed, name in enumerate("AB")}
+        >>> result = at.backtest(at.strategies.sma_cross(5, 20), bars, stop=0.02, target=0.03)
+        >>> found = result.fill_interval()
+        >>> found.worst.final_equity <= found.best.final_equity
+        True
+        """
+        from algotrendy.backtest.portfolio.fill_interval import portfolio_fill_interval
+
+        return portfolio_fill_interval(self, keep=keep, **given)
 
     # --- ways to look at it ---
 
