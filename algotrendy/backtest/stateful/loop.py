@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -27,8 +27,9 @@ from algotrendy.strategy.bar_strategy import BarStrategy
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.strategy.bar_context import BarContext
 
-__all__ = ["StatefulRun", "run_bars"]
+__all__ = ["Leaves", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class StatefulRun:
     frame : callable
         Gives the same as `requests`, made anew.
     strategy : BarStrategy
-        The copy that was run, with the state that it ended in.
+        The copy that was run, with the state that it ended in; of several the last.
     """
 
     ledger: Ledger
@@ -84,15 +85,53 @@ def run_bars(
     InputError
         If it orders what is not allowed. Whatever else its methods raise is passed on, with a note that names the bar.
     """
-    return _Session(strategy, account, columns or {}).run((0, account.n_bars) if asked is None else asked)
+    begin, end = (0, account.n_bars) if asked is None else asked
+    return _Session([Turn(strategy, begin, end)], account, columns or {}).run()
+
+
+class Turn(NamedTuple):
+    """The bars at which a strategy decides, up to but not with `end`; those before warm it up."""
+
+    strategy: BarStrategy
+    begin: int
+    end: int
+
+
+class Leaves(BarStrategy):
+    """Cancels what is open and leaves whatever is held: what decides where nothing was chosen."""
+
+    def on_bar(self, ctx: BarContext) -> None:
+        """Cancel and leave."""
+        ctx.cancel()
+        ctx.close()
+
+
+def run_in_turn(turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> StatefulRun:
+    """Run copies of strategies one after the other in one account; each takes it over as the one before left it.
+
+    Parameters
+    ----------
+    turns : sequence of Turn
+        Without bars between them.
+    account : Account
+        Bars, conventions and costs.
+    columns : dict of str to array
+        Further columns of the bars.
+
+    Raises
+    ------
+    InputError
+        As `run_bars`.
+    """
+    return _Session(turns, account, columns).run()
 
 
 class _Session:
-    """One run: the strategy's copy, what it sees, and the orders as the kernel reads them."""
+    """One run: copies of what decides, what they see, and the orders as the kernel reads them."""
 
-    def __init__(self, strategy: BarStrategy, account: Account, columns: dict[str, AnyArray]) -> None:
+    def __init__(self, turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> None:
         options = account.options
-        self.strategy, self.account = strategy.fresh(), account
+        self.turns, self.account = [turn._replace(strategy=turn.strategy.fresh()) for turn in turns], account
         self.state = AccountState(options.cash, options.cash, options.max_leverage)
         terms = [
             {"lot_size": float(lot), "multiplier": float(multiplier)}
@@ -105,17 +144,19 @@ class _Session:
         money: Any = self.blotter.walk.money
         self._money = memoryview(money)
 
-    def run(self, asked: tuple[int, int]) -> StatefulRun:
+    def run(self) -> StatefulRun:
         """Live through all bars."""
         from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT, live
 
-        state, blotter, strategy = self.state, self.blotter, self.strategy
+        state, blotter, turns = self.state, self.blotter, self.turns
         ctx: Any = self.ctx
         at_once = blotter.venue.rules.fill == SAME_CLOSE
-        observes = type(strategy).observe is not BarStrategy.observe
-        walk, actions = blotter.walk, state.actions
-        with _Noted(strategy, state):
-            strategy.start(ctx)
+        observers = [turn for turn in turns if type(turn.strategy).observe is not BarStrategy.observe]
+        walk, actions, k = blotter.walk, state.actions, 0
+        with _Noted(state) as noted:
+            for turn in turns:
+                noted.strategy = turn.strategy
+                turn.strategy.start(ctx)
             for t, time in enumerate(self.account.panel.index):
                 live(t, t + 1, BEFORE, blotter.table)
                 state.number, state.time = t, time
@@ -123,9 +164,16 @@ class _Session:
                     self._go_on(t + 1)
                     break
                 self._tell(t)
-                if observes:
-                    strategy.observe(ctx)
-                if asked[0] <= t < asked[1]:
+                for each in observers:
+                    if t < each.end or len(turns) == 1:
+                        noted.strategy = each.strategy
+                        each.strategy.observe(ctx)
+                if t >= turns[k].end and k + 1 < len(turns):
+                    k += 1
+                if turns[k].begin <= t < turns[k].end:
+                    noted.strategy = strategy = turns[k].strategy
+                    if k and t == turns[k].begin:
+                        self._hand_over(k)
                     state.may_trade = True
                     strategy.on_bar(ctx)
                     state.may_trade = False
@@ -136,7 +184,11 @@ class _Session:
         self._tell_fills()
         ruined_at = int(walk.counts[RUINED_AT])
         ledger = Ledger(self.account, blotter.done(), walk.curve, None if ruined_at < 0 else ruined_at)
-        return StatefulRun(ledger, blotter.orders, blotter.frame, strategy)
+        return StatefulRun(ledger, blotter.orders, blotter.frame, turns[-1].strategy)
+
+    def _hand_over(self, k: int) -> None:
+        before, ctx = self.turns[k - 1].strategy, self.ctx
+        self.turns[k].strategy.take_over(ctx, None if isinstance(before, Leaves) else before)  # type: ignore[arg-type]  # it has what is promised
 
     def _go_on(self, first: int) -> None:
         """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
@@ -232,8 +284,10 @@ def _numbers(array: Any) -> Iterator[Any]:
 class _Noted:
     """Adds to what is raised inside at which bar that was."""
 
-    def __init__(self, strategy: BarStrategy, state: AccountState) -> None:
-        self._strategy, self._state = strategy, state
+    strategy: BarStrategy
+
+    def __init__(self, state: AccountState) -> None:
+        self._state = state
 
     def __enter__(self) -> Self:
         return self
@@ -243,6 +297,6 @@ class _Noted:
     ) -> None:
         if isinstance(error, Exception):
             state = self._state
-            name = self._strategy.name or type(self._strategy).__name__
+            name = self.strategy.name or type(self.strategy).__name__
             at = "before the first bar" if state.time is None else f"at bar {state.number} ({moment_text(state.time)})"
             error.add_note(f"raised by {name} {at}")
