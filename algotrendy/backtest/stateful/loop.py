@@ -23,13 +23,14 @@ from algotrendy.kernels.orders_types import SAME_CLOSE
 from algotrendy.kernels.portfolio_types import DELISTING, LIMIT, REASONS
 from algotrendy.strategy.bar_context import Fill
 from algotrendy.strategy.bar_strategy import BarStrategy
+from algotrendy.strategy.compiled_strategy import CompiledStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.strategy.bar_context import BarContext
 
-__all__ = ["Leaves", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
+__all__ = ["Leaves", "Noted", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,8 @@ class StatefulRun:
     ----------
     ledger : Ledger
         Fills, curve and what follows from them.
-    orders : list of Order
-        All that were placed, with how each ended.
+    made_orders : callable
+        Gives all orders that were placed, with how each ended.
     frame : callable
         Gives the same as `requests`, made anew.
     strategy : BarStrategy
@@ -49,9 +50,14 @@ class StatefulRun:
     """
 
     ledger: Ledger
-    orders: list[Order]
+    made_orders: Callable[[], list[Order]]
     frame: Callable[[], pd.DataFrame]
     strategy: BarStrategy
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """All orders, by number."""
+        return self.made_orders()
 
     @cached_property
     def requests(self) -> pd.DataFrame:
@@ -85,8 +91,14 @@ def run_bars(
     InputError
         If it orders what is not allowed. Whatever else its methods raise is passed on, with a note that names the bar.
     """
-    begin, end = (0, account.n_bars) if asked is None else asked
-    return _Session([Turn(strategy, begin, end)], account, columns or {}).run()
+    turn = Turn(strategy, *((0, account.n_bars) if asked is None else asked))
+    if isinstance(strategy, CompiledStrategy) and account.n_instruments == 1:
+        from algotrendy.backtest.stateful.compiled import run_compiled
+
+        done = run_compiled(strategy, account, (turn.begin, turn.end), columns or {})
+        if done is not None:
+            return done
+    return run_in_turn([turn], account, columns or {})
 
 
 class Turn(NamedTuple):
@@ -153,7 +165,7 @@ class _Session:
         at_once = blotter.venue.rules.fill == SAME_CLOSE
         observers = [turn for turn in turns if type(turn.strategy).observe is not BarStrategy.observe]
         walk, actions, k = blotter.walk, state.actions, 0
-        with _Noted(state) as noted:
+        with Noted(state) as noted:
             for turn in turns:
                 noted.strategy = turn.strategy
                 turn.strategy.start(ctx)
@@ -184,7 +196,7 @@ class _Session:
         self._tell_fills()
         ruined_at = int(walk.counts[RUINED_AT])
         ledger = Ledger(self.account, blotter.done(), walk.curve, None if ruined_at < 0 else ruined_at)
-        return StatefulRun(ledger, blotter.orders, blotter.frame, turns[-1].strategy)
+        return StatefulRun(ledger, lambda: blotter.orders, blotter.frame, turns[-1].strategy)
 
     def _hand_over(self, k: int) -> None:
         before, ctx = self.turns[k - 1].strategy, self.ctx
@@ -281,7 +293,7 @@ def _numbers(array: Any) -> Iterator[Any]:
     return iter(memoryview(buffer))
 
 
-class _Noted:
+class Noted:
     """Adds to what is raised inside at which bar that was."""
 
     strategy: BarStrategy

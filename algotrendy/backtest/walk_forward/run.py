@@ -32,7 +32,7 @@ from algotrendy.backtest.walk_forward.windows import Window, cut_windows
 from algotrendy.compute import Cancel, Executor, Journal, map_work, progress_for
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
-from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, CompiledStrategy, PythonStrategy, Strategy
 
 if TYPE_CHECKING:
     from algotrendy.strategy import StrategyTemplate
@@ -164,7 +164,8 @@ def walk_forward(
     fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
     axes = {name: axis if isinstance(axis, Span) else list(axis) for name, axis in space.items()}
     worker = Worker(chosen, bars, axes, search, {**options, **fixed}, carry=carry)
-    usual = "threads" if isinstance(chosen, Strategy) and setting.chart is None else "processes"
+    is_compiled = isinstance(chosen, CompiledStrategy) or (isinstance(chosen, Strategy) and setting.chart is None)
+    usual = "threads" if is_compiled else "processes"
     place = Executor.of(executor, workers=workers, usual=usual)  # type: ignore[arg-type]  # one of both
     journal = (
         None if checkpoint is None else Journal(checkpoint, _parts(worker, setting, windows, space), "walk-forward")
