@@ -114,6 +114,8 @@ _FILLS = _TERMS + len(PanelTerms._fields)
 _REQUESTS = _FILLS + len(Fills._fields)
 _DESK = _REQUESTS + len(Requests._fields)
 _WALK = _DESK + len(Desk._fields)
+TABLE_LENGTH = _WALK + len(Walk._fields)
+"""Of what `table_of` returns."""
 
 
 @part

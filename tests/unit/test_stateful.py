@@ -546,8 +546,6 @@ def test_what_does_not_go_with_a_stateful_strategy_is_told() -> None:
         backtest(Cross, bars)
     with pytest.raises(InputError, match="max_positions belongs to"):
         backtest(Cross(), {"A": bars}, max_positions=1)
-    with pytest.raises(InputError, match="carry=True"):
-        at.walk_forward(Cross(), bars, {"fast": [3, 5]}, training=60, testing=20, carry=True)
     with pytest.raises(InputError, match="no parameter of the strategy; did you mean 'fast'"):
         at.optimize(Cross(), bars, {"fats": [3, 5]})
     result = backtest(Cross(), bars)

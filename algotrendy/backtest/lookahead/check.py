@@ -196,24 +196,17 @@ def check_lookahead(
         _check(bars)
     name, expressions, values = _as_text(strategy, params, _names_in(bars, panel))
     if expressions is None:
-        notes = _open_levels(strategy)
-        if panel is not None:
-            subject = subject_on_panel(strategy, params, inputs, panel)
-            return _on_panel(subject, panel, columns, options, _Start(None, None, begun, notes))
-        subject = as_subject(strategy, params, inputs)
-        worlds = Worlds(bars, options.seed, at_open=options.at_open)  # type: ignore[arg-type]  # of one instrument
-        return _by_intervention(subject, worlds, options, _Start(None, signals, begun, notes))
+        given = subject_on_panel(strategy, params, inputs, panel) if panel else as_subject(strategy, params, inputs)
+        start = _Start(None, signals, begun, _open_levels(strategy))
+        return _in_worlds(given, bars if panel is None else panel, columns, options, start)
     proof = prove(expressions, values)
     if not proof.open:
         cost = {"runs": 0, "seconds": time.perf_counter() - begun}
         notes = tuple(f"it rests on {text}" for text in proof.columns)
         return LookaheadReport(PROVED, name, (), notes, (), proof, None, cost, _length(bars), options.seed)
-    if panel is not None:
-        subject = declared_on_panel(name, expressions, proof.custom, values)
-        return _on_panel(subject, panel, columns, options, _Start(proof, None, begun))
-    subject = declared_subject(name, expressions, proof.custom, values)
-    worlds = Worlds(bars, options.seed, at_open=options.at_open)  # type: ignore[arg-type]  # of one instrument
-    return _by_intervention(subject, worlds, options, _Start(proof, signals, begun))
+    declared = declared_subject if panel is None else declared_on_panel
+    subject = declared(name, expressions, proof.custom, values)
+    return _in_worlds(subject, bars if panel is None else panel, columns, options, _Start(proof, signals, begun))
 
 
 # --- the arguments ----------------------------------------------------------------------------------------------------
@@ -270,10 +263,15 @@ def _panel(bars: Any, options: _Options, signals: Any) -> Panel:
     return panel
 
 
-def _on_panel(
-    subject: Subject, panel: Panel, columns: str | Sequence[str] | None, options: _Options, start: _Start
+def _in_worlds(
+    subject: Subject, bars: Any, columns: str | Sequence[str] | None, options: _Options, start: _Start
 ) -> LookaheadReport:
-    worlds = PanelWorlds(frames_of(panel), options.seed)
+    """Look at a subject on the bars of one instrument, or on a panel of several."""
+    from algotrendy.domain.panel import Panel
+
+    if not isinstance(bars, Panel):
+        return _by_intervention(subject, Worlds(bars, options.seed, at_open=options.at_open), options, start)
+    worlds = PanelWorlds(frames_of(bars), options.seed)
     if columns is not None:
         names = (columns,) if isinstance(columns, str) else tuple(columns)
         options = replace(options, columns=worlds.chosen(names))

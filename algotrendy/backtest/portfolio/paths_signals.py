@@ -137,7 +137,7 @@ class SignalsWay(Way):
 
     def _priced(self, j: int, touch: Touch, opening: float, sign: float) -> Outcome:
         price = sign * touch.price
-        return (price if price == opening else self.competition.rounded(j, price, sign)), touch.reason
+        return (price if price == opening else self.competition.account.to_tick(j, price, down=sign > 0)), touch.reason
 
     def apply(self, i: int, j: int, outcome: Outcome) -> None:
         """See `Way`."""

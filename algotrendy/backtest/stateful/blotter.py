@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from algotrendy.kernels.portfolio_events import Walk
     from algotrendy.kernels.portfolio_orders import Desk, Requests
 
-__all__ = ["Blotter"]
+__all__ = ["Blotter", "frame_of"]
 
 _ROOM = 64
 _NEVER = 1 << 62
@@ -37,9 +37,11 @@ class Blotter:
         What it runs on.
     state : AccountState
         As the strategy sees it; statuses of its orders are kept up to date.
+    room : int
+        For so many orders there is room at first.
     """
 
-    def __init__(self, account: Account, state: AccountState) -> None:
+    def __init__(self, account: Account, state: AccountState, room: int = _ROOM) -> None:
         from algotrendy.kernels.portfolio_events import live
         from algotrendy.kernels.portfolio_orders import STATUS, WORKING
 
@@ -52,7 +54,7 @@ class Blotter:
         self._units: AnyArray = np.zeros(account.n_instruments)
         self._capacity = 0
         self._kept_fills: Fills | None = None
-        self._grow(_ROOM)
+        self._grow(room)
         self.walk: Walk = self._new_walk()
         self.table = self._table()
         self.live: Callable[[int, int, int, Int1D], None] = live
@@ -107,33 +109,8 @@ class Blotter:
 
     def frame(self) -> pd.DataFrame:
         """Return one row per order: the columns of `orders=`, then what came of it."""
-        import pandas as pd
-
-        from algotrendy.kernels.portfolio_orders import STATUS
-
-        index, orders = self.account.panel.index, self.orders
-        nan = float("nan")
-        columns: dict[str, Any] = {
-            "time": index.take([order.placed_at for order in orders]),
-            "symbol": [order.symbol for order in orders],
-            "quantity": [nan if units is None else units for units in self._asked],
-            "size": [nan if order.size is None else order.size for order in orders],
-            "type": [order.type for order in orders],
-            "limit_price": [nan if order.limit_price is None else order.limit_price / order.scale for order in orders],
-            "stop_price": [nan if order.stop_price is None else order.stop_price / order.scale for order in orders],
-            "time_in_force": [order.time_in_force for order in orders],
-            "id": [order.id for order in orders],
-            "parent": pd.array([None if order.parent is None else order.parent.id for order in orders], dtype="Int64"),
-            "group": pd.array([order.group for order in orders], dtype="Int64"),
-            "reduce_only": [order.reduce_only for order in orders],
-        }
-        status = self.desk.status[: len(orders)].tolist()
-        columns["status"] = [STATUS[each] for each in status]
-        columns["filled"], columns["fill_price"] = self._filled()
-        columns["replaced_by"] = pd.array(
-            [None if order.successor is None else order.successor.id for order in orders], dtype="Int64"
-        )
-        return pd.DataFrame(columns)
+        status = self.desk.status[: len(self.orders)].tolist()
+        return frame_of(self.account.panel.index, self.orders, status, self._asked, self._filled())
 
     def _filled(self) -> tuple[Sequence[float], Sequence[float]]:
         """Return what was filled of each order, and the average price after slippage."""
@@ -258,3 +235,41 @@ class Blotter:
 
 
 _STANDING = {"status": 0, "from_bar": -1, "born_inside": -1, "session": -1, "working": -1, "born": -1}
+
+
+def frame_of(
+    index: pd.DatetimeIndex,
+    orders: Sequence[Order],
+    status: Sequence[int],
+    asked: Sequence[float | None],
+    filled: tuple[Sequence[float], Sequence[float]],
+) -> pd.DataFrame:
+    """Return one row per order: the columns of `orders=`, then what came of it; `status` as the kernel says it.
+
+    `asked` are the units as they were placed, `filled` the units that were filled and the average price after slippage.
+    """
+    import pandas as pd
+
+    from algotrendy.kernels.portfolio_orders import STATUS
+
+    nan = float("nan")
+    columns: dict[str, Any] = {
+        "time": index.take([order.placed_at for order in orders]),
+        "symbol": [order.symbol for order in orders],
+        "quantity": [nan if units is None else units for units in asked],
+        "size": [nan if order.size is None else order.size for order in orders],
+        "type": [order.type for order in orders],
+        "limit_price": [nan if order.limit_price is None else order.limit_price / order.scale for order in orders],
+        "stop_price": [nan if order.stop_price is None else order.stop_price / order.scale for order in orders],
+        "time_in_force": [order.time_in_force for order in orders],
+        "id": [order.id for order in orders],
+        "parent": pd.array([None if order.parent is None else order.parent.id for order in orders], dtype="Int64"),
+        "group": pd.array([order.group for order in orders], dtype="Int64"),
+        "reduce_only": [order.reduce_only for order in orders],
+    }
+    columns["status"] = [STATUS[each] for each in status]
+    columns["filled"], columns["fill_price"] = filled
+    columns["replaced_by"] = pd.array(
+        [None if order.successor is None else order.successor.id for order in orders], dtype="Int64"
+    )
+    return pd.DataFrame(columns)

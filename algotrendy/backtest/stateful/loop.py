@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -24,12 +24,14 @@ from algotrendy.kernels.orders_types import SAME_CLOSE
 from algotrendy.kernels.portfolio_types import DELISTING, FRACTION, LIMIT, REASONS, SPLIT
 from algotrendy.strategy.bar_context import Fill
 from algotrendy.strategy.bar_strategy import BarStrategy
+from algotrendy.strategy.compiled_strategy import CompiledStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.strategy.bar_context import BarContext
 
-__all__ = ["StatefulRun", "run_bars"]
+__all__ = ["Leaves", "Noted", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,18 +42,23 @@ class StatefulRun:
     ----------
     ledger : Ledger
         Fills, curve and what follows from them.
-    orders : list of Order
-        All that were placed, with how each ended.
+    made_orders : callable
+        Gives all orders that were placed, with how each ended.
     frame : callable
         Gives the same as `requests`, made anew.
     strategy : BarStrategy
-        The copy that was run, with the state that it ended in.
+        The copy that was run, with the state that it ended in; of several the last.
     """
 
     ledger: Ledger
-    orders: list[Order]
+    made_orders: Callable[[], list[Order]]
     frame: Callable[[], pd.DataFrame]
     strategy: BarStrategy
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """All orders, by number."""
+        return self.made_orders()
 
     @cached_property
     def requests(self) -> pd.DataFrame:
@@ -85,15 +92,59 @@ def run_bars(
     InputError
         If it orders what is not allowed. Whatever else its methods raise is passed on, with a note that names the bar.
     """
-    return _Session(strategy, account, columns or {}).run((0, account.n_bars) if asked is None else asked)
+    turn = Turn(strategy, *((0, account.n_bars) if asked is None else asked))
+    if isinstance(strategy, CompiledStrategy) and account.n_instruments == 1 and account.extras is None:
+        from algotrendy.backtest.stateful.compiled import run_compiled
+
+        done = run_compiled(strategy, account, (turn.begin, turn.end), columns or {})
+        if done is not None:
+            return done
+    return run_in_turn([turn], account, columns or {})
+
+
+class Turn(NamedTuple):
+    """The bars at which a strategy decides, up to but not with `end`; those before warm it up."""
+
+    strategy: BarStrategy
+    begin: int
+    end: int
+
+
+class Leaves(BarStrategy):
+    """Cancels what is open and leaves whatever is held: what decides where nothing was chosen."""
+
+    def on_bar(self, ctx: BarContext) -> None:
+        """Cancel and leave."""
+        ctx.cancel()
+        ctx.close()
+
+
+def run_in_turn(turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> StatefulRun:
+    """Run copies of strategies one after the other in one account; each takes it over as the one before left it.
+
+    Parameters
+    ----------
+    turns : sequence of Turn
+        Without bars between them.
+    account : Account
+        Bars, conventions and costs.
+    columns : dict of str to array
+        Further columns of the bars.
+
+    Raises
+    ------
+    InputError
+        As `run_bars`.
+    """
+    return _Session(turns, account, columns).run()
 
 
 class _Session:
-    """One run: the strategy's copy, what it sees, and the orders as the kernel reads them."""
+    """One run: copies of what decides, what they see, and the orders as the kernel reads them."""
 
-    def __init__(self, strategy: BarStrategy, account: Account, columns: dict[str, AnyArray]) -> None:
+    def __init__(self, turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> None:
         options = account.options
-        self.strategy, self.account = strategy.fresh(), account
+        self.turns, self.account = [turn._replace(strategy=turn.strategy.fresh()) for turn in turns], account
         self.state = AccountState(options.cash, options.cash, options.max_leverage)
         terms = [
             {"lot_size": float(lot), "multiplier": float(multiplier)}
@@ -111,17 +162,19 @@ class _Session:
         money: Any = self.blotter.walk.money
         self._money = memoryview(money)
 
-    def run(self, asked: tuple[int, int]) -> StatefulRun:
+    def run(self) -> StatefulRun:
         """Live through all bars."""
         from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT
 
-        state, blotter, strategy = self.state, self.blotter, self.strategy
+        state, blotter, turns = self.state, self.blotter, self.turns
         ctx: Any = self.ctx
         at_once = blotter.venue.rules.fill == SAME_CLOSE
-        observes = type(strategy).observe is not BarStrategy.observe
-        walk, actions, live = blotter.walk, state.actions, blotter.live
-        with _Noted(strategy, state):
-            strategy.start(ctx)
+        observers = [turn for turn in turns if type(turn.strategy).observe is not BarStrategy.observe]
+        walk, actions, live, k = blotter.walk, state.actions, blotter.live, 0
+        with Noted(state) as noted:
+            for turn in turns:
+                noted.strategy = turn.strategy
+                turn.strategy.start(ctx)
             for t, time in enumerate(self.account.panel.index):
                 live(t, t + 1, BEFORE, blotter.table)
                 state.number, state.time = t, time
@@ -129,9 +182,16 @@ class _Session:
                     self._go_on(t + 1)
                     break
                 self._tell(t)
-                if observes:
-                    strategy.observe(ctx)
-                if asked[0] <= t < asked[1]:
+                for each in observers:
+                    if t < each.end or len(turns) == 1:
+                        noted.strategy = each.strategy
+                        each.strategy.observe(ctx)
+                if t >= turns[k].end and k + 1 < len(turns):
+                    k += 1
+                if turns[k].begin <= t < turns[k].end:
+                    noted.strategy = strategy = turns[k].strategy
+                    if k and t == turns[k].begin:
+                        self._hand_over(k)
                     state.may_trade = True
                     strategy.on_bar(ctx)
                     state.may_trade = False
@@ -140,7 +200,11 @@ class _Session:
                     live(t, t + 1, AFTER, blotter.table)
         blotter.refresh()
         self._tell_fills()
-        return StatefulRun(blotter.ledger(), blotter.orders, blotter.frame, strategy)
+        return StatefulRun(blotter.ledger(), lambda: blotter.orders, blotter.frame, turns[-1].strategy)
+
+    def _hand_over(self, k: int) -> None:
+        before, ctx = self.turns[k - 1].strategy, self.ctx
+        self.turns[k].strategy.take_over(ctx, None if isinstance(before, Leaves) else before)  # type: ignore[arg-type]  # it has what is promised
 
     def _go_on(self, first: int) -> None:
         """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
@@ -247,11 +311,13 @@ def _numbers(array: Any) -> Iterator[Any]:
     return iter(memoryview(buffer))
 
 
-class _Noted:
+class Noted:
     """Adds to what is raised inside at which bar that was."""
 
-    def __init__(self, strategy: BarStrategy, state: AccountState) -> None:
-        self._strategy, self._state = strategy, state
+    strategy: BarStrategy
+
+    def __init__(self, state: AccountState) -> None:
+        self._state = state
 
     def __enter__(self) -> Self:
         return self
@@ -261,6 +327,6 @@ class _Noted:
     ) -> None:
         if isinstance(error, Exception):
             state = self._state
-            name = self._strategy.name or type(self._strategy).__name__
+            name = self.strategy.name or type(self.strategy).__name__
             at = "before the first bar" if state.time is None else f"at bar {state.number} ({moment_text(state.time)})"
             error.add_note(f"raised by {name} {at}")
