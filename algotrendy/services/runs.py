@@ -18,7 +18,7 @@ from algotrendy.backtest.fingerprint import strategy_fingerprint
 from algotrendy.backtest.plain import to_plain
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import bars_hash, library_versions
-from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result
+from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result, trial_of_walk
 from algotrendy.compute import wait_for
 from algotrendy.errors import (
     AlgotrendyError,
@@ -365,7 +365,10 @@ class Runs:
 
     def _backtest(self, run: Run, progress: Show) -> tuple[Any, ...]:
         result = self._result(run)
-        return result, result.metrics, result.assumptions, backtest_bytes(result), lambda: trial_of_result(result)
+        return (
+            result, result.metrics, result.assumptions, backtest_bytes(result),
+            lambda: trial_of_result(result, run.bars),
+        )  # fmt: skip
 
     def _walk(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
@@ -383,7 +386,8 @@ class Runs:
             progress=progress,
         )
         assumptions = {} if walk.out_of_sample is None else walk.out_of_sample.assumptions
-        return walk, walk.metrics, assumptions, walk_bytes(walk), None
+        trial = None if walk.out_of_sample is None else lambda: trial_of_walk(walk, run.bars)
+        return walk, walk.metrics, assumptions, walk_bytes(walk), trial
 
     def _simulation(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
@@ -397,7 +401,8 @@ class Runs:
         rows: list[tuple[str, str]] = found.table.index.tolist()
         values = found.table["value"].tolist()
         metrics = {f"{figure} {name}": value for (figure, name), value in zip(rows, values, strict=True)}
-        return found, metrics, {**result.assumptions, **config.simulation}, simulation_bytes(found), None
+        assumptions = {**result.assumptions, **config.simulation}
+        return found, metrics, assumptions, simulation_bytes(found), lambda: trial_of_result(result, run.bars)
 
     def _sweep(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config

@@ -17,12 +17,13 @@ from algotrendy.backtest.sweep.declarative import Chunk, DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value, Where, make_grid
 from algotrendy.backtest.sweep.pareto import LOWER_IS_BETTER
 from algotrendy.backtest.sweep.python import PythonSweep
-from algotrendy.backtest.sweep.result import check_metric
-from algotrendy.backtest.sweep.run import check_grid
+from algotrendy.backtest.sweep.result import SweepResult, check_metric
+from algotrendy.backtest.sweep.run import Runner, check_grid, table_of
+from algotrendy.backtest.sweep.search import Found
 from algotrendy.backtest.sweep.where import keeper
 from algotrendy.compute import map_work, progress_for, worker_count
 from algotrendy.domain.bars import BarArrays
-from algotrendy.domain.types import Float1D
+from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy import Strategy
@@ -130,7 +131,9 @@ def procedure_test(
         search = _TextSearch(sweep, sweep.chunks(1), metric, made)
     else:
         search = _PythonSearch(chosen, bars.iloc[:, :0], combinations, options, metric, made)
-    row, best = search.on_data()
+    rows = search.on_data()
+    row, best = checked_best(rows[:, METRICS.index(metric)], metric)
+    table = table_of(Found(combinations, np.arange(len(combinations)), rows, complete=True))
     with progress_for("procedure test", paths, show=progress) as bar:
         mapped = map_work(search, range(paths), workers=worker_count(workers), where=search.where, progress=bar)
     found = [each for each in mapped.results if each is not None]
@@ -145,6 +148,7 @@ def procedure_test(
         keep_drift=bool(keep_drift),
         seed=int(seed),
         complete=len(found) == paths,
+        data=SweepResult(table, combinations.names, metric, True, Runner(chosen, bars, options, setting)),
     )
 
 
@@ -165,12 +169,12 @@ class _TextSearch:
         sweep = self.sweep.over(self.made.path(number))
         return best_of(np.concatenate([self._column(sweep, chunk) for chunk in self.chunks]), self.metric)[1]
 
-    def on_data(self) -> tuple[int, float]:
-        """Return the row of the best combination on the real bars, and its metric."""
-        values = np.empty(sum(len(chunk.places) for chunk in self.chunks))
+    def on_data(self) -> Float2D:
+        """Return the metrics of every combination on the real bars, one row each."""
+        rows = np.empty((sum(len(chunk.places) for chunk in self.chunks), len(METRICS)))
         for chunk in self.chunks:
-            values[chunk.places] = self._column(self.sweep, chunk)
-        return checked_best(values, self.metric)
+            rows[chunk.places] = self.sweep.run(chunk)
+        return rows
 
     def _column(self, sweep: DeclarativeSweep, chunk: Chunk) -> Float1D:
         return sweep.run(chunk)[:, METRICS.index(self.metric)]
@@ -189,18 +193,18 @@ class _PythonSearch:
     where: ClassVar[Literal["processes"]] = "processes"
 
     def __call__(self, number: int) -> float:
-        return best_of(self._column(self.made.path(number)), self.metric)[1]
+        return best_of(self._rows(self.made.path(number))[:, METRICS.index(self.metric)], self.metric)[1]
 
-    def on_data(self) -> tuple[int, float]:
-        """Return the row of the best combination on the real bars, and its metric."""
-        return checked_best(self._column(self.made.bars), self.metric)
+    def on_data(self) -> Float2D:
+        """Return the metrics of every combination on the real bars, one row each."""
+        return self._rows(self.made.bars)
 
-    def _column(self, arrays: BarArrays) -> Float1D:
+    def _rows(self, arrays: BarArrays) -> Float2D:
         import pandas as pd
 
         bars = pd.DataFrame(arrays._asdict(), index=self.frame.index)
         combinations = [self.grid.combination(row) for row in range(len(self.grid))]
-        return PythonSweep(self.strategy, bars, self.options)(combinations)[:, METRICS.index(self.metric)]
+        return PythonSweep(self.strategy, bars, self.options)(combinations)
 
 
 def best_of(values: Float1D, metric: str) -> tuple[int, float]:

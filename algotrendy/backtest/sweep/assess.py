@@ -312,7 +312,11 @@ def trial_of_sweep(sweep: SweepResult, sample: int) -> TrialRecord:
         raise InputError("no combination was done, so there is nothing to record")
     effective = float(n_trials)
     if sample and n_trials > 1:
-        effective = effective_trials(sweep.returns(sample=sample).clip(lower=-1.0), n_trials=n_trials)
+        rows = sampled_rows(n_trials, sample, 0, always=sweep.best_row)  # rows are labelled by their places
+        returns = sweep.runner.returns({name: table[name].to_numpy()[rows] for name in sweep.parameters})[1]
+        if returns.min() < -1.0:  # a ruined row may have lost more than everything
+            returns = np.maximum(returns, -1.0)
+        effective = effective_trials(returns, n_trials=n_trials)
     ratios = table["sharpe_ratio"].to_numpy(dtype=np.float64) / math.sqrt(per_year)
     known = ratios[~np.isnan(ratios)]
     spans = [f"{name} {table[name].min():g} to {table[name].max():g}" for name in sweep.parameters]
