@@ -18,6 +18,7 @@ from algotrendy.backtest import run as _run
 from algotrendy.backtest import sweep as _sweep
 from algotrendy.backtest import walk_forward as _walk
 from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result, trial_of_walk
+from algotrendy.compute import executor_of
 from algotrendy.config import Settings
 from algotrendy.errors import AlgotrendyError, DataError, InputError
 from algotrendy.home import ledger_address
@@ -414,7 +415,9 @@ def discover(bars: pd.DataFrame, **options: Any) -> DiscoveryResult:
 
 def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = workspace().settings
-    return {"workers": settings.workers, "progress": settings.progress, **options}
+    chosen = executor_of(settings)
+    where = {} if chosen is None else {"executor": chosen}
+    return {"workers": settings.workers, "progress": settings.progress, **where, **options}
 
 
 def verify(

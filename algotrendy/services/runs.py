@@ -19,7 +19,7 @@ from algotrendy.backtest.plain import to_plain
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import bars_hash, library_versions
 from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result, trial_of_walk
-from algotrendy.compute import wait_for
+from algotrendy.compute import Executor, wait_for
 from algotrendy.errors import (
     AlgotrendyError,
     CheckpointInUse,
@@ -139,6 +139,8 @@ class Tools:
         The folder in which long runs keep what is done; None: a killed run begins anew.
     workers : int, optional
         Cores of one run; None: all.
+    executor : Executor, optional
+        Where runs are computed: threads, processes, a Ray cluster; None: where it is usual for the strategy.
     """
 
     backtester: VectorizedBacktester = field(default_factory=VectorizedBacktester)
@@ -149,6 +151,13 @@ class Tools:
     ledger: TrialLedger | None = None
     checkpoints: Path | None = None
     workers: int | None = None
+    executor: Executor | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The keywords of the library about where to compute."""
+        chosen = {} if self.executor is None else {"executor": self.executor}
+        return {"workers": self.workers, **chosen}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -210,6 +219,8 @@ class Run:
                 f"a {self.kind.replace('_', ' ')} runs on one symbol, found {len(config.symbols or ())}; give symbol=,"
                 " one run for each"
             )
+        if self.is_of_several and isinstance(config, MonteCarloConfig) and config.method == "parameter_jitter":
+            raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
         if composed and self.kind == "sweep":
             raise InputError("target weights and several strategies have no parameters to optimise; give one strategy")
 
@@ -382,7 +393,7 @@ class Runs:
             **config.windows,
             **config.search,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         assumptions = {} if walk.out_of_sample is None else walk.out_of_sample.assumptions
@@ -393,7 +404,7 @@ class Runs:
         config = run.config
         assert isinstance(config, MonteCarloConfig)
         result = self._result(run)
-        options = {**config.simulation, "workers": self.tools.workers, "progress": progress}
+        options = {**config.simulation, **self.tools.where, "progress": progress}
         if config.method == "parameter_jitter" and isinstance(run.strategy, PythonStrategy | BarStrategy):
             options["strategy"] = run.strategy
         source, more = _resampled(result, config.method)
@@ -415,7 +426,7 @@ class Runs:
             config.grid,
             **config.search,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         metrics = {
@@ -434,7 +445,7 @@ class Runs:
             method=config.discovery_method,
             **config.discovery,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         names = ("n_trials", "effective_trials", "p_value", "p_value_hold", "verdict")
