@@ -114,21 +114,21 @@ def _held(start: Callable[[], object]) -> None:
     """
     failures: list[BaseException] = []
     is_up = threading.Event()
-
-    def hold() -> None:
-        try:
-            start()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the cluster was asked for
-            failures.append(error)
-            return
-        finally:
-            is_up.set()
-        threading.Event().wait()
-
-    threading.Thread(target=hold, name="algotrendy-ray", daemon=True).start()
+    threading.Thread(target=_hold, args=(start, failures, is_up), name="algotrendy-ray", daemon=True).start()
     is_up.wait()
     if failures:
         raise failures[0]
+
+
+def _hold(start: Callable[[], object], failures: list[BaseException], is_up: threading.Event) -> None:
+    try:
+        start()
+    except BaseException as error:  # noqa: BLE001 - it is raised where the cluster was asked for
+        failures.append(error)
+        return
+    finally:
+        is_up.set()
+    threading.Event().wait()
 
 
 def _knock(address: str) -> None:
