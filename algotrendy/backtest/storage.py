@@ -292,12 +292,13 @@ def update_with_bars(digest: Any, bars: pd.DataFrame, names: Sequence[Any]) -> N
 
     index = pd.DatetimeIndex(bars.index)
     digest.update(f"{index.tz}|{len(index)}".encode())
-    digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8"))
+    plain = pd.DataFrame(bars)  # without attrs, which pandas copies deeply for each column that is looked at
     for name in names:
-        values = bars[name].to_numpy()
+        values = plain[name].to_numpy()
         digest.update(f"|{name}|".encode())
         if values.dtype.kind in "fiub":
-            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+            digest.update(np.ascontiguousarray(values, dtype="<f8"))
         else:
             digest.update("\0".join(map(str, values.tolist())).encode())
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.trials import TrialLedger
     from algotrendy.backtest.walk_forward import WalkForwardResult
+    from algotrendy.compute import Executor
     from algotrendy.jobs import Job, JobContext, JobQueue
     from algotrendy.storage.results import ResultStore, StoredResult
     from algotrendy.storage.strategies import StrategyStore
@@ -112,6 +113,8 @@ class BacktestingService:
         The folder in which long runs keep what is done.
     workers : int, optional
         Cores of one run; None: all.
+    executor : Executor, optional
+        Where runs are computed: threads, processes, or tasks of a Ray cluster; the numbers do not depend on it.
 
     Examples
     --------
@@ -146,6 +149,7 @@ class BacktestingService:
         ledger: TrialLedger | None = None,
         checkpoints: Path | None = None,
         workers: int | None = None,
+        executor: Executor | None = None,
     ) -> None:
         tools = Tools(
             backtester=backtester or VectorizedBacktester(),
@@ -156,6 +160,7 @@ class BacktestingService:
             ledger=ledger,
             checkpoints=checkpoints,
             workers=workers,
+            executor=executor,
         )
         self.backtester, self.walk_forward, self.monte_carlo = tools.backtester, tools.walk_forward, tools.monte_carlo
         self.result_analyzer, self.strategy_discovery = result_analyzer or ResultAnalyzer(), tools.strategy_discovery

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.compute import executor_of
 from algotrendy.config import Settings
 from algotrendy.data.cache import MemoryCache, RedisCache, TieredCache
 from algotrendy.data.local import Providers, local_loader
@@ -166,6 +167,7 @@ def _research(
         ledger=_ledger(settings, home),
         checkpoints=(default_home() if home is None else home) / "checkpoints",
         workers=settings.workers,
+        executor=executor_of(settings),
     )
     engine = StrategyEngineService(
         backtesting=backtesting,

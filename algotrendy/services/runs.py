@@ -18,8 +18,8 @@ from algotrendy.backtest.fingerprint import strategy_fingerprint
 from algotrendy.backtest.plain import to_plain
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import bars_hash, library_versions
-from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result
-from algotrendy.compute import wait_for
+from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result, trial_of_walk
+from algotrendy.compute import Executor, wait_for
 from algotrendy.errors import (
     AlgotrendyError,
     CheckpointInUse,
@@ -139,6 +139,8 @@ class Tools:
         The folder in which long runs keep what is done; None: a killed run begins anew.
     workers : int, optional
         Cores of one run; None: all.
+    executor : Executor, optional
+        Where runs are computed: threads, processes, a Ray cluster; None: where it is usual for the strategy.
     """
 
     backtester: VectorizedBacktester = field(default_factory=VectorizedBacktester)
@@ -149,6 +151,13 @@ class Tools:
     ledger: TrialLedger | None = None
     checkpoints: Path | None = None
     workers: int | None = None
+    executor: Executor | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The keywords of the library about where to compute."""
+        chosen = {} if self.executor is None else {"executor": self.executor}
+        return {"workers": self.workers, **chosen}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -210,6 +219,8 @@ class Run:
                 f"a {self.kind.replace('_', ' ')} runs on one symbol, found {len(config.symbols or ())}; give symbol=,"
                 " one run for each"
             )
+        if self.is_of_several and isinstance(config, MonteCarloConfig) and config.method == "parameter_jitter":
+            raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
         if composed and self.kind == "sweep":
             raise InputError("target weights and several strategies have no parameters to optimise; give one strategy")
 
@@ -365,7 +376,10 @@ class Runs:
 
     def _backtest(self, run: Run, progress: Show) -> tuple[Any, ...]:
         result = self._result(run)
-        return result, result.metrics, result.assumptions, backtest_bytes(result), lambda: trial_of_result(result)
+        return (
+            result, result.metrics, result.assumptions, backtest_bytes(result),
+            lambda: trial_of_result(result, run.bars),
+        )  # fmt: skip
 
     def _walk(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
@@ -379,17 +393,18 @@ class Runs:
             **config.windows,
             **config.search,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         assumptions = {} if walk.out_of_sample is None else walk.out_of_sample.assumptions
-        return walk, walk.metrics, assumptions, walk_bytes(walk), None
+        trial = None if walk.out_of_sample is None else lambda: trial_of_walk(walk, run.bars)
+        return walk, walk.metrics, assumptions, walk_bytes(walk), trial
 
     def _simulation(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
         assert isinstance(config, MonteCarloConfig)
         result = self._result(run)
-        options = {**config.simulation, "workers": self.tools.workers, "progress": progress}
+        options = {**config.simulation, **self.tools.where, "progress": progress}
         if config.method == "parameter_jitter" and isinstance(run.strategy, PythonStrategy | BarStrategy):
             options["strategy"] = run.strategy
         source, more = _resampled(result, config.method)
@@ -397,7 +412,8 @@ class Runs:
         rows: list[tuple[str, str]] = found.table.index.tolist()
         values = found.table["value"].tolist()
         metrics = {f"{figure} {name}": value for (figure, name), value in zip(rows, values, strict=True)}
-        return found, metrics, {**result.assumptions, **config.simulation}, simulation_bytes(found), None
+        assumptions = {**result.assumptions, **config.simulation}
+        return found, metrics, assumptions, simulation_bytes(found), lambda: trial_of_result(result, run.bars)
 
     def _sweep(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
@@ -410,7 +426,7 @@ class Runs:
             config.grid,
             **config.search,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         metrics = {
@@ -429,7 +445,7 @@ class Runs:
             method=config.discovery_method,
             **config.discovery,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         names = ("n_trials", "effective_trials", "p_value", "p_value_hold", "verdict")

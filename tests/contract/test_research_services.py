@@ -119,6 +119,8 @@ def test_optimisations_walks_and_simulations_go_the_same_way(house: House) -> No
         "opt", "wf", "mc",
     ]  # fmt: skip
     house.work()
+    counted = {(each.kind, each.n_trials) for each in house.ledger.records()}
+    assert counted == {("sweep", 5), ("walk_forward", 6 * 5), ("backtest", 1)}, "the paths are of a backtest"
     best = wait_for(house.backtesting.get_results(sweep.optimization_id))
     bars = at.synthetic(n=420, seed=5)
     costs: dict[str, Any] = {"commission": 0.0005, "slippage": 0.0001}

@@ -191,6 +191,8 @@ def test_what_is_for_one_symbol_or_one_strategy_says_so(local: House) -> None:
     walk = {**MARKET, "parameters": {"fast": [4, 6]}}
     with pytest.raises(InputError, match="a walk forward runs on one symbol, found 3"):
         wait_for(local.backtesting.run_walk_forward(CROSS, walk))
+    with pytest.raises(InputError, match="parameter jitter runs one symbol"):
+        wait_for(local.backtesting.run_monte_carlo(CROSS, {**MARKET, "method": "parameter_jitter"}))
     with pytest.raises(InputError, match="have no parameters to optimise"):
         wait_for(local.backtesting.run_optimization(BALANCED, {**MARKET, "parameters": {"fast": [4]}}))
     with pytest.raises(InputError, match="no parameters of their own, found fast"):
