@@ -39,6 +39,8 @@ __all__ = [
 _MULTIPLIERS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.40, 0.50, 0.65, 0.75, 0.85, 1.00)
 """What Basel adds to the multiplier of 3 for 0 to 10 and more exceptions in 250 days at 99 %."""
 _DRAWS = 20_000
+_MANY = 1_000.0
+"""From so many expected exceptions on their sum is taken as normal."""
 
 
 @dataclass(frozen=True)
@@ -399,14 +401,17 @@ def _simulated(n: int, p: float, freedom: float | None, seed: int) -> tuple[Floa
 
     rng = np.random.default_rng(seed)
     counts = rng.binomial(n, p, _DRAWS)
-    chances = p * (1.0 - rng.random(int(counts.sum())))  # in (0, p]
+    n_sizes = int(counts.sum()) if n * p <= _MANY else 10 * _DRAWS
+    chances = p * (1.0 - rng.random(n_sizes))  # in (0, p]
     if freedom is None:
         sizes = ndtri(chances) / normal_tail(0.0, 1.0, p).expected_shortfall
     else:
         sizes = stdtrit(freedom, chances) / student_tail(0.0, 1.0, freedom, p).expected_shortfall
-    ends = np.cumsum(counts)
-    running = np.concatenate(([0.0], np.cumsum(sizes)))
-    sums = running[ends] - running[ends - counts]
+    if n * p <= _MANY:
+        running, ends = np.concatenate(([0.0], np.cumsum(sizes))), np.cumsum(counts)
+        sums = running[ends] - running[ends - counts]
+    else:
+        sums = np.sqrt(counts) * float(sizes.std()) * rng.standard_normal(_DRAWS) - counts  # the mean of a size is -1
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(counts > 0, sums / counts + 1.0, np.nan), sums / (n * p) + 1.0
 

@@ -359,3 +359,30 @@ def test_a_sharpe_ratio_that_counts_autocorrelation() -> None:
     )  # fmt: skip
     factor = risk.autocorrelation_factor(FUND, 252, lags=5)
     assert counted == pytest.approx(plain * factor / math.sqrt(252), rel=1e-12)
+
+
+def test_growth_beyond_all_numbers_is_infinite() -> None:
+    wild = np.full(400, 9.0)
+    assert risk.total_return(wild) == math.inf
+    assert risk.annual_return(wild, periods_per_year=1000) == math.inf
+
+
+def test_many_exceptions_are_summed_as_normal_with_the_same_chances() -> None:
+    from algotrendy.risk import var_backtest
+
+    few = var_backtest._simulated(19_999, 0.05, None, 0)[1]  # each loss is drawn
+    many = var_backtest._simulated(20_100, 0.05, None, 0)[1]
+    assert np.quantile(few, [0.01, 0.05, 0.5]) == pytest.approx(np.quantile(many, [0.01, 0.05, 0.5]), abs=2e-3)
+
+
+def test_a_probable_sharpe_ratio_of_each_column() -> None:
+    both = pd.concat([FUND, MARKET], axis=1)
+    for measure in (risk.probabilistic_sharpe_ratio, risk.minimum_track_record_length):
+        assert measure(both).to_dict() == {name: measure(both[name]) for name in both}
+
+
+def test_a_return_below_a_total_loss_is_told_wherever_it_stands() -> None:
+    lost = np.zeros(5_000)
+    lost[1_000], lost[1_100] = -1.0, -1.5
+    with pytest.raises(InputError, match="below -1"):
+        risk.max_drawdown(lost)
