@@ -21,6 +21,7 @@ from algotrendy.risk.columns import is_table
 from algotrendy.risk.inputs import as_returns, check_dates
 from algotrendy.risk.rolling import rolling_tail_risk
 from algotrendy.risk.tail_measures import tail_model
+from algotrendy.risk.tail_model import FITTED, TailModel
 
 __all__ = [
     "AcerbiSzekelyTest",
@@ -439,7 +440,8 @@ def backtest_var(
     confidence_level : float
         In (0, 1).
     refit : int
-        A forecast is made anew every so many periods and stands in between: 1 for every period.
+        What a method searches for (garch, filtered_historical, student_t, evt, monte_carlo) is searched for anew every
+        so many periods. In between the forecasts go on with it: volatility follows each period.
     nan_policy : {"raise", "omit"}
         Refuse NaN and say where, or leave those periods out.
     **options
@@ -471,12 +473,24 @@ def backtest_var(
     n, every = whole("window", window, 1), whole("refit", refit, 1)
     values = as_returns(returns, nan_policy, min_periods=n + 2)
     model = tail_model(confidence_level, method=method, **options)
-    if method == "historical" and every == 1 and set(options) <= {"quantile"}:
+    if every > 1 and method not in FITTED:
+        raise InputError(f"the method {method!r} does not search for anything; refit is for {', '.join(FITTED)}")
+    if method == "historical" and set(options) <= {"quantile"}:
         forecasts = rolling_tail_risk(values, n, confidence_level, **options).to_numpy()[n - 1 : -1]
     else:
-        forecasts = np.array([model.tail(values[at : at + n]) for at in range(0, values.size - n, every)])
-        forecasts = np.repeat(forecasts, every, axis=0)[: values.size - n]
+        forecasts = _forecasts(model, values, n, every)
     return _judged(returns, values, forecasts, model)
+
+
+def _forecasts(model: TailModel, values: Float1D, window: int, refit: int) -> Float2D:
+    """Return the two losses that each window says of the period after it."""
+    found, fit = np.empty((values.size - window, 2)), None
+    for at in range(len(found)):
+        past = values[at : at + window]
+        if at % refit == 0:
+            fit = model.fit(past)
+        found[at] = model.tail(past, fit)
+    return found
 
 
 def _judged(returns: Any, values: Float1D, forecasts: Float2D, model: Any) -> VarBacktest:

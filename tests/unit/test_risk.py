@@ -224,7 +224,7 @@ def test_cornish_fisher_warns_outside_its_domain_and_only_there() -> None:
         (lambda: risk.value_at_risk(X, method="student_t", degrees_of_freedom=2.0), "above 2 the variance is finite"),
         (
             lambda: risk.value_at_risk(X, method="monte_carlo", degrees_of_freedom=4.0),
-            "does not use degrees_of_freedom",
+            "of the distribution .student_t. alone",
         ),
         (
             lambda: risk.value_at_risk(X, method="filtered_historical", decay=0.9),
@@ -248,6 +248,10 @@ def test_cornish_fisher_warns_outside_its_domain_and_only_there() -> None:
         (lambda: risk.rolling_beta(FUND, MARKET, 1), "window is 1; use a whole number of at least 2"),
         (lambda: risk.backtest_var(X, window=1499), "at least 1501"),
         (lambda: risk.backtest_var(X, horizon=5), "leave out horizon"),
+        (
+            lambda: risk.backtest_var(X, refit=5),
+            "'historical' does not search for anything; refit is for evt, filtered",
+        ),
         (lambda: risk.kupiec_test(5, 4), "more than the 4 periods"),
         (lambda: risk.christoffersen_test([0, 2]), "true or false"),
         (lambda: risk.acerbi_szekely_test(X, X, 0.0 * X), "an expected shortfall is above zero"),
@@ -286,11 +290,14 @@ def test_a_forecast_knows_the_past_alone(method: Any) -> None:
     assert other.table["value_at_risk"].iloc[:751].equals(found.table["value_at_risk"].iloc[:751])
 
 
-def test_a_forecast_may_stand_for_several_periods() -> None:
-    found = risk.backtest_var(FUND, "garch", 500, refit=250)
-    values = found.table["value_at_risk"]
-    assert (values.nunique(), len(values)) == (4, 1000)
-    assert values.iloc[250] == risk.value_at_risk(X[250:750], method="garch")
+def test_what_is_searched_for_may_stand_for_several_periods() -> None:
+    said = risk.backtest_var(FUND, "garch", 500, refit=250).table["value_at_risk"].to_numpy()
+    assert said[[0, 250]].tolist() == [risk.value_at_risk(X[at : at + 500], method="garch") for at in (0, 250)]
+    fit = risk.garch_estimate(X[:500]).over(X[249:749])
+    assert said[249] == pytest.approx(-fit.mean + 1.6448536269514722 * math.sqrt(fit.next_variance), rel=1e-12)
+    assert np.unique(said).size > 500  # one window of four finds no news worth following
+    stands = risk.backtest_var(FUND, "evt", 500, refit=250).table["value_at_risk"]
+    assert stands.nunique() == 4
 
 
 def test_a_backtest_leaves_missing_periods_out() -> None:
