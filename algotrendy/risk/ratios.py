@@ -241,7 +241,10 @@ def pain_ratio(
 ) -> float | pd.Series:
     """Return the compounded annual return above the risk-free rate over the pain index.
 
-    Parameters are those of `martin_ratio`.
+    Parameters
+    ----------
+    returns, periods_per_year, risk_free_rate, nan_policy
+        As in `martin_ratio`.
 
     Returns
     -------

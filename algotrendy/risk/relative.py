@@ -433,7 +433,10 @@ def down_capture(
 ) -> float | pd.Series:
     """Return how much of a falling benchmark was suffered: the return over its periods below zero, over its own.
 
-    Parameters are those of `up_capture`.
+    Parameters
+    ----------
+    returns, benchmark, compound, periods_per_year, align, nan_policy
+        As in `up_capture`.
 
     Returns
     -------
@@ -463,7 +466,10 @@ def capture_ratio(
 ) -> float | pd.Series:
     """Return the up capture over the down capture.
 
-    Parameters are those of `up_capture`.
+    Parameters
+    ----------
+    returns, benchmark, compound, periods_per_year, align, nan_policy
+        As in `up_capture`.
 
     Returns
     -------
