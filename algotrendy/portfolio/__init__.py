@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from algotrendy.portfolio.attribution import (
+        AccountPeriods,
+        Attribution,
+        account_periods,
+        attribute_account,
+        brinson,
+        carino_factors,
+        contribution,
+        factor_attribution,
+    )
     from algotrendy.portfolio.lot import Closing, Disposal, Lot, LotMethod, choose_lots
     from algotrendy.portfolio.lots import LotBook
     from algotrendy.portfolio.money_weighted import internal_rates, irr, money_weighted_return, xirr
@@ -49,7 +59,9 @@ if TYPE_CHECKING:
     from algotrendy.portfolio.tax_rows import TaxSummary, tax_report, tax_summary
 
 _HOME_OF = {
+    "AccountPeriods": ".attribution",
     "Aligned": ".performance",
+    "Attribution": ".attribution",
     "Band": ".rebalance",
     "Calendar": ".rebalance",
     "CashFlow": ".rebalance",
@@ -74,10 +86,16 @@ _HOME_OF = {
     "UsWashSale": ".tax",
     "WashRule": ".tax",
     "WholeShares": ".rebalance",
+    "account_periods": ".attribution",
     "align_benchmark": ".performance",
+    "attribute_account": ".attribution",
+    "brinson": ".attribution",
+    "carino_factors": ".attribution",
     "choose_lots": ".lot",
+    "contribution": ".attribution",
     "cumulative_return": ".performance",
     "execute": ".rebalance",
+    "factor_attribution": ".attribution",
     "internal_rates": ".money_weighted",
     "irr": ".money_weighted",
     "modified_dietz": ".performance",
@@ -94,7 +112,9 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "AccountPeriods",
     "Aligned",
+    "Attribution",
     "Band",
     "Calendar",
     "CashFlow",
@@ -119,10 +139,16 @@ __all__ = [
     "UsWashSale",
     "WashRule",
     "WholeShares",
+    "account_periods",
     "align_benchmark",
+    "attribute_account",
+    "brinson",
+    "carino_factors",
     "choose_lots",
+    "contribution",
     "cumulative_return",
     "execute",
+    "factor_attribution",
     "internal_rates",
     "irr",
     "modified_dietz",
