@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.instrument import Instrument
@@ -141,6 +142,16 @@ def test_the_cost_aware_weights_are_a_minimum(seed: int, aversion: float) -> Non
         return float(aversion / 2 * away @ covariance.to_numpy() @ away + costs @ np.abs(weights - held))
 
     least = objective(best)
+    # An independent solver on purchases and sales apart, where the objective is smooth.
+    solved = minimize(
+        lambda moves: objective(held + moves[:4] - moves[4:]),
+        np.concatenate([np.maximum(target - held, 0), np.maximum(held - target, 0)]),
+        method="SLSQP",
+        bounds=[(0, None)] * 4 + [(0, float(units)) for units in held],
+        constraints={"type": "ineq", "fun": lambda moves: limit - (held + moves[:4] - moves[4:]).sum()},
+        options={"ftol": 1e-12, "maxiter": 300},
+    )
+    assert least <= solved.fun + 1e-8
     others = [best + rng.normal(size=4) * size for size in (1e-4, 1e-2, 0.1) for _ in range(30)] + [held, target]
     assert all(objective(other) >= least - 1e-9 for other in others if other.sum() <= limit and other.min() >= 0)
 

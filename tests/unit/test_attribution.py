@@ -101,9 +101,10 @@ def test_currencies_are_taken_apart() -> None:
 def _random_account(rng: np.random.Generator) -> dict[str, Any]:
     """Return an account of two strategies in several currencies, with shorts, trades at other prices, and flows."""
     n_assets, n_periods = int(rng.integers(1, 6)), int(rng.integers(1, 7))
-    columns = pd.MultiIndex.from_tuples([(f"s{i % 2}", f"a{i}") for i in range(n_assets)])
+    names = [(f"s{i % 2}", f"a{i}") for i in range(n_assets)]
+    columns = pd.MultiIndex.from_tuples(names)
     rows = pd.date_range("2024-01-31", periods=n_periods + 1, freq="ME")
-    prices = pd.DataFrame(rng.uniform(20, 200, (n_periods + 1, n_assets)), rows, columns)
+    levels = rng.uniform(20, 200, (n_periods + 1, n_assets))
     rates = pd.DataFrame(rng.uniform(0.7, 1.4, (n_periods + 1, n_assets)), rows, columns)
     quantities = np.zeros((n_periods + 1, n_assets))
     quantities[0] = rng.integers(-5, 40, n_assets)
@@ -112,12 +113,12 @@ def _random_account(rng: np.random.Generator) -> dict[str, Any]:
         quantities[period] = quantities[period - 1]
         for _ in range(int(rng.integers(0, 4))):
             asset, units = int(rng.integers(n_assets)), float(rng.integers(-5, 6))
-            price = prices.iloc[period, asset] * rng.uniform(0.9, 1.1)
-            trades.append((rows[period], columns[asset], units, price, rng.uniform(0, 20), rng.uniform(0.7, 1.4)))
+            price = levels[period, asset] * rng.uniform(0.9, 1.1)
+            trades.append((rows[period], names[asset], units, price, rng.uniform(0, 20), rng.uniform(0.7, 1.4)))
             quantities[period, asset] += units
     return {
         "quantities": pd.DataFrame(quantities, rows, columns),
-        "prices": prices,
+        "prices": pd.DataFrame(levels, rows, columns),
         "rates": rates,
         "trades": pd.DataFrame(trades, columns=["period", "asset", "quantity", "price", "cost", "rate"]),
         "cash": 60_000.0,
@@ -129,15 +130,18 @@ def _random_account(rng: np.random.Generator) -> dict[str, Any]:
 def _plain_returns(account: dict[str, Any]) -> list[float]:
     """Count the account's money, period by period, as a bookkeeper would."""
     cash, found = account["cash"], []
-    quantities, prices, rates = (account[name].to_numpy() for name in ("quantities", "prices", "rates"))
+    quantities, prices, rates, income = (
+        account[name].to_numpy() for name in ("quantities", "prices", "rates", "income")
+    )
+    trades = account["trades"].to_dict("records")
     worth = cash + sum(quantities[0] * prices[0] * rates[0])
-    for place, period in enumerate(account["prices"].index[1:], start=1):
-        cash += account["flows"][period]
-        at_work = worth + account["flows"][period]
-        for trade in account["trades"].itertuples():
-            if trade.period == period:
-                cash -= trade.quantity * trade.price * trade.rate + trade.cost
-        cash += account["income"].loc[period].sum()
+    for place, (period, flow) in enumerate(account["flows"].items(), start=1):
+        cash += flow
+        at_work = worth + flow
+        for trade in trades:
+            if trade["period"] == period:
+                cash -= trade["quantity"] * trade["price"] * trade["rate"] + trade["cost"]
+        cash += sum(income[place])
         worth = cash + sum(quantities[place] * prices[place] * rates[place])
         found.append(worth / at_work - 1)
     return found

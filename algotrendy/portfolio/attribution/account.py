@@ -198,27 +198,24 @@ def attribute_account(
     if benchmark_weights is None or benchmark_returns is None:
         if benchmark_weights is not None or benchmark_returns is not None:
             raise InputError("a benchmark needs weights and returns; one of them is missing")
-        parts = {
+        alone = {
             "holdings": account.local,
             "currency": account.currency,
             "timing": account.timing,
             "cost": account.cost,
         }
-        return _attribution(account, {name: part.to_numpy() for name, part in parts.items()}, account.weights.columns)
-    weights = _grouped(account.weights, groups)
-    weights[CASH] = weights.get(CASH, 0.0) + 1.0 - weights.sum(axis=1)
-    like = _union(weights, as_table(benchmark_weights, "the benchmark's weights"))
+        return _attribution(account, {name: part.to_numpy() for name, part in alone.items()}, account.weights.columns)
+    like, belongs = _segments(account.weights, as_table(benchmark_weights, "the benchmark's weights"), groups)
+    w = account.weights.to_numpy() @ belongs
+    w[:, list(like.columns).index(CASH)] += 1.0 - w.sum(axis=1)
     v = _aligned(benchmark_weights, like, "the benchmark's weights", is_weight=True)
     check_weights(v, like, "the benchmark's weights")
     b = _aligned(benchmark_returns, like, "the benchmark's returns", held=v)
     d = np.zeros_like(v)
     if benchmark_currency_returns is not None:
         d = np.nan_to_num(_aligned(benchmark_currency_returns, like, "the benchmark's currency returns", held=v))
-    own = [
-        _grouped(part, groups).reindex(columns=like.columns, fill_value=0.0).to_numpy()
-        for part in (account.local, account.currency, account.timing, account.cost)
-    ]
-    w = weights.reindex(columns=like.columns, fill_value=0.0).to_numpy()
+    parts = (account.local, account.currency, account.timing, account.cost)
+    own = [part.to_numpy() @ belongs for part in parts]
     # What the benchmark does not hold and has no return for is measured by its own: it is no selection.
     itself = np.divide(own[0], w, out=np.zeros_like(w), where=w != 0.0)
     local = np.where(np.isnan(b), itself, (1.0 + b) / (1.0 + d) - 1.0)
@@ -313,7 +310,10 @@ def _values(held: Float2D, traded: _Traded, flows: Float1D, income: Float2D, cas
     return values, values[:-1] + flows
 
 
-def _grouped(table: pd.DataFrame, groups: Mapping[Any, Any] | Callable[[Any], Any] | None) -> pd.DataFrame:
+def _segments(
+    weights: pd.DataFrame, benchmark: pd.DataFrame, groups: Mapping[Any, Any] | Callable[[Any], Any] | None
+) -> tuple[pd.DataFrame, Float2D]:
+    """Return an empty table by period and segment, and which asset (row) belongs to which segment (column)."""
     import pandas as pd
 
     def label(asset: Any) -> Any:
@@ -321,17 +321,10 @@ def _grouped(table: pd.DataFrame, groups: Mapping[Any, Any] | Callable[[Any], An
             return asset
         return groups.get(asset, asset) if isinstance(groups, Mapping) else groups(asset)
 
-    named = [label(asset) for asset in table.columns]
-    order = list(dict.fromkeys(named))
-    sums = {one: table.to_numpy()[:, [name == one for name in named]].sum(axis=1) for one in order}
-    return pd.DataFrame(sums, index=table.index, columns=pd.Index(order, tupleize_cols=False))
-
-
-def _union(weights: pd.DataFrame, benchmark: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = list(dict.fromkeys([*weights.columns, *benchmark.columns]))
-    return pd.DataFrame(0.0, index=weights.index, columns=pd.Index(columns, tupleize_cols=False))
+    named = [label(asset) for asset in weights.columns]
+    columns = list(dict.fromkeys([*named, CASH, *benchmark.columns]))
+    belongs = np.array([[name == column for column in columns] for name in named], dtype=np.float64)
+    return pd.DataFrame(0.0, weights.index, pd.Index(columns, tupleize_cols=False)), belongs
 
 
 def _aligned(

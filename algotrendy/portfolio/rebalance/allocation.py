@@ -27,7 +27,7 @@ class WholeShares:
     cash : Decimal
         What is left of the money, >= 0.
     distance : Decimal
-        Sum over the instruments of |value - wanted value|, in money.
+        Sum over the instruments of the size of (value less wanted value), in money.
     method : str
         By which they were found.
     """
