@@ -25,7 +25,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from algotrendy.errors import InputError
 
-__all__ = ["Rates", "Sign", "as_decimal", "exactly", "quotient", "share"]
+__all__ = ["Rates", "Sign", "as_decimal", "exactly", "quotient", "rounded", "share"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,12 +114,9 @@ def as_decimal(value: Any, what: str, sign: Sign = "any") -> Decimal:
         raise InputError(f"{what} is {found}, expected a number that is {sign}")
     if abs(found) >= _LIMIT:
         raise InputError(f"{what} is {found}, expected less than 10^18")
-    exponent = found.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -DECIMALS_MAX:
-        if found != found.quantize(_STEP, context=_WIDE):
-            raise InputError(f"{what} is {found}: it has more than {DECIMALS_MAX} decimals; round it first")
-        found = found.quantize(_STEP, context=_WIDE)
-    return found
+    if rounded(found) != found:
+        raise InputError(f"{what} is {found}: it has more than {DECIMALS_MAX} decimals; round it first")
+    return rounded(found)
 
 
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
@@ -143,11 +140,19 @@ def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """
     if part == whole:
         return amount
-    found = _WIDE.divide(_WIDE.multiply(amount, part), whole)
-    exponent = found.as_tuple().exponent
-    if isinstance(exponent, int) and exponent >= -DECIMALS_MAX:
-        return found
-    return found.quantize(_STEP, context=_WIDE)
+    return rounded(_WIDE.divide(_WIDE.multiply(amount, part), whole))
+
+
+def rounded(value: Decimal) -> Decimal:
+    """Return a number with at most 18 decimals, half to even.
+
+    Examples
+    --------
+    >>> rounded(Decimal("1.23")), rounded(Decimal("1.2345678901234567895"))
+    (Decimal('1.23'), Decimal('1.234567890123456790'))
+    """
+    exponent = value.as_tuple().exponent
+    return value.quantize(_STEP, context=_WIDE) if isinstance(exponent, int) and exponent < -DECIMALS_MAX else value
 
 
 def quotient(amount: Decimal, whole: Decimal) -> Decimal:
