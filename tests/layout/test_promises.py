@@ -12,6 +12,9 @@ BROAD_EXCEPTS: dict[str, str] = {
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
     "algotrendy/jobs/worker.py::Worker._aside": "an error in a thread of the worker is raised by run",
     "algotrendy/jobs/worker.py::Worker._outcome": "a handler that fails may not end the worker",
+    "algotrendy/risk/limits/evaluate.py::_check": "a limit that cannot be evaluated is not kept",
+    "algotrendy/risk/limits/evaluate.py::_within": "a limit that cannot be evaluated is not kept",
+    "algotrendy/risk/limits/evaluate.py::check_totals": "an order that cannot be looked at is denied",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""
 
