@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from algotrendy.errors import Conflict, InputError, NotFound
+from algotrendy.risk.fair_lock import FairLock
 from algotrendy.risk.limits.book import BookView, ProposedOrder, decimal_of
 from algotrendy.risk.limits.evaluate import LimitCheckResult, LimitSet, check_totals
 from algotrendy.risk.limits.limit import Limit
@@ -193,7 +194,7 @@ class _Account:
     __slots__ = ("book", "by_client_id", "expiries", "lock", "open", "sent", "totals")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = FairLock()
         self.book: BookView | None = None
         self.totals: BookTotals | None = None
         self.open: dict[str, Reservation] = {}
