@@ -11,8 +11,13 @@ BROAD_EXCEPTS: dict[str, str] = {
     "algotrendy/compute/cluster.py::_hold": "what Ray raises is raised by the thread that asked for it",
     "algotrendy/compute/processes.py::_serve": "what a chunk raises is raised by the caller's process, not by this one",
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
+    "algotrendy/events/bus.py::InProcessBus._bury": "what is told of dead letters may not hurt who publishes",
+    "algotrendy/events/subscription.py::Subscription._surviving": "a handler may not end its worker or the others'",
     "algotrendy/jobs/worker.py::Worker._aside": "an error in a thread of the worker is raised by run",
     "algotrendy/jobs/worker.py::Worker._outcome": "a handler that fails may not end the worker",
+    "algotrendy/risk/limits/evaluate.py::_check": "a limit that cannot be evaluated is not kept",
+    "algotrendy/risk/limits/evaluate.py::_within": "a limit that cannot be evaluated is not kept",
+    "algotrendy/risk/limits/evaluate.py::check_totals": "an order that cannot be looked at is denied",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""
 
