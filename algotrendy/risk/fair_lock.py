@@ -40,11 +40,12 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
+        has_waited = False
         try:
-            turn.acquire()
-        except BaseException:  # Ctrl-C while it waits: nobody may hand the lock to a thread that is gone
-            self._give_up(turn)
-            raise
+            has_waited = turn.acquire()
+        finally:
+            if not has_waited:  # Ctrl-C: nobody may hand the lock to a thread that is gone
+                self._give_up(turn)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

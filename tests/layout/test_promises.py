@@ -15,6 +15,8 @@ BROAD_EXCEPTS: dict[str, str] = {
     "algotrendy/events/subscription.py::Subscription._surviving": "a handler may not end its worker or the others'",
     "algotrendy/jobs/worker.py::Worker._aside": "an error in a thread of the worker is raised by run",
     "algotrendy/jobs/worker.py::Worker._outcome": "a handler that fails may not end the worker",
+    "algotrendy/risk/alerts.py::AlertManager._tell": "an alert stands even if nobody can be told of it now",
+    "algotrendy/risk/monitor.py::_estimated": "what cannot be measured is counted as such, and the rest is measured",
     "algotrendy/risk/limits/evaluate.py::_check": "a limit that cannot be evaluated is not kept",
     "algotrendy/risk/limits/evaluate.py::_within": "a limit that cannot be evaluated is not kept",
     "algotrendy/risk/limits/evaluate.py::check_totals": "an order that cannot be looked at is denied",
