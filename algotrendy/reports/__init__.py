@@ -1,4 +1,4 @@
-"""Documents of sections, text, figures, tables and charts, and their rendering to one self-contained HTML file.
+"""Documents of sections, text, figures, tables and charts, and their rendering: interactive HTML, PDF for print, Excel.
 
 This room knows no strategy and no backtest: a model composes its own `Document`, and this room only renders it.
 """
@@ -19,7 +19,9 @@ from algotrendy.reports.document import (
     Table,
     Text,
 )
+from algotrendy.reports.excel import render_excel
 from algotrendy.reports.html import render_html
+from algotrendy.reports.pdf import render_pages, render_pdf
 
 __all__ = [
     "Block",
@@ -34,5 +36,8 @@ __all__ = [
     "Switch",
     "Table",
     "Text",
+    "render_excel",
     "render_html",
+    "render_pages",
+    "render_pdf",
 ]
