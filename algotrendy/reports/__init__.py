@@ -22,6 +22,7 @@ from algotrendy.reports.document import (
 from algotrendy.reports.excel import render_excel
 from algotrendy.reports.html import render_html
 from algotrendy.reports.pdf import render_pages, render_pdf
+from algotrendy.reports.write import format_of, render, write_document
 
 __all__ = [
     "Block",
@@ -36,8 +37,11 @@ __all__ = [
     "Switch",
     "Table",
     "Text",
+    "format_of",
+    "render",
     "render_excel",
     "render_html",
     "render_pages",
     "render_pdf",
+    "write_document",
 ]

@@ -24,11 +24,11 @@ from algotrendy.backtest.storage import (
     parquet_table,
     source_and_suffix,
     target_and_suffix,
-    write_whole,
 )
 from algotrendy.backtest.storage_json import array_from_plain, array_to_plain, stamps_facts, stamps_index
 from algotrendy.backtest.storage_parquet import flat, nested
 from algotrendy.errors import DataError
+from algotrendy.home import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
