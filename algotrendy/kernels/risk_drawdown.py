@@ -22,7 +22,7 @@ Float1D: TypeAlias = NDArray[np.float64]
 Float2D: TypeAlias = NDArray[np.float64]
 
 SMALL, LARGE = 1e-200, 1e200
-"""Wealth outside of these bounds would lose digits of a product; the plain form has no such bounds."""
+"""Wealth outside of these bounds would lose digits of a product, or is lost; the plain form has no such bounds."""
 
 ROOM = (WIDTH, WIDTH)
 """Shape of the room that `deepest` works in."""
@@ -60,7 +60,7 @@ def deepest(returns: Float1D, room: Float2D, tables: NDArray[np.int64]) -> tuple
     depth_now, least, sound = 1.0, 1.0, True
     for k in range(WIDTH):
         end, top, bottom, inside = room[0, k], room[1, k], room[2, k], room[3, k]
-        sound = sound and end < LARGE and top < LARGE and (bottom > SMALL or bottom == 0.0) and end >= bottom
+        sound = sound and end < LARGE and top < LARGE and bottom > SMALL
         least = min(least, depth_now * bottom, inside)
         depth_now = min(depth_now * end, end / top)
     witness = 0.0

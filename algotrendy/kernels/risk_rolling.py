@@ -115,6 +115,9 @@ def rolling_tail(returns: Float1D, window: int, tail: TailPlace, low: Float1D, o
     leaving, coming = returns[: returns.size - window], returns[window:]
     for i in range(coming.size):
         gone, new, changed = leaving[i], coming[i], False
+        if gone == new:
+            out[0, window + i], out[1, window + i] = loss, beyond
+            continue
         if gone <= limit:
             at = rank(low, count, gone)
             count -= 1
@@ -132,10 +135,9 @@ def rolling_tail(returns: Float1D, window: int, tail: TailPlace, low: Float1D, o
             count = refill(returns[i + 1 : i + 1 + window], wanted, low)
             limit = low[count - 1] if count < window else np.inf
             changed = True
-        elif count > 2 * wanted:
-            limit = low[wanted - 1]
-            count = wanted
-            while low[count] == limit:
+        elif count > 2 * wanted and low[wanted - 1] < limit:  # many that equal the limit cannot be told apart by one
+            limit, held, count = low[wanted - 1], count, wanted
+            while count < held and low[count] == limit:
                 count += 1
         if changed:
             loss, beyond = tail_of(low, tail)

@@ -224,7 +224,12 @@ def cornish_fisher_domain(skewness: float) -> tuple[float, float]:
     Parameters
     ----------
     skewness : float
-        No kurtosis will do beyond 6 (sqrt(2) - 1) = 2.485 in either direction: then both are NaN.
+        Third standardised moment.
+
+    Returns
+    -------
+    tuple of float
+        Both NaN beyond a skewness of 6 (sqrt(2) - 1) = 2.485 in either direction: no kurtosis will do there.
 
     References
     ----------

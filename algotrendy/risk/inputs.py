@@ -107,10 +107,12 @@ def check_dates(given: Any) -> None:
             )
     if kind not in "MO":
         return
+    # Asked first, order answers whether dates repeat as well; asked alone, that takes a table of all of them.
+    is_in_order = kind == "O" or index.is_monotonic_increasing
     if not index.is_unique:
         first = index[index.duplicated()][0]
         raise InputError(f"the date {first} stands there more than once; keep one row of each date")
-    if kind == "M" and not index.is_monotonic_increasing:
+    if not is_in_order:
         raise InputError("the dates are not in order, oldest first; use sort_index()")
 
 

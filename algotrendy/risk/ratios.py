@@ -32,6 +32,9 @@ __all__ = [
     "total_return",
 ]
 
+_LARGEST = 709.0
+"""The logarithm of what is about the largest float."""
+
 
 def quotient(above: float, below: float) -> float:
     """Return a quotient, NaN where the divisor is no more than the noise of arithmetic.
@@ -71,7 +74,7 @@ def compounded(values: Float1D) -> float:
     """Return the compounded return of an array; in logarithms, so that small returns keep their digits."""
     if (values <= -1.0).any():
         return -1.0
-    return math.expm1(float(np.log1p(values).sum()))
+    return grown(float(np.log1p(values).sum()))
 
 
 def annual_return(returns: Any, *, periods_per_year: float, nan_policy: NanPolicy = "raise") -> float | pd.Series:
@@ -104,7 +107,18 @@ def annualised(values: Float1D, periods_per_year: float) -> float:
     """Return the compounded return per year of an array."""
     if (values <= -1.0).any():
         return -1.0
-    return math.expm1(float(np.log1p(values).mean()) * periods_per_year)
+    return grown(float(np.log1p(values).mean()) * periods_per_year)
+
+
+def grown(logarithm: float) -> float:
+    """Return the gain of a logarithm of growth; infinite where no number is as large.
+
+    Examples
+    --------
+    >>> grown(0.0), grown(1e4)
+    (0.0, inf)
+    """
+    return math.expm1(logarithm) if logarithm < _LARGEST else math.inf
 
 
 def sortino_ratio(
@@ -227,7 +241,10 @@ def pain_ratio(
 ) -> float | pd.Series:
     """Return the compounded annual return above the risk-free rate over the pain index.
 
-    Parameters are those of `martin_ratio`.
+    Parameters
+    ----------
+    returns, periods_per_year, risk_free_rate, nan_policy
+        As in `martin_ratio`.
 
     Returns
     -------

@@ -15,10 +15,10 @@ import pandas as pd
 
 from algotrendy.domain.types import Float1D, NanPolicy
 from algotrendy.errors import InputError
-from algotrendy.risk.checks import choice, hurdle, number, positive
+from algotrendy.risk.checks import choice, hurdle, number, positive, whole
 from algotrendy.risk.columns import Align, columns_of, is_table, together
 from algotrendy.risk.distributions import STILL
-from algotrendy.risk.ratios import annualised, quotient
+from algotrendy.risk.ratios import annualised, grown, quotient
 
 __all__ = [
     "BetaMethod",
@@ -230,7 +230,7 @@ def alpha(
         each = float(x.mean()) - free - slope(x, m) * (float(m.mean()) - free)
         if not compound:
             return each * per_year
-        return (1.0 + each) ** per_year - 1.0 if each > -1.0 else -1.0
+        return grown(math.log1p(each) * per_year) if each > -1.0 else -1.0
 
     return _by_pair(returns, market_returns, measure, nan_policy, align)
 
@@ -295,7 +295,7 @@ def tracking_error(
     0.014142
     """
     yearly = math.sqrt(positive("periods_per_year", periods_per_year))
-    off = int(ddof)
+    off = whole("ddof", ddof)
     return _by_pair(
         returns, benchmark, lambda x, m: float(np.std(x - m, ddof=off)) * yearly, nan_policy, align, min_periods=off + 1
     )
@@ -433,7 +433,10 @@ def down_capture(
 ) -> float | pd.Series:
     """Return how much of a falling benchmark was suffered: the return over its periods below zero, over its own.
 
-    Parameters are those of `up_capture`.
+    Parameters
+    ----------
+    returns, benchmark, compound, periods_per_year, align, nan_policy
+        As in `up_capture`.
 
     Returns
     -------
@@ -463,7 +466,10 @@ def capture_ratio(
 ) -> float | pd.Series:
     """Return the up capture over the down capture.
 
-    Parameters are those of `up_capture`.
+    Parameters
+    ----------
+    returns, benchmark, compound, periods_per_year, align, nan_policy
+        As in `up_capture`.
 
     Returns
     -------

@@ -259,7 +259,7 @@ def probabilistic_sharpe_ratio(
     periods_per_year: float = 1.0,
     lags: Lags = 0,
     nan_policy: NanPolicy = "raise",
-) -> float:
+) -> Any:
     """Return the probability that the true Sharpe ratio is above a benchmark, for one strategy that was not chosen.
 
     The estimate is taken as normal with the error that the returns' skewness and kurtosis give it [1]_. For a strategy
@@ -267,14 +267,16 @@ def probabilistic_sharpe_ratio(
 
     Parameters
     ----------
-    returns, risk_free_rate, periods_per_year, lags, nan_policy
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period, as fractions, oldest first.
+    risk_free_rate, periods_per_year, lags, nan_policy
         As in `sharpe_estimate`.
     benchmark : float
         A Sharpe ratio, annualised with `periods_per_year`.
 
     Returns
     -------
-    float
+    float or Series
         In [0, 1]; NaN if the returns did not move.
 
     Raises
@@ -292,8 +294,12 @@ def probabilistic_sharpe_ratio(
     >>> round(probabilistic_sharpe_ratio(rng.normal(0.0004, 0.01, 2520)), 3)
     0.925
     """
+    from algotrendy.risk.columns import by_column
+
     options: dict[str, Any] = {"risk_free_rate": risk_free_rate, "periods_per_year": periods_per_year, "lags": lags}
-    return sharpe_estimate(returns, nan_policy=nan_policy, **options).probability_above(benchmark)
+    return by_column(
+        returns, lambda x: sharpe_estimate(x, **options).probability_above(benchmark), nan_policy, min_periods=2
+    )
 
 
 def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
@@ -401,12 +407,14 @@ def minimum_track_record_length(
     periods_per_year: float = 1.0,
     lags: Lags = 0,
     nan_policy: NanPolicy = "raise",
-) -> float:
+) -> Any:
     """Return how many periods like these it takes to trust that the Sharpe ratio is above a benchmark [1]_.
 
     Parameters
     ----------
-    returns, risk_free_rate, periods_per_year, lags, nan_policy
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period, as fractions, oldest first.
+    risk_free_rate, periods_per_year, lags, nan_policy
         As in `sharpe_estimate`.
     benchmark : float
         A Sharpe ratio, annualised with `periods_per_year`.
@@ -415,7 +423,7 @@ def minimum_track_record_length(
 
     Returns
     -------
-    float
+    float or Series
         Number of periods (not years); infinite if the ratio is not above the benchmark; NaN if the returns did not
         move.
 
@@ -434,10 +442,17 @@ def minimum_track_record_length(
     >>> round(minimum_track_record_length(rng.normal(0.0004, 0.01, 2520)))
     3286
     """
+    from algotrendy.risk.columns import by_column
+
     if not 0.5 < number("confidence", confidence) < 1.0:
         raise InputError(f"confidence is {confidence!r}; use a probability between 0.5 and 1, such as 0.95")
     options: dict[str, Any] = {"risk_free_rate": risk_free_rate, "periods_per_year": periods_per_year, "lags": lags}
-    return sharpe_estimate(returns, nan_policy=nan_policy, **options).periods_needed(benchmark, confidence)
+    return by_column(
+        returns,
+        lambda x: sharpe_estimate(x, **options).periods_needed(benchmark, confidence),
+        nan_policy,
+        min_periods=2,
+    )
 
 
 def _inflation(z: Float1D, ratio: float, lags: int) -> float:

@@ -15,6 +15,7 @@ from algotrendy.risk.checks import choice, level, positive, share, whole
 from algotrendy.risk.distributions import (
     STILL,
     TAILS,
+    StudentFit,
     TailRisk,
     cornish_fisher_tail,
     empirical_tail,
@@ -23,10 +24,10 @@ from algotrendy.risk.distributions import (
     student_tail,
     tail_place,
 )
-from algotrendy.risk.tails import fit_losses
-from algotrendy.risk.volatilities import ewma_variances, garch_estimate
+from algotrendy.risk.tails import TailFit, fit_losses
+from algotrendy.risk.volatilities import GarchEstimate, ewma_variances, garch_estimate
 
-__all__ = ["METHODS", "TailMethod", "TailModel"]
+__all__ = ["FITTED", "METHODS", "TailMethod", "TailModel"]
 
 TailMethod: TypeAlias = Literal[
     "age_weighted", "cornish_fisher", "evt", "ewma", "filtered_historical", "garch", "historical", "monte_carlo",
@@ -132,16 +133,24 @@ class TailModel:
         """`scaling`, or what the method does by itself."""
         return self.scaling or ("model" if self.method in _CARRIES else "root_time")
 
-    def tail(self, returns: Float1D) -> TailRisk:
+    def tail(self, returns: Float1D, fit: Any = None) -> TailRisk:
         """Return value at risk and expected shortfall of returns (an array without NaN), as losses."""
-        how, horizon = self.how_scaled, 1
-        if self.horizon > 1 and how == "overlapping":
-            returns = overlapping(returns, self.horizon)
-        elif how == "model":
-            horizon = self.horizon
-        found = _ESTIMATORS[self.method](self, returns, horizon)
+        how, horizon = self.how_scaled, self.horizon if self.how_scaled == "model" else 1
+        sample = self._sample(returns)
+        found = _ESTIMATORS[self.method](self, sample, horizon, self._fitted(sample) if fit is None else fit)
         factor = math.sqrt(self.horizon) if how == "root_time" else 1.0
         return TailRisk(0.0 + factor * found.value_at_risk, 0.0 + factor * found.expected_shortfall)
+
+    def fit(self, returns: Float1D) -> Any:
+        """Return what the method searches for in returns, to give to `tail` for others; None if it does not search."""
+        return self._fitted(self._sample(returns))
+
+    def _sample(self, returns: Float1D) -> Float1D:
+        return overlapping(returns, self.horizon) if self.how_scaled == "overlapping" else returns
+
+    def _fitted(self, sample: Float1D) -> Any:
+        fitter = _FITTERS.get(self.method)
+        return None if fitter is None else fitter(self, sample)
 
     def seen(self, returns: Float1D) -> TailRisk:
         """Return the tail of a sample by the rules for quantile and mean."""
@@ -173,32 +182,30 @@ def overlapping(returns: Float1D, horizon: int) -> Float1D:
     return np.asarray(growth.prod(axis=1) - 1.0)
 
 
-def _historical(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _historical(model: TailModel, returns: Float1D, horizon: int, fit: None) -> TailRisk:
     return model.seen(returns)
 
 
-def _parametric(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _parametric(model: TailModel, returns: Float1D, horizon: int, fit: None) -> TailRisk:
     mean, deviation = model.moments(returns)
     return normal_tail(mean * horizon, deviation * math.sqrt(horizon), model.probability)
 
 
-def _student_t(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
-    location, scale, freedom = _student(model, returns)
-    return student_tail(location, scale, freedom, model.probability)
+def _student_t(model: TailModel, returns: Float1D, horizon: int, fit: StudentFit) -> TailRisk:
+    return student_tail(fit.location, fit.scale, fit.degrees_of_freedom, model.probability)
 
 
-def _student(model: TailModel, returns: Float1D) -> tuple[float, float, float]:
+def _fitted_student(model: TailModel, returns: Float1D) -> StudentFit:
     mean, deviation = model.moments(returns)
     if not deviation > STILL:
-        return mean, 0.0, 1e9
+        return StudentFit(location=mean, scale=0.0, degrees_of_freedom=1e9)
     if model.degrees_of_freedom is not None:
         v = float(model.degrees_of_freedom)
-        return mean, deviation * math.sqrt((v - 2.0) / v), v
-    fit = student_fit(returns)
-    return fit.location, fit.scale, fit.degrees_of_freedom
+        return StudentFit(location=mean, scale=deviation * math.sqrt((v - 2.0) / v), degrees_of_freedom=v)
+    return student_fit(returns)
 
 
-def _cornish_fisher(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _cornish_fisher(model: TailModel, returns: Float1D, horizon: int, fit: None) -> TailRisk:
     mean, deviation = model.moments(returns)
     if not deviation > STILL:
         return TailRisk(-mean * horizon, -mean * horizon)
@@ -208,13 +215,13 @@ def _cornish_fisher(model: TailModel, returns: Float1D, horizon: int) -> TailRis
     return cornish_fisher_tail(moments, model.probability)
 
 
-def _ewma(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _ewma(model: TailModel, returns: Float1D, horizon: int, fit: None) -> TailRisk:
     variance = float(ewma_variances(returns, model.decay or 0.94)[-1])
     return normal_tail(0.0, math.sqrt(variance * horizon), model.probability)
 
 
-def _garch(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
-    fit = garch_estimate(returns, distribution="student_t" if model.distribution == "student_t" else "normal")
+def _garch(model: TailModel, returns: Float1D, horizon: int, fit: GarchEstimate) -> TailRisk:
+    fit = fit.over(returns)
     mean, deviation = fit.mean * horizon, math.sqrt(float(fit.forecast(horizon).sum()))
     v = fit.degrees_of_freedom
     if v is None:
@@ -222,7 +229,15 @@ def _garch(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
     return student_tail(mean, deviation * math.sqrt((v - 2.0) / v), v, model.probability)
 
 
-def _filtered_historical(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _fitted_garch(model: TailModel, returns: Float1D) -> GarchEstimate | None:
+    if model.filter == "ewma":
+        return None
+    if model.method == "filtered_historical" and model.decay is not None:
+        raise InputError("the filter 'garch' does not use decay; the filter 'ewma' does")
+    return garch_estimate(returns, distribution="student_t" if model.distribution == "student_t" else "normal")
+
+
+def _filtered_historical(model: TailModel, returns: Float1D, horizon: int, fit: GarchEstimate | None) -> TailRisk:
     """Draw the shocks that were seen, each in units of the volatility of its day, and let the volatility go on [1]_.
 
     References
@@ -230,10 +245,8 @@ def _filtered_historical(model: TailModel, returns: Float1D, horizon: int) -> Ta
     .. [1] Barone-Adesi, G., Giannopoulos, K. and Vosper, L. (1999). VaR without correlations for portfolios of
        derivative securities. Journal of Futures Markets, 19(5), 583-602.
     """
-    if (model.filter or "garch") == "garch":
-        if model.decay is not None:
-            raise InputError("the filter 'garch' does not use decay; the filter 'ewma' does")
-        fit = garch_estimate(returns)
+    if fit is not None:
+        fit = fit.over(returns)
         rule = (fit.mean, fit.constant, fit.news, fit.memory)
         shocks, variance = fit.shocks, fit.next_variance
     else:
@@ -257,33 +270,44 @@ def _filtered_historical(model: TailModel, returns: Float1D, horizon: int) -> Ta
     return model.seen(wealth - 1.0)
 
 
-def _evt(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
-    fit = fit_losses(0.0 - returns, 0.9 if model.threshold is None else model.threshold)
+def _fitted_tail(model: TailModel, returns: Float1D) -> TailFit:
+    return fit_losses(0.0 - returns, 0.9 if model.threshold is None else model.threshold)
+
+
+def _evt(model: TailModel, returns: Float1D, horizon: int, fit: TailFit) -> TailRisk:
     found = fit.tail(model.probability)
     # A sum of heavy tails grows by the power of its shape (Danielsson and de Vries 2000).
     factor = float(horizon) ** max(fit.shape, 0.0)
     return TailRisk(factor * found.value_at_risk, factor * found.expected_shortfall)
 
 
-def _monte_carlo(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _fitted_draws(model: TailModel, returns: Float1D) -> StudentFit | None:
+    if model.distribution == "student_t":
+        return _fitted_student(model, returns)
+    if model.degrees_of_freedom is not None:
+        raise InputError("degrees_of_freedom are of the distribution 'student_t' alone")
+    return None
+
+
+def _monte_carlo(model: TailModel, returns: Float1D, horizon: int, fit: StudentFit | None) -> TailRisk:
     rng = np.random.default_rng(model.seed or 0)
     n = whole("n_paths", 100_000 if model.n_paths is None else model.n_paths, 1)
-    kind = model.distribution or "normal"
-    if kind != "student_t" and model.degrees_of_freedom is not None:
-        raise InputError(f"the distribution {kind!r} does not use degrees_of_freedom; 'student_t' does")
-    location, scale, freedom = _student(model, returns) if kind == "student_t" else (*model.moments(returns), 0.0)
+    if fit is None:
+        (location, scale), freedom = model.moments(returns), 0.0
+    else:
+        location, scale, freedom = fit.location, fit.scale, fit.degrees_of_freedom
     draw: Callable[[], Float1D] = {
         "normal": lambda: location + scale * rng.standard_normal(n),
         "student_t": lambda: location + scale * rng.standard_t(freedom, n),
         "bootstrap": lambda: returns[rng.integers(0, returns.size, n)],
-    }[kind]
+    }[model.distribution or "normal"]
     wealth = np.ones(n)
     for _ in range(horizon):
         wealth *= np.maximum(1.0 + draw(), 0.0)
     return model.seen(wealth - 1.0)
 
 
-def _age_weighted(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
+def _age_weighted(model: TailModel, returns: Float1D, horizon: int, fit: None) -> TailRisk:
     """Let older returns count less [1]_.
 
     The quantile is the least loss that is exceeded with a weight of at most the probability; the tail is all beyond it
@@ -303,7 +327,18 @@ def _age_weighted(model: TailModel, returns: Float1D, horizon: int) -> TailRisk:
     return TailRisk(0.0 - float(ordered[at]), 0.0 - beyond / model.probability)
 
 
-_ESTIMATORS: Mapping[str, Callable[[TailModel, Float1D, int], TailRisk]] = {
+_FITTERS: Mapping[str, Callable[[TailModel, Float1D], Any]] = {
+    "evt": _fitted_tail,
+    "filtered_historical": _fitted_garch,
+    "garch": _fitted_garch,
+    "monte_carlo": _fitted_draws,
+    "student_t": _fitted_student,
+}
+"""What is searched for in the returns, for methods that search."""
+
+FITTED = tuple(_FITTERS)
+
+_ESTIMATORS: Mapping[str, Callable[[TailModel, Float1D, int, Any], TailRisk]] = {
     "age_weighted": _age_weighted,
     "cornish_fisher": _cornish_fisher,
     "evt": _evt,

@@ -21,6 +21,7 @@ from algotrendy.risk.columns import is_table
 from algotrendy.risk.inputs import as_returns, check_dates
 from algotrendy.risk.rolling import rolling_tail_risk
 from algotrendy.risk.tail_measures import tail_model
+from algotrendy.risk.tail_model import FITTED, TailModel
 
 __all__ = [
     "AcerbiSzekelyTest",
@@ -39,6 +40,8 @@ __all__ = [
 _MULTIPLIERS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.40, 0.50, 0.65, 0.75, 0.85, 1.00)
 """What Basel adds to the multiplier of 3 for 0 to 10 and more exceptions in 250 days at 99 %."""
 _DRAWS = 20_000
+_MANY = 1_000.0
+"""From so many expected exceptions on their sum is taken as normal."""
 
 
 @dataclass(frozen=True)
@@ -399,14 +402,17 @@ def _simulated(n: int, p: float, freedom: float | None, seed: int) -> tuple[Floa
 
     rng = np.random.default_rng(seed)
     counts = rng.binomial(n, p, _DRAWS)
-    chances = p * (1.0 - rng.random(int(counts.sum())))  # in (0, p]
+    n_sizes = int(counts.sum()) if n * p <= _MANY else 10 * _DRAWS
+    chances = p * (1.0 - rng.random(n_sizes))  # in (0, p]
     if freedom is None:
         sizes = ndtri(chances) / normal_tail(0.0, 1.0, p).expected_shortfall
     else:
         sizes = stdtrit(freedom, chances) / student_tail(0.0, 1.0, freedom, p).expected_shortfall
-    ends = np.cumsum(counts)
-    running = np.concatenate(([0.0], np.cumsum(sizes)))
-    sums = running[ends] - running[ends - counts]
+    if n * p <= _MANY:
+        running, ends = np.concatenate(([0.0], np.cumsum(sizes))), np.cumsum(counts)
+        sums = running[ends] - running[ends - counts]
+    else:
+        sums = np.sqrt(counts) * float(sizes.std()) * rng.standard_normal(_DRAWS) - counts  # the mean of a size is -1
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(counts > 0, sums / counts + 1.0, np.nan), sums / (n * p) + 1.0
 
@@ -434,7 +440,8 @@ def backtest_var(
     confidence_level : float
         In (0, 1).
     refit : int
-        A forecast is made anew every so many periods and stands in between: 1 for every period.
+        What a method searches for (garch, filtered_historical, student_t, evt, monte_carlo) is searched for anew every
+        so many periods. In between the forecasts go on with it: volatility follows each period.
     nan_policy : {"raise", "omit"}
         Refuse NaN and say where, or leave those periods out.
     **options
@@ -466,12 +473,24 @@ def backtest_var(
     n, every = whole("window", window, 1), whole("refit", refit, 1)
     values = as_returns(returns, nan_policy, min_periods=n + 2)
     model = tail_model(confidence_level, method=method, **options)
-    if method == "historical" and every == 1 and set(options) <= {"quantile"}:
+    if every > 1 and method not in FITTED:
+        raise InputError(f"the method {method!r} does not search for anything; refit is for {', '.join(FITTED)}")
+    if method == "historical" and set(options) <= {"quantile"}:
         forecasts = rolling_tail_risk(values, n, confidence_level, **options).to_numpy()[n - 1 : -1]
     else:
-        forecasts = np.array([model.tail(values[at : at + n]) for at in range(0, values.size - n, every)])
-        forecasts = np.repeat(forecasts, every, axis=0)[: values.size - n]
+        forecasts = _forecasts(model, values, n, every)
     return _judged(returns, values, forecasts, model)
+
+
+def _forecasts(model: TailModel, values: Float1D, window: int, refit: int) -> Float2D:
+    """Return the two losses that each window says of the period after it."""
+    found, fit = np.empty((values.size - window, 2)), None
+    for at in range(len(found)):
+        past = values[at : at + window]
+        if at % refit == 0:
+            fit = model.fit(past)
+        found[at] = model.tail(past, fit)
+    return found
 
 
 def _judged(returns: Any, values: Float1D, forecasts: Float2D, model: Any) -> VarBacktest:

@@ -180,7 +180,18 @@ def test_moments_of_the_table_are_those_of_scipy_and_skfolio() -> None:
     assert risk.autocorrelation_factor(SP500, 12) == pytest.approx(lo, rel=1e-10)
 
 
+def test_independence_of_exceptions_is_the_g_test_of_scipy() -> None:
+    hits = (-risk.value_at_risk(SP500, 0.95) > SP500).to_numpy()
+    test = risk.christoffersen_test(hits, 0.95)
+    n00, n01, n10, n11 = test.transitions
+    theirs = stats.chi2_contingency([[n00, n01], [n10, n11]], correction=False, lambda_="log-likelihood")
+    assert test.independence.statistic == pytest.approx(theirs.statistic, rel=1e-9)
+    assert test.independence.p_value == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
 def test_ewma_is_the_adjusted_mean_of_pandas() -> None:
+    product = (MARKET * FUND).ewm(alpha=0.06, adjust=True).mean().iloc[-1]
+    assert risk.covariance(BOTH, method="ewma").iloc[0, 1] == pytest.approx(product, rel=1e-10)
     expected = np.sqrt((SP500**2).ewm(alpha=0.06, adjust=True).mean())
     assert risk.ewma_volatility(SP500).to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-10)
 

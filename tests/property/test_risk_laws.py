@@ -122,6 +122,32 @@ def test_each_rolling_figure_is_that_of_its_window(returns: Any, window: int, le
         assert falls.iloc[end - 1] == pytest.approx(risk.max_drawdown(piece), abs=2e-12)
 
 
+@given(
+    seed=st.integers(0, 10_000),
+    window=st.integers(60, 260),
+    level=st.sampled_from([0.5, 0.9, 0.95, 0.99]),
+    kind=st.sampled_from(["one value", "few values", "any", "rising", "falling", "in spells"]),
+)
+def test_a_rolling_tail_keeps_order_whatever_comes(seed: int, window: int, level: float, kind: str) -> None:
+    rng, n = np.random.default_rng(seed), 900
+    returns = {
+        "one value": lambda: np.full(n, -0.01),
+        "few values": lambda: rng.integers(-2, 3, n) / 100.0,
+        "any": lambda: rng.normal(0.0, 0.01, n),
+        "rising": lambda: np.linspace(-0.5, 0.5, n),
+        "falling": lambda: np.linspace(0.5, -0.5, n),
+        "in spells": lambda: np.clip(rng.normal(0.0, 0.01, n) * np.repeat(rng.choice([0.1, 3.0], n // 50), 50), -1, 1),
+    }[kind]()
+    found = risk.rolling_tail_risk(returns, window, level)
+    windows = np.lib.stride_tricks.sliding_window_view(returns, window)
+    expected = -np.quantile(windows, round(1.0 - level, 15), axis=1)
+    assert found["value_at_risk"].to_numpy()[window - 1 :] == pytest.approx(expected, abs=1e-14)
+    mass = window * round(1.0 - level, 15)
+    ordered, whole = np.sort(windows, axis=1), int(mass)
+    beyond = ordered[:, :whole].sum(axis=1) + (mass - whole) * ordered[:, whole]
+    assert found["expected_shortfall"].to_numpy()[window - 1 :] == pytest.approx(-beyond / mass, abs=1e-14)
+
+
 @given(returns=series(3, 60), window=st.integers(2, 30), seed=st.integers(0, 1000))
 def test_each_rolling_ratio_is_that_of_its_window(returns: Any, window: int, seed: int) -> None:
     market = np.random.default_rng(seed).normal(0.0, 0.01, len(returns))
@@ -253,3 +279,54 @@ def test_a_frame_is_its_columns_one_by_one(seed: int) -> None:
     assert risk.beta(frame, market).to_dict() == {name: risk.beta(frame[name], market) for name in frame}
     assert risk.drawdown_series(frame)["B"].tolist() == risk.drawdown_series(frame["B"]).tolist()
     assert risk.rolling_volatility(frame, 5)["B"].equals(risk.rolling_volatility(frame["B"], 5))
+
+
+def by_hand(returns: list[float], market: list[float], per_year: int, rate: float) -> dict[str, float]:
+    """Return ratios in plain arithmetic, term by term, as their papers write them."""
+    n, free = len(returns), (1.0 + rate) ** (1.0 / per_year) - 1.0
+    mean, market_mean = sum(returns) / n, sum(market) / n
+    variance = sum((r - mean) ** 2 for r in returns) / (n - 1)
+    downside = math.sqrt(sum(min(r - free, 0.0) ** 2 for r in returns) / n)
+    wealth = [1.0]
+    for r in returns:
+        wealth.append(wealth[-1] * (1.0 + r))
+    annual = wealth[-1] ** (per_year / n) - 1.0
+    lost = [1.0 - wealth[i] / max(wealth[: i + 1]) for i in range(1, n + 1)]
+    gains, losses = sum(r for r in returns if r > 0.0), -sum(r for r in returns if r < 0.0)
+    beta = sum((r - mean) * (m - market_mean) for r, m in zip(returns, market, strict=True))
+    beta /= sum((m - market_mean) ** 2 for m in market)
+    active = [r - m for r, m in zip(returns, market, strict=True)]
+    active_mean = sum(active) / n
+    error = math.sqrt(sum((a - active_mean) ** 2 for a in active) / (n - 1))
+    up = [(r, m) for r, m in zip(returns, market, strict=True) if m > 0.0]
+    caught = [math.prod(1.0 + pair[k] for pair in up) ** (1.0 / len(up)) - 1.0 for k in (0, 1)]
+    return {
+        "total_return": wealth[-1] - 1.0,
+        "annual_return": annual,
+        "volatility": math.sqrt(variance * per_year),
+        "sharpe_ratio": (mean - free) / math.sqrt(variance) * math.sqrt(per_year),
+        "sortino_ratio": (mean - free) / downside * math.sqrt(per_year),
+        "omega_ratio": gains / losses,
+        "gain_to_pain_ratio": (gains - losses) / losses,
+        "kelly_fraction": (mean - free) / variance,
+        "calmar_ratio": annual / max(lost),
+        "martin_ratio": (annual - rate) / math.sqrt(sum(d * d for d in lost) / n),
+        "pain_ratio": (annual - rate) / (sum(lost) / n),
+        "beta": beta,
+        "alpha": (mean - free - beta * (market_mean - free)) * per_year,
+        "treynor_ratio": (mean - free) * per_year / beta,
+        "tracking_error": error * math.sqrt(per_year),
+        "information_ratio": active_mean / error * math.sqrt(per_year),
+        "up_capture": caught[0] / caught[1],
+    }
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(20, 60))
+def test_ratios_are_what_their_papers_write(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    market = rng.normal(0.001, 0.02, n)
+    returns = 0.7 * market + rng.normal(0.0, 0.01, n)
+    found = risk.metrics(returns, benchmark=market, periods_per_year=52, risk_free_rate=0.03)
+    expected = by_hand(returns.tolist(), market.tolist(), 52, 0.03)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name

@@ -224,7 +224,7 @@ def test_cornish_fisher_warns_outside_its_domain_and_only_there() -> None:
         (lambda: risk.value_at_risk(X, method="student_t", degrees_of_freedom=2.0), "above 2 the variance is finite"),
         (
             lambda: risk.value_at_risk(X, method="monte_carlo", degrees_of_freedom=4.0),
-            "does not use degrees_of_freedom",
+            "of the distribution .student_t. alone",
         ),
         (
             lambda: risk.value_at_risk(X, method="filtered_historical", decay=0.9),
@@ -248,6 +248,10 @@ def test_cornish_fisher_warns_outside_its_domain_and_only_there() -> None:
         (lambda: risk.rolling_beta(FUND, MARKET, 1), "window is 1; use a whole number of at least 2"),
         (lambda: risk.backtest_var(X, window=1499), "at least 1501"),
         (lambda: risk.backtest_var(X, horizon=5), "leave out horizon"),
+        (
+            lambda: risk.backtest_var(X, refit=5),
+            "'historical' does not search for anything; refit is for evt, filtered",
+        ),
         (lambda: risk.kupiec_test(5, 4), "more than the 4 periods"),
         (lambda: risk.christoffersen_test([0, 2]), "true or false"),
         (lambda: risk.acerbi_szekely_test(X, X, 0.0 * X), "an expected shortfall is above zero"),
@@ -286,11 +290,14 @@ def test_a_forecast_knows_the_past_alone(method: Any) -> None:
     assert other.table["value_at_risk"].iloc[:751].equals(found.table["value_at_risk"].iloc[:751])
 
 
-def test_a_forecast_may_stand_for_several_periods() -> None:
-    found = risk.backtest_var(FUND, "garch", 500, refit=250)
-    values = found.table["value_at_risk"]
-    assert (values.nunique(), len(values)) == (4, 1000)
-    assert values.iloc[250] == risk.value_at_risk(X[250:750], method="garch")
+def test_what_is_searched_for_may_stand_for_several_periods() -> None:
+    said = risk.backtest_var(FUND, "garch", 500, refit=250).table["value_at_risk"].to_numpy()
+    assert said[[0, 250]].tolist() == [risk.value_at_risk(X[at : at + 500], method="garch") for at in (0, 250)]
+    fit = risk.garch_estimate(X[:500]).over(X[249:749])
+    assert said[249] == pytest.approx(-fit.mean + 1.6448536269514722 * math.sqrt(fit.next_variance), rel=1e-12)
+    assert np.unique(said).size > 500  # one window of four finds no news worth following
+    stands = risk.backtest_var(FUND, "evt", 500, refit=250).table["value_at_risk"]
+    assert stands.nunique() == 4
 
 
 def test_a_backtest_leaves_missing_periods_out() -> None:
@@ -359,3 +366,30 @@ def test_a_sharpe_ratio_that_counts_autocorrelation() -> None:
     )  # fmt: skip
     factor = risk.autocorrelation_factor(FUND, 252, lags=5)
     assert counted == pytest.approx(plain * factor / math.sqrt(252), rel=1e-12)
+
+
+def test_growth_beyond_all_numbers_is_infinite() -> None:
+    wild = np.full(400, 9.0)
+    assert risk.total_return(wild) == math.inf
+    assert risk.annual_return(wild, periods_per_year=1000) == math.inf
+
+
+def test_many_exceptions_are_summed_as_normal_with_the_same_chances() -> None:
+    from algotrendy.risk import var_backtest
+
+    few = var_backtest._simulated(19_999, 0.05, None, 0)[1]  # each loss is drawn
+    many = var_backtest._simulated(20_100, 0.05, None, 0)[1]
+    assert np.quantile(few, [0.01, 0.05, 0.5]) == pytest.approx(np.quantile(many, [0.01, 0.05, 0.5]), abs=2e-3)
+
+
+def test_a_probable_sharpe_ratio_of_each_column() -> None:
+    both = pd.concat([FUND, MARKET], axis=1)
+    for measure in (risk.probabilistic_sharpe_ratio, risk.minimum_track_record_length):
+        assert measure(both).to_dict() == {name: measure(both[name]) for name in both}
+
+
+def test_a_return_below_a_total_loss_is_told_wherever_it_stands() -> None:
+    lost = np.zeros(5_000)
+    lost[1_000], lost[1_100] = -1.0, -1.5
+    with pytest.raises(InputError, match="below -1"):
+        risk.max_drawdown(lost)
