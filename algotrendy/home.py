@@ -1,9 +1,14 @@
-"""Where algotrendy keeps its caches. Light on purpose: kernels ask before anything heavy is loaded."""
+"""Where algotrendy keeps its caches, and how a file is written whole.
+
+Light on purpose: kernels ask before anything heavy is loaded.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from algotrendy.errors import InputError
 
 
 def default_home() -> Path:
@@ -60,3 +65,29 @@ def ledger_address(place: bool | str = True) -> str:
     if isinstance(place, str):
         return place if "://" in place else f"sqlite:///{Path(place).expanduser()}"
     return f"sqlite:///{research_home() / 'ledger.db'}"
+
+
+def write_whole(target: Path, content: bytes) -> Path:
+    """Write a file so that it is there whole or not at all; an existing one is replaced.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or `target` is a folder.
+    """
+    if not target.parent.is_dir():
+        raise InputError(f"there is no folder {target.parent}; create it first, or choose another path")
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; give the path of a file in it")
+    import secrets
+
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with draft.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target

@@ -16,14 +16,17 @@ from algotrendy.backtest.definitions import describe, moment_text, written
 from algotrendy.backtest.plots import axis, layout_of, wall_texts
 from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.result import BacktestResult
-from algotrendy.backtest.storage import library_versions, write_whole
+from algotrendy.backtest.storage import library_versions
 from algotrendy.backtest.thinning import thinned
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
-from algotrendy.reports import Cell, Chart, Column, Document, Notice, Section, Switch, Table, render_html
+from algotrendy.reports import Cell, Chart, Column, Document, Notice, Section, Switch, Table, write_document
 from algotrendy.reports.palette import ACCENT, GAIN, INK, LOSS, MUTED
+from algotrendy.reports.pdf import Paper
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas as pd
     import plotly.graph_objects as go
 
@@ -134,15 +137,24 @@ class Comparison:
         figure: go.Figure = go.Figure({"data": traces, "layout": layout})
         return figure
 
-    def report(self, path: str | Path, title: str = "Backtests side by side") -> Path:
-        """Write the comparison as one self-contained HTML file, and return its path.
+    def report(
+        self,
+        path: str | Path,
+        title: str = "Backtests side by side",
+        *,
+        date: date | None = None,
+        paper: Paper = "a4",
+    ) -> Path:
+        """Write the comparison to a `.html`, `.pdf` or `.xlsx` file, and return its path.
+
+        `date` and `paper` are those of `reports.write_document`.
 
         Raises
         ------
         InputError
-            If the folder does not exist.
+            If the suffix is another one, or the folder does not exist.
         """
-        return write_whole(Path(path).expanduser(), render_html(_document(self, title)).encode("utf-8"))
+        return write_document(_document(self, title), path, date=date, paper=paper)
 
     def __str__(self) -> str:
         shown = self.table.astype(object)
@@ -307,7 +319,7 @@ def _metrics_table(comparison: Comparison) -> Table:
     for name in comparison.metrics:
         info = describe(name)
         cells = [
-            Cell(written(value, info.kind), heat=0.5 if best.get(name) == run else None, note=info.definition)
+            Cell.of(value, info.kind, heat=0.5 if best.get(name) == run else None, note=info.definition)
             for run, value in comparison.table[name].items()
         ]
         rows.append([info.label, *cells])
@@ -318,7 +330,7 @@ def _metrics_table(comparison: Comparison) -> Table:
 def _correlation_table(comparison: Comparison) -> Table:
     frame = comparison.correlation
     rows = [
-        [name, *(written(float(value), "ratio") for value in row)]
+        [name, *(Cell.of(float(value), "ratio") for value in row)]
         for name, row in zip(frame.index, frame.to_numpy(), strict=True)
     ]
     return Table([Column(""), *(Column(name, "right") for name in frame.columns)], rows, "Correlation of returns")

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.plain import to_plain
-from algotrendy.backtest.storage import bars_hash, requests_to_plain, write_whole
+from algotrendy.backtest.storage import bars_hash, requests_to_plain
 from algotrendy.backtest.storage_json import array_to_plain
 from algotrendy.domain.provenance import provenance
 from algotrendy.domain.types import AnyArray
 from algotrendy.errors import DataError, InputError
+from algotrendy.home import write_whole
 
 if TYPE_CHECKING:
     from algotrendy.backtest.result import BacktestResult

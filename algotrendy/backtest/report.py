@@ -5,14 +5,14 @@ This file decides what a reader sees and in which words; `algotrendy.reports` dr
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from algotrendy.backtest import plots
-from algotrendy.backtest.definitions import METRIC_INFO, describe, is_missing, moment_text, written, zero_without_sign
-from algotrendy.backtest.storage import write_whole
+from algotrendy.backtest.definitions import METRIC_INFO, describe, is_missing, moment_text, written
 from algotrendy.backtest.thinning import POINTS_MAX
 from algotrendy.backtest.wording import (
     all_warnings,
@@ -37,9 +37,10 @@ from algotrendy.reports import (
     Switch,
     Table,
     Text,
-    render_html,
+    write_document,
 )
 from algotrendy.reports.document import Block, Tone
+from algotrendy.reports.pdf import Paper
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,11 +67,16 @@ class SweepLike(Protocol):
 
 
 def write_report(
-    result: BacktestResult, path: str | Path, *, sweep: SweepLike | None = None, title: str | None = None
+    result: BacktestResult,
+    path: str | Path,
+    *,
+    sweep: SweepLike | None = None,
+    title: str | None = None,
+    date: date | None = None,
+    paper: Paper = "a4",
 ) -> Path:
-    """Write the report of a result as one HTML file, whole or not at all, and return its path."""
-    page = render_html(compose(result, sweep=sweep, title=title))
-    return write_whole(Path(path).expanduser(), page.encode("utf-8"))
+    """Write the report of a result to a `.html`, `.pdf` or `.xlsx` file, whole or not at all, and return its path."""
+    return write_document(compose(result, sweep=sweep, title=title), path, date=date, paper=paper)
 
 
 def compose(result: BacktestResult, *, sweep: SweepLike | None = None, title: str | None = None) -> Document:
@@ -109,7 +115,7 @@ def _overview(result: BacktestResult) -> Section:
     metrics, hold = result.metrics, hold_metrics(result)
 
     def figure(name: str, note: str = "", tone: Tone = "neutral") -> KeyFigure:
-        return KeyFigure(describe(name).label, written(metrics.get(name), describe(name).kind), note, tone)
+        return KeyFigure.of(describe(name).label, metrics.get(name), describe(name).kind, note, tone)
 
     def held(name: str) -> str:
         return f"buy and hold {written(getattr(hold, name), describe(name).kind)}"
@@ -153,11 +159,11 @@ def _drawdown(result: BacktestResult) -> Section:
     )
     rows = [
         [
-            moment_text(row["start"]),
-            moment_text(row["valley"]),
-            "not yet" if is_missing(row["end"]) else moment_text(row["end"]),
-            written(row["depth"], "share"),
-            f"{row['n_bars']:,}",
+            Cell.of(row["start"], "moment"),
+            Cell.of(row["valley"], "moment"),
+            "not yet" if is_missing(row["end"]) else Cell.of(row["end"], "moment"),
+            Cell.of(row["depth"], "share"),
+            Cell.of(row["n_bars"], "count"),
         ]
         for row in result.worst_drawdowns.to_dict("records")
     ]
@@ -192,15 +198,15 @@ def _trades_table(result: BacktestResult) -> Block:
     strong = float(frame["return"].abs().quantile(0.95)) or 1.0
     rows = [
         [
-            moment_text(row["entry_at"]),
-            moment_text(row["exit_at"]),
+            Cell.of(row["entry_at"], "moment"),
+            Cell.of(row["exit_at"], "moment"),
             row["side"],
-            f"{row['units']:,.6g}",
-            f"{row['entry_price']:,.6g}",
-            f"{row['exit_price']:,.6g}",
-            written(row["pnl"], "money"),
-            Cell(written(row["return"], "change"), heat=_heat(row["return"], strong)),
-            f"{row['bars_held']:,}",
+            Cell.of(row["units"], "number"),
+            Cell.of(row["entry_price"], "number"),
+            Cell.of(row["exit_price"], "number"),
+            Cell.of(row["pnl"], "money"),
+            Cell.of(row["return"], "change", heat=_heat(row["return"], strong)),
+            Cell.of(row["bars_held"], "count"),
             row["reason"],
         ]
         for row in recent.to_dict("records")
@@ -231,13 +237,14 @@ def _monthly_table(result: BacktestResult) -> Table:
     strongest_year = float(np.nanmax(np.abs(frame["year"].to_numpy()))) or 1.0
 
     def cell(value: float, scale: float) -> Cell | str:
-        return "" if np.isnan(value) else Cell(zero_without_sign(f"{100 * value:.1f}"), heat=_heat(value, scale))
+        return "" if np.isnan(value) else Cell.of(float(value), "points", heat=_heat(value, scale))
 
     rows = [
         [str(year), *(cell(v, strongest) for v in months[place]), cell(frame["year"].iloc[place], strongest_year)]
         for place, year in enumerate(frame.index)
     ]
-    columns = [Column("Year"), *(Column(name, "right") for name in (*MONTHS, "Year"))]
+    year = Column("Year", "right", formula="{PRODUCT(1+[Jan]:[Dec])-1}")
+    columns = [Column("Year"), *(Column(name, "right") for name in MONTHS), year]
     return Table(columns, rows, "Return per month and year, in percent")
 
 
@@ -245,11 +252,11 @@ def _metrics(result: BacktestResult) -> Section:
     names = [name for name in METRIC_INFO if name in result.metrics]
     names += [name for name in result.metrics if name not in METRIC_INFO]
     hold = hold_metrics(result)
-    rows = []
+    rows: list[list[Cell | str]] = []
     for name in names:
         info = describe(name)
-        held = written(getattr(hold, name), info.kind) if name in hold._fields else ""
-        rows.append([info.label, written(result.metrics[name], info.kind), held, info.definition])
+        held = Cell.of(getattr(hold, name), info.kind) if name in hold._fields else ""
+        rows.append([info.label, Cell.of(result.metrics[name], info.kind), held, info.definition])
     columns = [
         Column("Metric"),
         Column("Strategy", "right"),
@@ -261,16 +268,22 @@ def _metrics(result: BacktestResult) -> Section:
 
 def _costs(result: BacktestResult) -> Table:
     names = [name for name, info in METRIC_INFO.items() if info.group == "Costs" and name in result.metrics]
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             describe(name).label,
-            written(result.metrics[name], "money"),
-            f"{100 * float(result.metrics[name]) / result.cash:.2f} %",
+            Cell.of(
+                result.metrics[name], "money", formula="SUM([Paid:first]:[Paid:-1])" if name == "costs_paid" else ""
+            ),
+            _share_of_cash(float(result.metrics[name]) / result.cash),
         ]
         for name in names
     ]
     columns = [Column("Cost"), Column("Paid", "right"), Column("Of the initial cash", "right")]
     return Table(columns, rows, "Costs paid")
+
+
+def _share_of_cash(share: float) -> Cell:
+    return Cell(f"{100 * share:.2f} %", value=share, kind="share")
 
 
 def _sweep_sections(sweep: SweepLike) -> list[Section]:
@@ -325,8 +338,8 @@ def _overfitting(sweep: Any) -> Section:
     return Section("Skill or luck", [KeyFigures(figures), Notice(found.verdict, "info"), table, chart])
 
 
-def _sweep_cell(name: str, value: Any) -> str:
-    return written(value, describe(name).kind if name in METRIC_INFO else "number")
+def _sweep_cell(name: str, value: Any) -> Cell:
+    return Cell.of(value, describe(name).kind if name in METRIC_INFO else "number")
 
 
 def _strategy(result: BacktestResult) -> Section:

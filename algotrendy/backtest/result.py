@@ -15,6 +15,7 @@ from algotrendy.domain.types import AnyArray, Float1D, Int1D
 from algotrendy.kernels.portfolio_types import REASONS
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     import pandas as pd
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.fill_interval import FillInterval
     from algotrendy.backtest.monte_carlo import MonteCarloResult
     from algotrendy.backtest.report import SweepLike
+    from algotrendy.reports.pdf import Paper
 
 
 __all__ = ["REASONS", "BacktestResult"]
@@ -213,26 +215,39 @@ class BacktestResult:
 
         return overview_figure(self)
 
-    def report(self, path: str | Path, sweep: SweepLike | None = None, title: str | None = None) -> Path:
-        """Write the result as one self-contained HTML file, and return its path.
+    def report(
+        self,
+        path: str | Path,
+        sweep: SweepLike | None = None,
+        title: str | None = None,
+        *,
+        date: date | None = None,
+        paper: Paper = "a4",
+    ) -> Path:
+        """Write the result as one file, and return its path: an interactive page, print, or a workbook.
 
         Parameters
         ----------
         path : str or Path
-            An existing file is replaced.
+            `.html` (whole in itself), `.pdf` or `.xlsx` (these two need the extra `reports`). An existing file is
+            replaced.
         sweep : SweepResult, optional
             A sweep to show beside it, as a heat map and a table.
         title : str, optional
             Default: the name of the strategy.
+        date : date or datetime, optional
+            The day of the report, in print and in workbooks.
+        paper : {"a4", "letter"}
+            Size of the pages in print.
 
         Raises
         ------
         InputError
-            If the folder of `path` does not exist.
+            If the suffix is another one, or the folder of `path` does not exist.
         """
         from algotrendy.backtest.report import write_report
 
-        return write_report(self, path, sweep=sweep, title=title)
+        return write_report(self, path, sweep=sweep, title=title, date=date, paper=paper)
 
     def monte_carlo(self, **options: Any) -> MonteCarloResult:
         """Draw paths that this strategy could have taken; options as in `algotrendy.backtest.monte_carlo.monte_carlo`.

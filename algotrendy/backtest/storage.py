@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +20,7 @@ import numpy as np
 from algotrendy.backtest.plain import from_plain, to_plain
 from algotrendy.domain.provenance import PROVENANCE_KEY
 from algotrendy.errors import DataError, InputError
+from algotrendy.home import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,30 +132,6 @@ def load(path: str | Path) -> BacktestResult:
         ".parquet": storage_parquet.decode,
     }
     return readers[suffix](source)
-
-
-def write_whole(target: Path, content: bytes) -> Path:
-    """Write a file so that it is there whole or not at all; an existing one is replaced.
-
-    Raises
-    ------
-    InputError
-        If the folder does not exist, or `target` is a folder.
-    """
-    if not target.parent.is_dir():
-        raise InputError(f"there is no folder {target.parent}; create it first, or choose another path")
-    if target.is_dir():
-        raise InputError(f"{target} is a folder; give the path of a file in it")
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
 
 
 def _refuse_odd_columns(bars: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Documents of sections, text, figures, tables and charts, and their rendering to one self-contained HTML file.
+"""Documents of sections, text, figures, tables and charts, and their rendering: interactive HTML, PDF for print, Excel.
 
 This room knows no strategy and no backtest: a model composes its own `Document`, and this room only renders it.
 """
@@ -19,7 +19,10 @@ from algotrendy.reports.document import (
     Table,
     Text,
 )
+from algotrendy.reports.excel import render_excel
 from algotrendy.reports.html import render_html
+from algotrendy.reports.pdf import render_pages, render_pdf
+from algotrendy.reports.write import format_of, render, write_document
 
 __all__ = [
     "Block",
@@ -34,5 +37,11 @@ __all__ = [
     "Switch",
     "Table",
     "Text",
+    "format_of",
+    "render",
+    "render_excel",
     "render_html",
+    "render_pages",
+    "render_pdf",
+    "write_document",
 ]

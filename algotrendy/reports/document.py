@@ -1,6 +1,7 @@
-"""What a document is made of: sections that hold blocks. Data only; `render_html` draws it.
+"""What a document is made of: sections that hold blocks. Data only; `render_html` and its siblings draw it.
 
-All text is plain text: whoever writes `<b>` in a title reads `<b>` in the page.
+All text is plain text: whoever writes `<b>` in a title reads `<b>` in the page, in print and in the spreadsheet.
+Text inside of a Plotly figure follows Plotly's own rules, where `<b>` is bold.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from algotrendy.errors import InputError
+from algotrendy.reports.wording import Kind, written
 
 Align: TypeAlias = Literal["left", "right", "text"]
 Level: TypeAlias = Literal["info", "warning"]
@@ -26,12 +28,28 @@ class Text:
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One number that a reader should see first: its label, its value as text, and a short note under it."""
+    """One number that a reader should see first: its label, its value as text, and a short note under it.
+
+    `number` and `kind` are the value behind the text, for formats that know numbers; `KeyFigure.of` sets all three.
+    """
 
     label: str
     value: str
     note: str = ""
     tone: Tone = "neutral"
+    number: Any = None
+    kind: Kind | None = None
+
+    @classmethod
+    def of(cls, label: str, number: Any, kind: Kind, note: str = "", tone: Tone = "neutral") -> KeyFigure:
+        """Return the figure of a number, written as its kind is.
+
+        Examples
+        --------
+        >>> KeyFigure.of("Total return", 0.123, "change").value
+        '+12.3 %'
+        """
+        return cls(label, written(number, kind), note, tone, number=number, kind=kind)
 
 
 @dataclass(frozen=True)
@@ -47,12 +65,30 @@ class Cell:
 
     `heat` in [-1, 1] colours the ground: 1 the strongest gain, -1 the strongest loss, None or 0 no colour. `note` is a
     tooltip; `code` sets the text in the type of a program.
+
+    `value` and `kind` are the number or the moment behind the text, for formats that know such (`Cell.of` sets all
+    three). `formula` is how a spreadsheet derives the value from other cells of the table, as `Column.formula`; the
+    value is what it gives.
     """
 
     text: str
     heat: float | None = None
     note: str = ""
     code: bool = False
+    value: Any = None
+    kind: Kind | None = None
+    formula: str = ""
+
+    @classmethod
+    def of(cls, value: Any, kind: Kind, *, heat: float | None = None, note: str = "", formula: str = "") -> Cell:
+        """Return the cell of a value, written as its kind is.
+
+        Examples
+        --------
+        >>> Cell.of(0.123, "share").text, Cell.of(float("nan"), "money").text
+        ('12.3 %', 'n/a')
+        """
+        return cls(written(value, kind), heat, note, value=value, kind=kind, formula=formula)
 
     def __post_init__(self) -> None:
         if self.heat is not None and not -1.0 <= self.heat <= 1.0:
@@ -61,10 +97,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """The head of one column of a table: `right` for numbers, `text` for sentences, which may take several lines."""
+    """The head of one column of a table: `right` for numbers, `text` for sentences, which may take several lines.
+
+    `formula` is how a spreadsheet derives the cells of the column that have a value: `[Label]` is the cell of the same
+    row in the column of that label, `[Label:-1]` the one a row above, `[Label:first]` and `[Label:last]` those of the
+    first and the last row. In braces it computes with whole ranges: `{PRODUCT(1+[Jan]:[Dec])-1}`. A cell whose formula
+    would look above the first row keeps its number.
+    """
 
     label: str
     align: Align = "left"
+    formula: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,21 @@ def translucent(color: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity:g})"
 
 
+def ground_of(heat: float | None) -> str | None:
+    """Return the ground of a cell on white: the colour of gains or of losses, the paler the nearer its heat is to 0.
+
+    Examples
+    --------
+    >>> ground_of(0.0), ground_of(-1.0)
+    (None, '#e09c97')
+    """
+    if not heat:
+        return None
+    ink, share = (GAIN if heat > 0 else LOSS), 0.5 * abs(heat)
+    channels = (int(ink[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(share * channel + (1.0 - share) * 255):02x}" for channel in channels)
+
+
 def dark_swaps() -> dict[str, str]:
     """Return the dark face of every colour that a figure of ours may hold, fills with their opacity included."""
     opacities = (0.08, 0.12, 0.18, 0.25, 0.55)

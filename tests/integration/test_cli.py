@@ -55,6 +55,12 @@ def test_a_backtest_of_conditions_is_saved_and_reported(tmp_path: Path) -> None:
     again = run(tmp_path, "report", "result.json", "--out", "second.html")
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "second.html").exists()
+    printed = run(tmp_path, "report", "result.json", "--format", "pdf", "--date", "2026-01-31", "--paper", "letter")
+    assert printed.returncode == 0, printed.stderr
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
+    refused = run(tmp_path, "report", "result.json", "--format", "pdf", "--out", "a.xlsx")
+    assert refused.returncode == 2
+    assert "contradict each other" in " ".join(refused.stderr.split())
 
 
 def test_a_backtest_reads_a_csv_and_a_strategy_file(tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe, moment_text, written, zero_without_sign
+from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe
 from algotrendy.backtest.portfolio.views import assumption_rows, curve_figure, span_of, title_of
-from algotrendy.backtest.storage import library_versions, write_whole
+from algotrendy.backtest.storage import library_versions
 from algotrendy.reports import (
     Cell,
     Chart,
@@ -21,12 +22,13 @@ from algotrendy.reports import (
     Section,
     Table,
     Text,
-    render_html,
+    write_document,
 )
 
 if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.reports.document import Block
+    from algotrendy.reports.pdf import Paper
 
 __all__ = ["compose", "write_report"]
 
@@ -34,9 +36,16 @@ ROWS_MAX = 100
 """So many trades, the most recent, and so many instruments, those that moved most, stand in the tables."""
 
 
-def write_report(result: PortfolioResult, path: str | Path, *, title: str | None = None) -> Path:
-    """Write the report of a result as one HTML file, whole or not at all, and return its path."""
-    return write_whole(Path(path).expanduser(), render_html(compose(result, title=title)).encode("utf-8"))
+def write_report(
+    result: PortfolioResult,
+    path: str | Path,
+    *,
+    title: str | None = None,
+    date: date | None = None,
+    paper: Paper = "a4",
+) -> Path:
+    """Write the report of a result to a `.html`, `.pdf` or `.xlsx` file, whole or not at all, and return its path."""
+    return write_document(compose(result, title=title), path, date=date, paper=paper)
 
 
 def compose(result: PortfolioResult, *, title: str | None = None) -> Document:
@@ -74,7 +83,7 @@ def _overview(result: PortfolioResult) -> Section:
         "turnover",
         "costs_paid",
     )
-    items = [KeyFigure(describe(name).label, written(result.metrics[name], describe(name).kind)) for name in names]
+    items = [KeyFigure.of(describe(name).label, result.metrics[name], describe(name).kind) for name in names]
     notices = [Notice(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")) for text in result.warnings]
     return Section("At a glance", [KeyFigures(items), *notices])
 
@@ -84,13 +93,20 @@ def _strategies(result: PortfolioResult) -> list[Section]:
     if not result.sleeves:
         return []
     names = ("final_equity", "total_return", "sharpe_ratio", "max_drawdown", "n_orders", "costs_paid")
-    rows = [
-        [name, f"{100 * float(sleeve.assumptions['share']):g} %"]
-        + [written(sleeve.metrics[each], describe(each).kind) for each in names]
+    rows: list[list[Cell | str]] = [
+        [
+            name,
+            _share(float(sleeve.assumptions["share"])),
+            *(Cell.of(sleeve.metrics[each], describe(each).kind) for each in names),
+        ]
         for name, sleeve in result.sleeves.items()
     ]
     columns = [Column("Strategy"), *(Column(text, "right") for text in ("Share", *(describe(n).label for n in names)))]
     return [Section("Strategies", [Table(columns, rows, "What each strategy did with its share of the capital")])]
+
+
+def _share(share: float) -> Cell:
+    return Cell(f"{100 * share:g} %", value=share, kind="share")
 
 
 def _chart(result: PortfolioResult, which: str, title: str) -> Chart:
@@ -102,11 +118,11 @@ def _chart(result: PortfolioResult, which: str, title: str) -> Chart:
 def _contributions(result: PortfolioResult) -> Table:
     frame = result.contributions
     order = (frame["pnl"] + frame["open_pnl"]).abs().sort_values(ascending=False, kind="stable").index[:ROWS_MAX]
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             str(symbol),
-            *(written(frame.at[symbol, name], "money") for name in ("pnl", "open_pnl", "costs")),
-            f"{int(frame['n_orders'][symbol]):,}",
+            *(Cell.of(frame.at[symbol, name], "money") for name in ("pnl", "open_pnl", "costs")),
+            Cell.of(int(frame["n_orders"][symbol]), "count"),
         ]
         for symbol in order
     ]
@@ -122,14 +138,14 @@ def _trades(result: PortfolioResult) -> Block:
     rows = [
         [
             row["symbol"],
-            moment_text(row["entry_at"]),
-            moment_text(row["exit_at"]),
+            Cell.of(row["entry_at"], "moment"),
+            Cell.of(row["exit_at"], "moment"),
             row["side"],
-            f"{row['units']:,.6g}",
-            f"{row['entry_price']:,.6g}",
-            f"{row['exit_price']:,.6g}",
-            written(row["pnl"], "money"),
-            written(row["return"], "change"),
+            Cell.of(row["units"], "number"),
+            Cell.of(row["entry_price"], "number"),
+            Cell.of(row["exit_price"], "number"),
+            Cell.of(row["pnl"], "money"),
+            Cell.of(row["return"], "change"),
             row["reason"],
         ]
         for row in frame.iloc[::-1].head(ROWS_MAX).to_dict("records")
@@ -146,19 +162,20 @@ def _months(result: PortfolioResult) -> Table:
     def cell(value: float) -> Cell | str:
         if np.isnan(value):
             return ""
-        return Cell(zero_without_sign(f"{100 * value:.1f}"), heat=float(np.clip(value / strongest, -1.0, 1.0)))
+        return Cell.of(float(value), "points", heat=float(np.clip(value / strongest, -1.0, 1.0)))
 
     rows = [
         [str(year), *(cell(value) for value in row)] for year, row in zip(frame.index, frame.to_numpy(), strict=True)
     ]
-    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")
-    columns = [Column("Year"), *(Column(name, "right") for name in months)]
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    year = Column("Year", "right", formula="{PRODUCT(1+[Jan]:[Dec])-1}")
+    columns = [Column("Year"), *(Column(name, "right") for name in months), year]
     return Table(columns, rows, "Return per month and year, in percent")
 
 
 def _metrics(result: PortfolioResult) -> Section:
-    rows = [
-        [info.label, written(result.metrics[name], info.kind), info.definition]
+    rows: list[list[Cell | str]] = [
+        [info.label, Cell.of(result.metrics[name], info.kind), info.definition]
         for name, info in ACCOUNT_METRIC_INFO.items()
         if name in result.metrics
     ]

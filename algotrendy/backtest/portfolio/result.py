@@ -15,12 +15,14 @@ from algotrendy.domain.types import AnyArray, Float1D, Float2D, Int1D
 from algotrendy.kernels.portfolio_types import REASONS
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     import pandas as pd
     import plotly.graph_objects as go
 
     from algotrendy.backtest.fill_interval import FillInterval
+    from algotrendy.reports.pdf import Paper
 
 __all__ = ["PortfolioResult"]
 
@@ -400,24 +402,31 @@ class PortfolioResult:
 
         return overview_figure(self)
 
-    def report(self, path: str | Path, title: str | None = None) -> Path:
-        """Write the result as one self-contained HTML file, and return its path.
+    def report(
+        self, path: str | Path, title: str | None = None, *, date: date | None = None, paper: Paper = "a4"
+    ) -> Path:
+        """Write the result as one file, and return its path: an interactive page, print, or a workbook.
 
         Parameters
         ----------
         path : str or Path
-            An existing file is replaced.
+            `.html` (whole in itself), `.pdf` or `.xlsx` (these two need the extra `reports`). An existing file is
+            replaced.
         title : str, optional
             Default: what was done.
+        date : date or datetime, optional
+            The day of the report, in print and in workbooks.
+        paper : {"a4", "letter"}
+            Size of the pages in print.
 
         Raises
         ------
         InputError
-            If the folder of `path` does not exist.
+            If the suffix is another one, or the folder of `path` does not exist.
         """
         from algotrendy.backtest.portfolio.report import write_report
 
-        return write_report(self, path, title=title)
+        return write_report(self, path, title=title, date=date, paper=paper)
 
     def __repr__(self) -> str:
         shown = ("total_return", "sharpe_ratio", "max_drawdown", "n_trades")

@@ -26,11 +26,11 @@ from algotrendy.backtest.storage import (
     requests_to_plain,
     source_and_suffix,
     target_and_suffix,
-    write_whole,
 )
 from algotrendy.backtest.storage_json import array_from_plain, array_to_plain, stamps_facts, stamps_index
 from algotrendy.backtest.storage_parquet import flat, nested
 from algotrendy.errors import DataError
+from algotrendy.home import write_whole
 
 if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -14,7 +17,7 @@ from algotrendy.backtest.definitions import METRIC_INFO
 from algotrendy.backtest.report import compose
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.errors import InputError
-from algotrendy.reports import Chart, Document, Notice, Table
+from algotrendy.reports import Cell, Chart, Document, Notice, Table
 
 Make = Callable[..., BacktestResult]
 EVIL = "<script>alert('x')</script>"
@@ -27,6 +30,10 @@ class FakeSweep:
 
     def heatmap(self) -> dict[str, Any]:
         return {"data": [{"type": "heatmap", "z": [[0.5, None]]}], "layout": {}}
+
+
+def cell_text(cell: Cell | str) -> str:
+    return cell.text if isinstance(cell, Cell) else cell
 
 
 def tables(document: Document) -> dict[str, Table]:
@@ -95,7 +102,7 @@ def test_the_trades_table_is_the_most_recent_hundred(make: Make) -> None:
     result = make(5000, held=20)
     table = tables(compose(result))["The 100 most recent of 124 trades"]
     assert len(table.rows) == 100
-    assert table.rows[0][1] == result.trades["exit_at"].iloc[-1].strftime("%Y-%m-%d")
+    assert cell_text(table.rows[0][1]) == result.trades["exit_at"].iloc[-1].strftime("%Y-%m-%d")
 
 
 def test_a_thinned_curve_says_so(make: Make) -> None:
@@ -106,7 +113,7 @@ def test_a_thinned_curve_says_so(make: Make) -> None:
 
 def test_the_sweep_is_shown_as_a_heat_map_with_its_best_rows(made: BacktestResult) -> None:
     table = tables(compose(made, sweep=FakeSweep()))["Best combinations"]
-    assert [list(row) for row in table.rows] == [["5", "20", "0.50"], ["10", "30", "n/a"]]
+    assert [[cell_text(cell) for cell in row] for row in table.rows] == [["5", "20", "0.50"], ["10", "30", "n/a"]]
 
 
 def test_a_sweep_that_was_stopped_says_so(made: BacktestResult) -> None:
@@ -119,3 +126,33 @@ def test_a_sweep_that_was_stopped_says_so(made: BacktestResult) -> None:
 def test_a_strategy_without_a_name_is_called_after_its_data(make: Make) -> None:
     assert compose(make(strategy={"kind": "arrays"})).title == "Backtest of given signals on WALK"
     assert compose(make(strategy={"entry": "close > 1"}), title="Mine").title == "Mine"
+
+
+def test_a_report_is_printed_or_a_workbook_by_its_suffix(make: Make, tmp_path: Path) -> None:
+    result = make(500, held=20)
+    printed = result.report(tmp_path / "r.pdf", date=datetime.date(2026, 1, 31), paper="letter")
+    assert printed.read_bytes().startswith(b"%PDF-")
+    workbook = openpyxl.load_workbook(result.report(tmp_path / "r.xlsx"))
+    sheet = workbook["At a glance"]
+    assert sheet["B3"].value == result.metrics["total_return"]
+    assert sheet["B3"].number_format == "+#,##0.0%;-#,##0.0%;0.0%"
+    with pytest.raises(InputError, match=r"the suffix of r.docx is .docx"):
+        result.report(tmp_path / "r.docx")
+
+
+def test_a_workbook_derives_years_from_months_and_costs_from_their_parts(make: Make, tmp_path: Path) -> None:
+    result = make(900, held=20)
+    path = result.report(tmp_path / "r.xlsx")
+    sheet, known = (openpyxl.load_workbook(path, data_only=values)["Returns"] for values in (False, True))
+    derived = [(cell, known[cell.coordinate].value) for row in sheet.iter_rows() for cell in row if cell.column == 14]
+    years = [(cell, value) for cell, value in derived if hasattr(cell.value, "text")]
+    assert len(years) == len(result.monthly_returns)
+    for cell, value in years:
+        months = [sheet.cell(cell.row, column).value for column in range(2, 14)]
+        assert cell.value.text == f"=PRODUCT(1+B{cell.row}:M{cell.row})-1"
+        assert math.prod(1.0 + (month or 0.0) for month in months) - 1.0 == pytest.approx(value, abs=1e-12)
+    costs = openpyxl.load_workbook(path)["Costs and assumptions"]
+    (total,) = [cell for row in costs.iter_rows() for cell in row if str(cell.value).startswith("=")]
+    assert total.value == f"=SUM(B{total.row - 3}:B{total.row - 1})"
+    paid = sum(costs.cell(total.row - k, 2).value for k in (1, 2, 3))
+    assert paid == pytest.approx(result.metrics["costs_paid"], abs=1e-9)
