@@ -265,11 +265,14 @@ def indicator_rows(core: int) -> list[Row]:
 
 
 def rows_of(script: str, core: int, peer: str = "") -> list[Row]:
-    """Run a script that measures by itself and return its rows; `peer` is what it measures beside ours."""
+    """Run a script that measures by itself and return its rows; `peer` is what it measures beside ours.
+
+    A row with several peers has them by name, under `peers`.
+    """
     rows = []
     for found in json.loads(fresh.run_file(HERE / script, core, "--json")):
         theirs = found.get("peer", math.nan)
-        peers: dict[str, float | None] = {} if math.isnan(theirs) else {peer: theirs}
+        peers: dict[str, float | None] = found.get("peers") or ({} if math.isnan(theirs) else {peer: theirs})
         rows.append(Row(found["title"], found["unit"], found["ours"], found.get("budget"), peers, found["note"]))
     return rows
 
@@ -381,6 +384,7 @@ def main() -> int:
         *monte_carlo_rows(chosen.core),
         *rows_of("bench_portfolio.py", chosen.core),
         *rows_of("bench_ledger.py", chosen.core),
+        *rows_of("bench_risk.py", chosen.core),
         *chart_rows(chosen.core),
         *stream_rows(chosen.core),
     ]

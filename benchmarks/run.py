@@ -60,9 +60,24 @@ def ensure_chart_peers() -> None:
         print("They cannot be installed here; the rows of charts go without peers.", flush=True)
 
 
+def ensure_risk_peers() -> None:
+    """Add the peers that measure risk; where they do not go with the rest, their figures are missing."""
+    stamp = FOLDER / ".stamp-risk"
+    wanted = HERE / "requirements-risk.txt"
+    if stamp.exists() and stamp.stat().st_mtime > max(wanted.stat().st_mtime, (FOLDER / ".stamp").stat().st_mtime):
+        return
+    try:
+        _pip("--constraint", "constraints.txt", "--requirement", "benchmarks/requirements-risk.txt")
+    except subprocess.CalledProcessError:
+        print("The peers that measure risk cannot be installed here; the rows of risk go without them.", flush=True)
+    else:
+        stamp.touch()
+
+
 def main() -> int:
     """Make the environments and hand over to the first."""
     ensure_environment()
+    ensure_risk_peers()
     ensure_chart_peers()
     one_thread = dict.fromkeys(ONE_THREAD, "1")
     # pip compiles what it installs; an editable tree is compiled on its first import, unless the shell forbids it.

@@ -14,6 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import get_or_insert_function
 from numba.core.typing import templates
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -95,6 +96,15 @@ def _where(typing_context: Any, truths: Any, left: Any, right: Any) -> Any:
     return NUMBERS(TRUTHS, NUMBERS, NUMBERS), generate
 
 
+def _fused(typing_context: Any, left: Any, right: Any, addend: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        form = ir.FunctionType(_NUMBERS, [_NUMBERS] * 3)
+        called: Any = get_or_insert_function(builder.module, form, f"llvm.fma.v{WIDTH}f64")  # type: ignore[no-untyped-call]  # as above
+        return builder.call(called, arguments)
+
+    return NUMBERS(NUMBERS, NUMBERS, NUMBERS), generate
+
+
 def _load(typing_context: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _read(builder, arguments[0])
@@ -159,6 +169,9 @@ spread: Any = intrinsic(_spread)
 
 where: Any = intrinsic(_where)
 """Return in each lane the first number where it is true, else the second."""
+
+fused: Any = intrinsic(_fused)
+"""Return the first number times the second plus the third in each lane, rounded once."""
 
 load: Any = intrinsic(_load)
 """Return the numbers, one per lane, that lie at an address."""

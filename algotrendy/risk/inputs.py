@@ -9,7 +9,7 @@ import numpy as np
 from algotrendy.domain.types import Float1D, Float2D, NanPolicy
 from algotrendy.errors import InputError
 
-__all__ = ["as_return_matrix", "as_returns", "names_of"]
+__all__ = ["as_return_matrix", "as_returns", "check_dates", "kernel_view", "names_of"]
 
 _NAN_POLICIES = ("raise", "omit", "propagate")
 
@@ -30,13 +30,14 @@ def as_returns(returns: Any, nan_policy: NanPolicy = "raise", *, min_periods: in
     ------
     InputError
         If it is not one series of numbers, is too short, holds an infinity, a return below -1, or a NaN that is not
-        allowed.
+        allowed; if its dates repeat, are not in order or are of several time zones.
 
     Examples
     --------
     >>> as_returns([0.01, float("nan"), 0.02], "omit")
     array([0.01, 0.02])
     """
+    check_dates(returns)
     values = _floats(returns, "returns")
     if values.ndim != 1:
         raise InputError(
@@ -71,6 +72,7 @@ def as_return_matrix(
     >>> as_return_matrix([[0.01, 0.0], [0.02, -0.01]]).shape
     (2, 2)
     """
+    check_dates(returns)
     values = _floats(returns, "returns")
     if values.ndim != 2:
         raise InputError(
@@ -81,6 +83,61 @@ def as_return_matrix(
     values = _without_nan(values, returns, nan_policy)
     _check_values(values, min_periods)
     return values
+
+
+def check_dates(given: Any) -> None:
+    """Refuse an index of dates that repeat, are not in order or are of several time zones; other labels are not read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.DatetimeIndex(["2024-01-02", "2024-01-03"])
+    >>> check_dates(pd.Series([0.01, 0.02], days))
+    """
+    index = getattr(given, "index", None)
+    if index is None or callable(index) or not len(index):
+        return
+    kind = getattr(getattr(index, "dtype", None), "kind", "i")
+    if kind == "O" and hasattr(index[0], "tzinfo"):
+        zones = {str(getattr(date, "tzinfo", None)) for date in index}
+        if len(zones) > 1:
+            raise InputError(
+                f"the dates are of several time zones ({', '.join(sorted(zones)[:3])}); "
+                "make them one with pd.to_datetime(index, utc=True)"
+            )
+    if kind not in "MO":
+        return
+    # Asked first, order answers whether dates repeat as well; asked alone, that takes a table of all of them.
+    is_in_order = kind == "O" or index.is_monotonic_increasing
+    if not index.is_unique:
+        first = index[index.duplicated()][0]
+        raise InputError(f"the date {first} stands there more than once; keep one row of each date")
+    if not is_in_order:
+        raise InputError("the dates are not in order, oldest first; use sort_index()")
+
+
+def kernel_view(values: Float1D) -> Float1D:
+    """Return the values as an array of the one kind that kernels are compiled for: in one piece, and not read-only.
+
+    pandas hands out arrays that are read-only, which to Numba is another type; kernels of this room never write to what
+    they are given to read, so the same memory is shown to them without a copy.
+
+    Examples
+    --------
+    >>> given = np.array([0.01])[:]
+    >>> given.flags.writeable = False
+    >>> kernel_view(given).flags.writeable, np.shares_memory(kernel_view(given), given)
+    (True, True)
+    """
+    whole = np.ascontiguousarray(values)
+    if whole.flags.writeable:
+        return whole
+    view = whole.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:  # the memory itself is read-only, such as a mapped file
+        view = whole.copy()
+    return view
 
 
 def names_of(returns: Any, n_strategies: int) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from algotrendy.domain.types import Float1D, NanPolicy
 from algotrendy.errors import InputError
+from algotrendy.risk.checks import hurdle, number, positive, whole
 from algotrendy.risk.inputs import as_returns
 
 __all__ = [
@@ -164,9 +165,9 @@ def sharpe_estimate(
     (0.46, 0.32)
     """
     values = as_returns(returns, nan_policy)
-    per_year = _positive("periods_per_year", periods_per_year)
+    per_year = positive("periods_per_year", periods_per_year)
     count = _lags(lags, len(values))
-    excess = values - _hurdle(risk_free_rate, per_year)
+    excess = values - hurdle(risk_free_rate, per_year)
     mean, n = float(np.mean(excess)), len(excess)
     centred = excess - mean
     squares = centred * centred
@@ -190,24 +191,64 @@ def sharpe_estimate(
 
 
 def sharpe_ratio(
-    returns: Any, *, risk_free_rate: float = 0.0, periods_per_year: float = 1.0, nan_policy: NanPolicy = "raise"
-) -> float:
+    returns: Any,
+    *,
+    risk_free_rate: float = 0.0,
+    periods_per_year: float = 1.0,
+    ddof: int = 1,
+    autocorrelation_lags: int | None = None,
+    nan_policy: NanPolicy = "raise",
+) -> Any:
     """Return mean / std(ddof=1) of the excess returns times the root of `periods_per_year`.
 
-    Parameters are those of `sharpe_estimate`.
+    Parameters
+    ----------
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period, as fractions, oldest first.
+    risk_free_rate : float
+        Per year as a fraction (per period if `periods_per_year` is 1), taken off the returns.
+    periods_per_year : float
+        What the ratio is annualised with: 252 for days of an exchange.
+    ddof : int
+        Degrees of freedom taken off the number of periods in the standard deviation.
+    autocorrelation_lags : int, optional
+        Annualise with Lo's factor, which counts autocorrelations up to so many lags, instead of the root [1]_; then
+        `periods_per_year` is a whole number.
+    nan_policy : {"raise", "omit", "propagate"}
+        Refuse NaN and say where, leave those periods out, or return NaN.
 
     Returns
     -------
-    float
-        NaN if the returns did not move.
+    float or Series
+        NaN if the returns did not move; of a frame, one for each column.
+
+    References
+    ----------
+    .. [1] Lo, A. (2002). The statistics of Sharpe ratios. Financial Analysts Journal, 58(4), 36-52.
 
     Examples
     --------
     >>> round(sharpe_ratio([0.01, 0.03]), 6)
     1.414214
     """
-    options: dict[str, Any] = {"risk_free_rate": risk_free_rate, "periods_per_year": periods_per_year}
-    return sharpe_estimate(returns, nan_policy=nan_policy, **options).annual
+    from algotrendy.risk.columns import by_column
+    from algotrendy.risk.ratios import autocorrelation_factor
+
+    off, per_year = whole("ddof", ddof), positive("periods_per_year", periods_per_year)
+    if autocorrelation_lags is not None and per_year != int(per_year):
+        raise InputError(f"periods_per_year is {periods_per_year!r}; counting autocorrelation it is a whole number")
+
+    def measure(values: Float1D) -> float:
+        if values.size <= off:
+            raise InputError(f"there are {values.size} periods of returns, with ddof={off} this needs {off + 1}")
+        found = sharpe_estimate(values, risk_free_rate=risk_free_rate, periods_per_year=per_year)
+        corrected = math.sqrt((values.size - off) / (values.size - 1.0))
+        if autocorrelation_lags is None:
+            return found.annual * corrected
+        factor: Any = autocorrelation_factor(values, int(per_year), lags=autocorrelation_lags)
+        return found.sharpe_ratio * float(factor) * corrected
+
+    return by_column(returns, measure, nan_policy, min_periods=2)
 
 
 def probabilistic_sharpe_ratio(
@@ -218,7 +259,7 @@ def probabilistic_sharpe_ratio(
     periods_per_year: float = 1.0,
     lags: Lags = 0,
     nan_policy: NanPolicy = "raise",
-) -> float:
+) -> Any:
     """Return the probability that the true Sharpe ratio is above a benchmark, for one strategy that was not chosen.
 
     The estimate is taken as normal with the error that the returns' skewness and kurtosis give it [1]_. For a strategy
@@ -226,14 +267,16 @@ def probabilistic_sharpe_ratio(
 
     Parameters
     ----------
-    returns, risk_free_rate, periods_per_year, lags, nan_policy
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period, as fractions, oldest first.
+    risk_free_rate, periods_per_year, lags, nan_policy
         As in `sharpe_estimate`.
     benchmark : float
         A Sharpe ratio, annualised with `periods_per_year`.
 
     Returns
     -------
-    float
+    float or Series
         In [0, 1]; NaN if the returns did not move.
 
     Raises
@@ -251,8 +294,12 @@ def probabilistic_sharpe_ratio(
     >>> round(probabilistic_sharpe_ratio(rng.normal(0.0004, 0.01, 2520)), 3)
     0.925
     """
+    from algotrendy.risk.columns import by_column
+
     options: dict[str, Any] = {"risk_free_rate": risk_free_rate, "periods_per_year": periods_per_year, "lags": lags}
-    return sharpe_estimate(returns, nan_policy=nan_policy, **options).probability_above(benchmark)
+    return by_column(
+        returns, lambda x: sharpe_estimate(x, **options).probability_above(benchmark), nan_policy, min_periods=2
+    )
 
 
 def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
@@ -289,8 +336,8 @@ def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
     """
     from scipy.special import ndtri
 
-    count = _number("n_trials", n_trials)
-    spread = _number("variance", variance)
+    count = number("n_trials", n_trials)
+    spread = number("variance", variance)
     if not count >= 1.0:
         raise InputError(f"n_trials is {n_trials!r}; at least one trial was made")
     if not spread >= 0.0:
@@ -360,12 +407,14 @@ def minimum_track_record_length(
     periods_per_year: float = 1.0,
     lags: Lags = 0,
     nan_policy: NanPolicy = "raise",
-) -> float:
+) -> Any:
     """Return how many periods like these it takes to trust that the Sharpe ratio is above a benchmark [1]_.
 
     Parameters
     ----------
-    returns, risk_free_rate, periods_per_year, lags, nan_policy
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period, as fractions, oldest first.
+    risk_free_rate, periods_per_year, lags, nan_policy
         As in `sharpe_estimate`.
     benchmark : float
         A Sharpe ratio, annualised with `periods_per_year`.
@@ -374,7 +423,7 @@ def minimum_track_record_length(
 
     Returns
     -------
-    float
+    float or Series
         Number of periods (not years); infinite if the ratio is not above the benchmark; NaN if the returns did not
         move.
 
@@ -393,10 +442,17 @@ def minimum_track_record_length(
     >>> round(minimum_track_record_length(rng.normal(0.0004, 0.01, 2520)))
     3286
     """
-    if not 0.5 < _number("confidence", confidence) < 1.0:
+    from algotrendy.risk.columns import by_column
+
+    if not 0.5 < number("confidence", confidence) < 1.0:
         raise InputError(f"confidence is {confidence!r}; use a probability between 0.5 and 1, such as 0.95")
     options: dict[str, Any] = {"risk_free_rate": risk_free_rate, "periods_per_year": periods_per_year, "lags": lags}
-    return sharpe_estimate(returns, nan_policy=nan_policy, **options).periods_needed(benchmark, confidence)
+    return by_column(
+        returns,
+        lambda x: sharpe_estimate(x, **options).periods_needed(benchmark, confidence),
+        nan_policy,
+        min_periods=2,
+    )
 
 
 def _inflation(z: Float1D, ratio: float, lags: int) -> float:
@@ -413,30 +469,9 @@ def _inflation(z: Float1D, ratio: float, lags: int) -> float:
     return total / plain
 
 
-def _hurdle(risk_free_rate: float, periods_per_year: float) -> float:
-    """Return the risk-free return of one period."""
-    rate = _number("risk_free_rate", risk_free_rate)
-    if not -1.0 < rate < math.inf:
-        raise InputError(f"risk_free_rate is {risk_free_rate!r}; it is an annual fraction, so 3 % is 0.03")
-    return float((1.0 + rate) ** (1.0 / periods_per_year) - 1.0)
-
-
 def _lags(lags: Any, n: int) -> int:
     if lags == "auto":
         return min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
     if isinstance(lags, bool) or not isinstance(lags, (int, np.integer)) or not 0 <= lags < n:
         raise InputError(f'lags is {lags!r}; use "auto", or a whole number from 0 to {n - 1}')
     return int(lags)
-
-
-def _positive(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 0.0 < number < math.inf:
-        raise InputError(f"{name} is {value!r}; use a number above zero, such as 252")
-    return number
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputError(f"{name} is {value!r}; use a number")
-    return float(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 BROAD_EXCEPTS: dict[str, str] = {
     "algotrendy/backtest/lookahead/subject.py::Subject.run": "any error of a stranger's function is a failed run",
+    "algotrendy/compute/cluster.py::_hold": "what Ray raises is raised by the thread that asked for it",
     "algotrendy/compute/processes.py::_serve": "what a chunk raises is raised by the caller's process, not by this one",
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
     "algotrendy/events/bus.py::InProcessBus._bury": "what is told of dead letters may not hurt who publishes",

@@ -116,7 +116,7 @@ def test_nan_is_refused_with_its_place_left_out_or_carried() -> None:
     ("call", "message"),
     [
         (lambda: sharpe_ratio([0.01]), "1 periods of returns, this needs at least 2"),
-        (lambda: sharpe_ratio([[0.01, 0.02]]), r"shape \(1, 2\), expected one series"),
+        (lambda: sharpe_estimate([[0.01, 0.02]]), r"shape \(1, 2\), expected one series"),
         (lambda: sharpe_ratio(["a", "b"]), "not numbers"),
         (lambda: sharpe_ratio([0.1, math.inf]), "infinite"),
         (lambda: sharpe_ratio([5.0, -3.0]), "below -1"),
