@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from algotrendy.risk.alerts import AlertManager
     from algotrendy.risk.calculator import (
         RiskCalculator,
     )
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         as_return_matrix,
         as_returns,
     )
+    from algotrendy.risk.limits.manager import LimitManager
     from algotrendy.risk.ratios import (
         annual_return,
         autocorrelation_factor,
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
         sharpe_estimate,
         sharpe_ratio,
     )
+    from algotrendy.risk.stress.tester import StressTester
     from algotrendy.risk.table import (
         metrics,
     )
@@ -130,12 +133,15 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "AcerbiSzekelyTest": ".var_backtest",
+    "AlertManager": ".alerts",
     "ChristoffersenTest": ".var_backtest",
     "FactorExposures": ".factors",
     "GarchEstimate": ".volatilities",
     "LikelihoodRatio": ".var_backtest",
+    "LimitManager": ".limits.manager",
     "RiskCalculator": ".calculator",
     "SharpeEstimate": ".sharpe",
+    "StressTester": ".stress.tester",
     "TailFit": ".tails",
     "TailRisk": ".distributions",
     "TrafficLight": ".var_backtest",
@@ -215,12 +221,15 @@ _HOME_OF = {
 
 __all__ = [
     "AcerbiSzekelyTest",
+    "AlertManager",
     "ChristoffersenTest",
     "FactorExposures",
     "GarchEstimate",
     "LikelihoodRatio",
+    "LimitManager",
     "RiskCalculator",
     "SharpeEstimate",
+    "StressTester",
     "TailFit",
     "TailRisk",
     "TrafficLight",
