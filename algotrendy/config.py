@@ -29,6 +29,15 @@ class Settings(BaseSettings):
     workers: int | None = Field(
         default=None, ge=1, description="Threads or processes for sweeps. None: as many as there are cores."
     )
+    executor: Literal["threads", "processes", "ray"] | None = Field(
+        default=None,
+        description="Where sweeps, walks, simulations, tests and searches are computed: in this process, in others of "
+        "this machine, or on a Ray cluster (extra ray). None: text strategies in this process, Python ones in others.",
+    )
+    ray_address: str | None = Field(
+        default=None,
+        description="The Ray cluster for executor=ray, such as auto or ray://host:10001. None: one of its own here.",
+    )
     progress: bool | None = Field(
         default=None, description="Progress bars. None: only when the standard error stream is a terminal."
     )

@@ -17,7 +17,8 @@ from algotrendy.backtest import procedure as _procedure
 from algotrendy.backtest import run as _run
 from algotrendy.backtest import sweep as _sweep
 from algotrendy.backtest import walk_forward as _walk
-from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result
+from algotrendy.backtest.trials import MemoryTrialLedger, TrialLedger, TrialRecord, trial_of_result, trial_of_walk
+from algotrendy.compute import executor_of
 from algotrendy.config import Settings
 from algotrendy.errors import AlgotrendyError, DataError, InputError
 from algotrendy.home import ledger_address
@@ -301,8 +302,13 @@ def backtest(*args: Any, **options: Any) -> BacktestResult | PortfolioResult:
     result: BacktestResult | PortfolioResult = _run.backtest(*args, **options)
     ledger = trial_ledger()
     if ledger is not None:
-        _count(ledger, lambda: trial_of_result(result))
+        _count(ledger, lambda: trial_of_result(result, _bars_of(*args, **options)))
     return result
+
+
+def _bars_of(strategy: Any, bars: Any = None, **_: Any) -> Any:
+    """Return the bars among the arguments of `backtest`: they come first where there is no strategy."""
+    return strategy if bars is None else bars
 
 
 def optimize(
@@ -340,7 +346,7 @@ def walk_forward(
 ) -> WalkForwardResult:
     """Optimise and test window after window: `backtest.walk_forward.walk_forward` with this session's settings.
 
-    `workers` and `progress` come from the workspace unless given.
+    `workers` and `progress` come from the workspace unless given; the walk is counted in its trial ledger.
 
     Examples
     --------
@@ -349,7 +355,11 @@ def walk_forward(
     >>> len(walk_forward(at.strategies.sma_cross(), bars, grid, training=200, testing=50))
     4
     """
-    return _walk.walk_forward(strategy, bars, grid, **_with_settings(options))
+    walk = _walk.walk_forward(strategy, bars, grid, **_with_settings(options))
+    ledger = trial_ledger()
+    if ledger is not None and walk.out_of_sample is not None:
+        _count(ledger, lambda: trial_of_walk(walk, bars))
+    return walk
 
 
 def procedure_test(
@@ -358,12 +368,23 @@ def procedure_test(
     grid: Mapping[str, Iterable[int | float]],
     **options: Any,
 ) -> ProcedureTest:
-    """Test a whole optimisation: `algotrendy.backtest.procedure.procedure_test` with this session's settings."""
-    return _procedure.procedure_test(strategy, bars, grid, **_with_settings(options))
+    """Test a whole optimisation: `algotrendy.backtest.procedure.procedure_test` with this session's settings.
+
+    Its search on the data is counted in the trial ledger; the same sweep before or after it adds nothing.
+    """
+    test = _procedure.procedure_test(strategy, bars, grid, **_with_settings(options))
+    ledger = trial_ledger()
+    if ledger is not None:
+        _count(ledger, test.trial)
+    return test
 
 
 def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
-    """Draw paths: `algotrendy.backtest.monte_carlo.monte_carlo` with this session's settings."""
+    """Draw paths: `algotrendy.backtest.monte_carlo.monte_carlo` with this session's settings.
+
+    No trial is counted: paths are drawn of a result that was counted. Parameter jitter runs neighbours of its
+    parameters, but shows them together and names none, so nothing can be chosen by it.
+    """
     return _monte_carlo.monte_carlo(source, **_with_settings(options))
 
 
@@ -394,7 +415,9 @@ def discover(bars: pd.DataFrame, **options: Any) -> DiscoveryResult:
 
 def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = workspace().settings
-    return {"workers": settings.workers, "progress": settings.progress, **options}
+    chosen = executor_of(settings)
+    where = {} if chosen is None else {"executor": chosen}
+    return {"workers": settings.workers, "progress": settings.progress, **where, **options}
 
 
 def verify(

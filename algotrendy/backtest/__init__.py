@@ -16,7 +16,7 @@ from algotrendy.home import ledger_is_off
 if TYPE_CHECKING:
     from algotrendy.backtest.costs import Fees
     from algotrendy.backtest.monte_carlo.result import MonteCarloResult
-    from algotrendy.backtest.portfolio.extras import Margin
+    from algotrendy.backtest.portfolio.extras import ContractMargin, Margin
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.procedure import ProcedureTest, procedure_test
     from algotrendy.backtest.result import BacktestResult
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "BacktestResult": "result",
+    "ContractMargin": "portfolio.extras",
     "Fees": "costs",
     "Margin": "portfolio.extras",
     "MonteCarloResult": "monte_carlo.result",
@@ -39,6 +40,7 @@ _HOME_OF = {
 
 __all__ = [
     "BacktestResult",
+    "ContractMargin",
     "Fees",
     "Margin",
     "MonteCarloResult",

@@ -59,6 +59,10 @@ def strategy_and_bars(
         raise InputError(f"there are no bars; use {_CALLS}, with bars = at.sample('NASDAQ') for a start")
     levels = {name: getattr(signals, name) for name in ("stop", "target", "trail", "size")}
     chosen = {name: value for name, value in levels.items() if value is not None}
+    if signals.columns:
+        if isinstance(first, Strategy | StrategyTemplate | PythonStrategy | BarStrategy) or not callable(first):
+            raise InputError(f"columns belong to the strategy: {type(first).__name__}(..., columns=[...])")
+        chosen["columns"] = signals.columns
     return as_strategy(first, params, chosen), second
 
 
@@ -183,8 +187,9 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
     return route
 
 
-_SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size")
+_SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size", "columns")
 _STATEFUL = "at.backtest(stateful strategy, {symbol: bars, ...})"
+_ACCOUNTS = ("signals", "several", "weights", "orders", "stateful")
 _ONLY_FOR = {
     "max_positions": ("signals", "several"),
     "rank": ("signals", "several"),
@@ -192,12 +197,12 @@ _ONLY_FOR = {
     "rebalance": ("weights", "several"),
     "tolerance": ("weights",),
     "delisting_return": ("signals", "several", "weights", "orders", "stateful"),
-    "actions": ("signals", "weights"),
-    "margin": ("signals", "weights"),
-    "financing": ("signals", "weights"),
-    "participation": ("signals", "weights"),
-    "tick_size": ("signals",),
-    "fine_bars": ("signals",),
+    "actions": _ACCOUNTS,
+    "margin": _ACCOUNTS,
+    "financing": _ACCOUNTS,
+    "participation": _ACCOUNTS,
+    "tick_size": ("signals", "several", "orders", "stateful"),
+    "fine_bars": ("signals", "several"),
 }
 
 
@@ -218,7 +223,7 @@ def as_strategy(
     params : mapping, optional
         Values of its parameters.
     levels : mapping, optional
-        Stop, target, trail and size that replace its own.
+        Stop, target, trail and size that replace its own; of a function also the `columns` that they use.
 
     Raises
     ------

@@ -16,7 +16,7 @@ import numpy as np
 from algotrendy.backtest.curves import HoldMetrics, metrics_of_curve
 from algotrendy.backtest.difference.positions import SAME, Leg, Positions, positions_of
 from algotrendy.backtest.difference.runs import ledger_of
-from algotrendy.backtest.plots import _axis, _layout
+from algotrendy.backtest.plots import axis, layout_of
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
 from algotrendy.reports.palette import ACCENT, INK
@@ -94,10 +94,10 @@ class CapacityCurve:
             _line(capital, self.table["annual_return"], "Annual return", color=ACCENT, axis="y", hover="%{y:.1%}"),
             _line(capital, self.table["sharpe_ratio"], "Sharpe ratio", color=INK, axis="y2", hover="%{y:.2f}"),
         ]
-        layout = _layout(
-            xaxis=_axis(type="log", title={"text": "capital"}, tickformat="~s"),
-            yaxis=_axis(domain=[0.54, 1.0], tickformat=".1%", title={"text": "annual return"}),
-            yaxis2=_axis(domain=[0.0, 0.46], tickformat=".2f", title={"text": "Sharpe ratio"}),
+        layout = layout_of(
+            xaxis=axis(type="log", title={"text": "capital"}, tickformat="~s"),
+            yaxis=axis(domain=[0.54, 1.0], tickformat=".1%", title={"text": "annual return"}),
+            yaxis2=axis(domain=[0.0, 0.46], tickformat=".2f", title={"text": "Sharpe ratio"}),
             hovermode="x unified",
             height=560,
             paper_bgcolor="#ffffff",
@@ -138,6 +138,11 @@ def capacity(
 
     _check(result, capital, impact, participation)
     market = _Market.of(result)
+    if result.strategy.get("kind") == "stateful":
+        raise InputError(
+            f"{result.strategy['name']} is a stateful strategy, whose orders add to positions and reduce them; this"
+            " works on positions that are entered once and left once"
+        )
     positions = positions_of(ledger_of(result))
     rows = []
     for cash in capital:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from algotrendy.backtest.curves import floats
 from algotrendy.backtest.definitions import describe, moment_text, written
-from algotrendy.backtest.plots import _axis, _layout, stamp_texts
+from algotrendy.backtest.plots import axis, layout_of, wall_texts
+from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import library_versions
 from algotrendy.domain.types import Float1D
@@ -46,19 +47,22 @@ COMMON_MIN = 3
 """With fewer common returns a correlation says nothing."""
 
 
+AnyResult: TypeAlias = BacktestResult | PortfolioResult
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Several results side by side; `compare` makes one.
 
     Attributes
     ----------
-    results : mapping of str to BacktestResult
+    results : mapping of str to BacktestResult or PortfolioResult
         By name, in the order they were given.
     metrics : tuple of str
         What the table shows.
     """
 
-    results: Mapping[str, BacktestResult]
+    results: Mapping[str, AnyResult]
     metrics: tuple[str, ...]
 
     @cached_property
@@ -106,7 +110,7 @@ class Comparison:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the figures may not be comparable."""
-        spans = {(result.bars.index[0], result.bars.index[-1]) for result in self.results.values()}
+        spans = {(index_of(result)[0], index_of(result)[-1]) for result in self.results.values()}
         years = {float(result.metrics["periods_per_year"]) for result in self.results.values()}
         found = []
         if len(spans) > 1:
@@ -121,9 +125,9 @@ class Comparison:
 
         traces = [dict(trace) for trace in equity_traces(self)]
         traces += [dict(trace, yaxis="y2", showlegend=False) for trace in drawdown_traces(self)]
-        layout = _layout(
-            yaxis=_axis(domain=[0.36, 1.0], title={"text": "growth of 1"}),
-            yaxis2=_axis(domain=[0.0, 0.3], tickformat=".0%", autorange="reversed", title={"text": "drawdown"}),
+        layout = layout_of(
+            yaxis=axis(domain=[0.36, 1.0], title={"text": "growth of 1"}),
+            yaxis2=axis(domain=[0.0, 0.3], tickformat=".0%", autorange="reversed", title={"text": "drawdown"}),
             hovermode="x unified",
             height=620,
             paper_bgcolor="#ffffff",
@@ -162,15 +166,14 @@ class Comparison:
         return self.table.T.to_html()
 
 
-def compare(
-    results: Mapping[str, BacktestResult] | Iterable[BacktestResult], metrics: Sequence[str] | None = None
-) -> Comparison:
+def compare(results: Mapping[str, AnyResult] | Iterable[AnyResult], metrics: Sequence[str] | None = None) -> Comparison:
     """Put several backtests side by side.
 
     Parameters
     ----------
-    results : mapping of str to BacktestResult, or iterable of BacktestResult
-        Two or more. Without names they are called by their strategies, with a number where two are called alike.
+    results : mapping of str to BacktestResult or PortfolioResult, or iterable of these
+        Two or more, of one instrument or of several. Without names they are called by their strategies, with a number
+        where two are called alike.
     metrics : sequence of str, optional
         Names as in `BacktestResult.metrics`; the usual ones by default.
 
@@ -195,7 +198,7 @@ def compare(
     """
     named = dict(results) if isinstance(results, Mapping) else _named(list(results))
     for name, result in named.items():
-        if not isinstance(result, BacktestResult):
+        if not isinstance(result, AnyResult):
             raise InputError(f"{name!r} is a {type(result).__name__}; compare takes results of at.backtest")
     if len(named) < 2:
         raise InputError(f"there is {len(named)} result to compare; give two or more, as a list or as name: result")
@@ -210,7 +213,7 @@ def compare(
     return Comparison(named, chosen)
 
 
-def _named(results: Sequence[Any]) -> dict[str, BacktestResult]:
+def _named(results: Sequence[Any]) -> dict[str, AnyResult]:
     """Return results by the names of their strategies, told apart by numbers."""
     texts = [str(getattr(result, "strategy", {}).get("name") or "run") for result in results]
     counts = {text: texts.count(text) for text in texts}
@@ -222,7 +225,13 @@ def _named(results: Sequence[Any]) -> dict[str, BacktestResult]:
     return named
 
 
-def _correlation(one: BacktestResult, two: BacktestResult) -> float:
+def index_of(result: AnyResult) -> pd.DatetimeIndex:
+    """Return the stamps of the bars of a result."""
+    found: pd.DatetimeIndex = result.index if isinstance(result, PortfolioResult) else result.bars.index  # type: ignore[assignment]  # bars were checked
+    return found
+
+
+def _correlation(one: AnyResult, two: AnyResult) -> float:
     common = one.returns.index.intersection(two.returns.index)
     if len(common) < COMMON_MIN:
         return float("nan")
@@ -232,9 +241,12 @@ def _correlation(one: BacktestResult, two: BacktestResult) -> float:
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def _facts(result: BacktestResult) -> dict[str, str]:
+def _facts(result: AnyResult) -> dict[str, str]:
     given = {**result.assumptions, **{f"parameter {name}": value for name, value in result.params.items()}}
-    ends = {"first bar": moment_text(result.bars.index[0]), "last bar": moment_text(result.bars.index[-1])}
+    index = index_of(result)
+    ends = {"first bar": moment_text(index[0]), "last bar": moment_text(index[-1])}
+    if isinstance(result, PortfolioResult):
+        ends["instruments"] = ", ".join(result.symbols)
     return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in (given | ends).items()}
 
 
@@ -262,7 +274,7 @@ def _traces(comparison: Comparison, curves: Sequence[Float1D], hover: str) -> li
                 "type": "scatter",
                 "mode": "lines",
                 "name": name,
-                "x": stamp_texts(result, places),
+                "x": wall_texts(index_of(result), places),
                 "y": curves[number][places],
                 "line": {"color": COLORS[number % len(COLORS)], "width": 1.5, "dash": dash},
                 "hovertemplate": hover,
@@ -278,15 +290,15 @@ def _document(comparison: Comparison, title: str) -> Document:
     names = list(comparison.results)
     warnings = [Notice(f"{text[0].upper()}{text[1:]}.") for text in comparison.warnings]
     equity = Chart(
-        {"data": equity_traces(comparison), "layout": _layout(yaxis=_axis(), hovermode="x unified")},
+        {"data": equity_traces(comparison), "layout": layout_of(yaxis=axis(), hovermode="x unified")},
         title="Growth of 1",
         description=f"Line chart of the equity of {len(names)} runs, each divided by its initial cash.",
         height=440,
         switches=[Switch("Scale", [("Linear", {"yaxis.type": "linear"}), ("Log", {"yaxis.type": "log"})])],
     )
-    down = _axis(tickformat=".0%", autorange="reversed", rangemode="tozero")
+    down = axis(tickformat=".0%", autorange="reversed", rangemode="tozero")
     drawdown = Chart(
-        {"data": drawdown_traces(comparison), "layout": _layout(yaxis=down, hovermode="x unified")},
+        {"data": drawdown_traces(comparison), "layout": layout_of(yaxis=down, hovermode="x unified")},
         title="Loss from the running peak",
         description=f"Line chart of the drawdowns of {len(names)} runs, drawn downwards.",
         height=300,

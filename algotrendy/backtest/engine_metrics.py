@@ -52,7 +52,7 @@ def metrics_of(
     metrics = {
         **of_curve,
         "n_orders": len(orders.bars),
-        **trade_metrics(orders.money[1::2, PROFIT]),  # every second order closes a position
+        **trade_metrics(orders.money[orders.bars[:, REASON] != ENTRY, PROFIT]),
         "turnover": notional * options.periods_per_year / total if total > 0.0 else math.nan,
         "time_in_market": bars_held(orders, equity.size) / equity.size,
         **cost_metrics(orders, market),

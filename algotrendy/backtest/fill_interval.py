@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.result import BacktestResult
+    from algotrendy.strategy import BarStrategy
     from algotrendy.strategy.inputs import RunInputs
 
 __all__ = ["FillInterval", "PathRun", "fill_interval"]
@@ -68,7 +69,8 @@ class FillInterval:
     n_positions : int
         Positions of the stated run, an open one included.
     is_exact : bool
-        Whether no run lies outside; with whole lots a better or a worse one may exist.
+        Whether no run lies outside; with whole lots, shared cash or a stateful strategy a better or a worse one may
+        exist. `best` and `worst` are runs that may have happened, or the stated one.
     """
 
     best: PathRun
@@ -101,7 +103,7 @@ class FillInterval:
         if not self.ambiguous_trades:
             return f"Total return {stated}: no trade depends on what happened inside a bar."
         share = written(self.ambiguous_share, "share")
-        exact = "" if self.is_exact else " (at least: with whole lots it may be wider)"
+        exact = "" if self.is_exact else " (at least: there were more than could be followed)"
         return (
             f"Total return {stated} as stated, {low} to {high}{exact} on the paths that the bars allow; "
             f"{self.ambiguous_trades:,} of {self.n_positions:,} positions ({share}) depend on them."
@@ -117,7 +119,7 @@ class FillInterval:
         return self.summary()
 
 
-def fill_interval(result: BacktestResult, *, strategy: Any = None, chart: Any = None) -> FillInterval:
+def fill_interval(result: BacktestResult, *, strategy: Any = None, chart: Any = None, keep: int = 32) -> FillInterval:
     """Run a backtest on the best and on the worst paths; `BacktestResult.fill_interval` calls it.
 
     Raises
@@ -134,6 +136,14 @@ def fill_interval(result: BacktestResult, *, strategy: Any = None, chart: Any = 
     >>> found.worst.final_equity <= found.stated.final_equity <= found.best.final_equity
     True
     """
+    from algotrendy.strategy import BarStrategy
+
+    if result.strategy.get("kind") == "stateful":
+        if not isinstance(strategy, BarStrategy):
+            raise InputError(
+                f"this was decided by {result.strategy['function']}, which is not stored; hand it in again as strategy="
+            )
+        return _stateful_interval(result, strategy, keep)
     bars, signals, options = _as_reference(result, strategy, chart)
     stated = stated_walk(bars, signals, options)
     if abs(stated.equity[-1] - float(result.equity_values[-1])) > SAME * abs(options.cash):
@@ -148,6 +158,20 @@ def fill_interval(result: BacktestResult, *, strategy: Any = None, chart: Any = 
     entries = sum(order.reason == "entry" for order in stated.orders)
     exact = options.lot_size == 0.0
     return FillInterval(best, _path_run(stated, result), worst, len(stated.doubtful), entries, exact)
+
+
+def _stateful_interval(result: BacktestResult, strategy: BarStrategy, keep: int) -> FillInterval:
+    """Return the interval of a stateful strategy, which divides with its run."""
+    from algotrendy.backtest.portfolio.fill_interval import interval_of_ways
+    from algotrendy.backtest.portfolio.market import account_of_one
+    from algotrendy.backtest.repeat import options_of
+    from algotrendy.backtest.setting import prepare
+    from algotrendy.backtest.stateful.paths import stateful_way
+    from algotrendy.backtest.stateful.run import further_columns
+
+    setting = prepare(result.bars, **options_of(result.assumptions, result.bars))
+    account, columns = account_of_one(setting), further_columns(setting.bars)
+    return interval_of_ways(result, lambda: stateful_way(strategy, account, columns), len(result.bars), keep)
 
 
 def _path_run(walk: Walk, result: BacktestResult) -> PathRun:
@@ -178,8 +202,8 @@ def _as_reference(result: BacktestResult, strategy: Any, chart: Any) -> tuple[Ba
     decides = strategy if isinstance(strategy, GivenSignals) else strategy_of(result.strategy, strategy)
     if isinstance(decides, BarStrategy):
         raise InputError(
-            "a stateful strategy decides by what was filled, so on another path it would order something else; its fill"
-            " interval is not a matter of paths alone, and is not computed"
+            f"{type(decides).__name__} is a stateful strategy, and this was not decided by one; hand in what it was"
+            " made with"
         )
     setting = prepare(result.bars, chart=chart, **options_of(result.assumptions, result.bars))
     n_bars = len(setting.arrays.close)

@@ -1,7 +1,8 @@
 """A passport: one file that says what a backtest was made of and what came out, so that another place can run it again.
 
-It holds no code. A strategy of texts is its own definition; a Python function is named, with the hash of its source,
-and has to be handed in again. Every section has a checksum, and all of them together have one.
+It holds no code. A strategy of texts is its own definition; a Python function, or the class of a stateful strategy, is
+named, with the hash of its source, and has to be handed in again. Every section has a checksum, and all together have
+one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.plain import to_plain
-from algotrendy.backtest.storage import bars_hash
+from algotrendy.backtest.storage import bars_hash, requests_to_plain
 from algotrendy.backtest.storage_json import array_to_plain
 from algotrendy.domain.provenance import provenance
 from algotrendy.domain.types import AnyArray
@@ -54,7 +55,8 @@ def write_passport(
     Raises
     ------
     InputError
-        If the Python function that decided cannot be found by its name, or a section holds more than plain values.
+        If the Python function or class that decided cannot be found by its name, or a section holds more than plain
+        values.
     """
     sections = {
         "schema": SCHEMA,
@@ -73,9 +75,13 @@ def write_passport(
 
 
 def results_of(result: BacktestResult) -> dict[str, Any]:
-    """Return what came out of a run in plain values: metrics, orders, hashes of the curves, how it ended."""
+    """Return what came out of a run in plain values: metrics, orders, hashes of the curves, how it ended.
+
+    Of a stateful strategy also what it asked for.
+    """
     equity = result.equity_values
     places = np.unique(np.linspace(0, len(equity) - 1, min(CHECKPOINTS, len(equity))).astype(np.int64))
+    asked = {} if result.requests is None else {"requests": requests_to_plain(result.requests)}
     return {
         "metrics": to_plain(dict(result.metrics)),
         "orders": {name: array_to_plain(values) for name, values in result.order_columns.items()},
@@ -87,6 +93,7 @@ def results_of(result: BacktestResult) -> dict[str, Any]:
         "pending": result.pending,
         "ruined_at": to_plain(result.ruined_at),
         "input_hash": result.input_hash,
+        **asked,
     }
 
 
@@ -163,17 +170,20 @@ def _data(result: BacktestResult) -> dict[str, Any]:
     }
 
 
+_WORDS = {"python": "function", "stateful": "class"}
+
+
 def _function_facts(described: Mapping[str, Any], strategy: Callable[..., Any] | None) -> dict[str, Any]:
-    """Return the hash of the source of a Python strategy, found by its name among what is imported already."""
-    if described.get("kind") != "python":
+    """Return the hash of the source of what decided, found by its name among what is imported already."""
+    if described.get("kind") not in ("python", "stateful"):
         return {}
     function = getattr(strategy, "function", strategy)
     if function is None:
         function = _imported(str(described["function"]))
     if function is None:
         raise InputError(
-            f"the function {described['function']} is not found by that name, so nobody could find it elsewhere; "
-            "define it at the top of a module, or hand it in: passport(path, strategy=function)"
+            f"the {_WORDS[described['kind']]} {described['function']} is not found by that name, so nobody could find"
+            " it elsewhere; define it at the top of a module, or hand it in: passport(path, strategy=...)"
         )
     return {"source_hash": source_hash(function)}
 

@@ -16,6 +16,7 @@ from algotrendy.reports.palette import ACCENT, GAIN, GRID, INK, LOSS, MUTED, tra
 from algotrendy.reports.thinning import POINTS_MAX, thinned
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
     from algotrendy.backtest.overfitting import PboResult
@@ -39,7 +40,7 @@ def equity_figure(result: BacktestResult) -> Figure:
         _line(result, floats(result.buy_and_hold), "Buy and hold", MUTED, width=1.3),
         _line(result, result.equity_values, "Strategy", ACCENT, width=1.8),
     ]
-    layout = _layout(yaxis=_axis(tickformat="~s"), hovermode="x unified")
+    layout = layout_of(yaxis=axis(tickformat="~s"), hovermode="x unified")
     layout["legend"]["traceorder"] = "reversed"
     return {"data": traces, "layout": layout}
 
@@ -50,17 +51,17 @@ def drawdown_figure(result: BacktestResult) -> Figure:
     own = _line(result, floats(result.drawdown), "Strategy", LOSS, width=1.2)
     own |= {"fill": "tozeroy", "fillcolor": translucent(LOSS, 0.18)}
     traces = [own, _line(result, held, "Buy and hold", MUTED, width=1.0)]
-    yaxis = _axis(tickformat=".0%", autorange="reversed", rangemode="tozero")
+    yaxis = axis(tickformat=".0%", autorange="reversed", rangemode="tozero")
     for trace in traces:
         trace["hovertemplate"] = "%{y:.1%}"
-    return {"data": traces, "layout": _layout(yaxis=yaxis, hovermode="x unified")}
+    return {"data": traces, "layout": layout_of(yaxis=yaxis, hovermode="x unified")}
 
 
 def trades_figure(result: BacktestResult) -> Figure:
     """Return the close with the trades on it, and the exposure below."""
     price = _line(result, floats(result.bars["close"]), "Close", INK, width=1.1)
     exposure = _exposure_trace(result) | {"yaxis": "y2"}
-    layout = _layout(yaxis=_axis(domain=[0.27, 1.0]), yaxis2=_exposure_axis([0.0, 0.19]))
+    layout = layout_of(yaxis=axis(domain=[0.27, 1.0]), yaxis2=_exposure_axis([0.0, 0.19]))
     layout["xaxis"] |= {"anchor": "y2"} | _span(result)
     return {"data": [price, *_trade_traces(result), exposure], "layout": layout}
 
@@ -80,7 +81,7 @@ def distribution_figure(result: BacktestResult) -> Figure:
         "hovertemplate": "around %{x:.2%}: %{y} periods<extra></extra>",
         "name": "Returns",
     }
-    layout = _layout(xaxis=_axis(tickformat=".1~%", showgrid=False), yaxis=_axis(), bargap=0.08, showlegend=False)
+    layout = layout_of(xaxis=axis(tickformat=".1~%", showgrid=False), yaxis=axis(), bargap=0.08, showlegend=False)
     if returns.size:
         mean = float(returns.mean())
         layout["shapes"] = [
@@ -119,9 +120,9 @@ def overfitting_figure(pbo: PboResult, periods_per_year: float) -> Figure:
         )
         if chosen.any()
     ]
-    xaxis = _axis(title={"text": "Sharpe ratio a year, half that chose the row"})
-    yaxis = _axis(title={"text": "in the other half"}, zeroline=True, zerolinecolor=MUTED)
-    return {"data": traces, "layout": _layout(xaxis=xaxis, yaxis=yaxis)}
+    xaxis = axis(title={"text": "Sharpe ratio a year, half that chose the row"})
+    yaxis = axis(title={"text": "in the other half"}, zeroline=True, zerolinecolor=MUTED)
+    return {"data": traces, "layout": layout_of(xaxis=xaxis, yaxis=yaxis)}
 
 
 def overview_figure(result: BacktestResult) -> go.Figure:
@@ -132,10 +133,10 @@ def overview_figure(result: BacktestResult) -> go.Figure:
     traces = [dict(trace) for trace in rows[0]]
     traces += [dict(trace, yaxis="y2", showlegend=False) for trace in rows[1]]
     traces += [dict(trace, yaxis="y4" if trace.get("yaxis") == "y2" else "y3") for trace in rows[2]]
-    layout = _layout(
-        yaxis=_axis(domain=[0.66, 1.0], tickformat="~s", title={"text": "equity"}),
-        yaxis2=_axis(domain=[0.49, 0.63], tickformat=".0%", autorange="reversed", title={"text": "drawdown"}),
-        yaxis3=_axis(domain=[0.14, 0.46], title={"text": "price"}),
+    layout = layout_of(
+        yaxis=axis(domain=[0.66, 1.0], tickformat="~s", title={"text": "equity"}),
+        yaxis2=axis(domain=[0.49, 0.63], tickformat=".0%", autorange="reversed", title={"text": "drawdown"}),
+        yaxis3=axis(domain=[0.14, 0.46], title={"text": "price"}),
         yaxis4=_exposure_axis([0.0, 0.11]),
         height=860,
         paper_bgcolor="#ffffff",
@@ -269,10 +270,14 @@ def _edges(returns: Float1D) -> Float1D:
 
 
 def stamp_texts(result: BacktestResult, positions: Int1D) -> list[str]:
-    """Return stamps as Plotly reads them: dates alone for daily bars, else wall time of their own zone."""
+    """Return stamps of a result's bars as Plotly reads them."""
     import pandas as pd
 
-    index = pd.DatetimeIndex(result.bars.index)
+    return wall_texts(pd.DatetimeIndex(result.bars.index), positions)
+
+
+def wall_texts(index: pd.DatetimeIndex, positions: Int1D) -> list[str]:
+    """Return stamps as Plotly reads them: dates alone for daily bars, else wall time of their own zone."""
     wall = index.take(positions)
     moments = (wall if wall.tz is None else wall.tz_localize(None)).to_numpy()
     days = moments.astype("datetime64[D]")
@@ -288,23 +293,25 @@ def _span(result: BacktestResult) -> dict[str, Any]:
     return {"range": stamp_texts(result, np.array([0, last]))} if last else {}
 
 
-def _axis(**options: Any) -> dict[str, Any]:
+def axis(**options: Any) -> dict[str, Any]:
+    """Return an axis in the house's style, with Plotly's options on top."""
     return {"gridcolor": GRID, "zeroline": False, "automargin": True} | options
 
 
 def _exposure_axis(domain: list[float]) -> dict[str, Any]:
-    return _axis(
+    return axis(
         domain=domain, tickformat=".0%", title={"text": "exposure"}, nticks=4, zeroline=True, zerolinecolor=GRID
     )
 
 
-def _layout(**options: Any) -> dict[str, Any]:
+def layout_of(**options: Any) -> dict[str, Any]:
+    """Return a figure's layout in the house's style, with Plotly's options on top."""
     legend = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"}
     basic = {
         "margin": {"l": 56, "r": 18, "t": 34, "b": 36},
         "legend": legend,
         "hovermode": "closest",
-        "xaxis": _axis(showgrid=False),
+        "xaxis": axis(showgrid=False),
         "font": {"size": 12, "color": INK},
     }
     return basic | options

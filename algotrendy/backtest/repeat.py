@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -37,8 +38,8 @@ def repeat(
     result : BacktestResult
     bars : DataFrame, optional
         In place of its own.
-    strategy : Strategy, PythonStrategy, Signals or callable, optional
-        A result holds a strategy made of texts, but no Python function and no signals: hand those in again.
+    strategy : Strategy, PythonStrategy, BarStrategy, Signals or callable, optional
+        A result holds a strategy made of texts, but no Python function, no class and no signals: hand those in again.
     chart : Chart, str, mapping or DataFrame, optional
         Needed again where the conditions were read on a chart.
     **changes
@@ -93,8 +94,9 @@ def strategy_of(described: Mapping[str, Any], strategy: AnyStrategy | Callable[.
     ----------
     described : mapping
         `result.strategy`.
-    strategy : Strategy, PythonStrategy or callable, optional
-        In its place; a plain function is given the parameters and levels that are described.
+    strategy : Strategy, PythonStrategy, BarStrategy or callable, optional
+        In its place; a plain function is given the parameters and levels that are described, a class of stateful
+        strategies its parameters.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def strategy_of(described: Mapping[str, Any], strategy: AnyStrategy | Callable[.
     True
     """
     from algotrendy.backtest.arguments import as_strategy
-    from algotrendy.strategy import PythonStrategy, Strategy
+    from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
     from algotrendy.strategy.levels import level_from_json
     from algotrendy.strategy.parameter import LEVELS
 
@@ -117,11 +119,14 @@ def strategy_of(described: Mapping[str, Any], strategy: AnyStrategy | Callable[.
             what = described.get("function", "signals that were handed in as arrays")
             raise InputError(f"this was decided by {what}, which is not stored; hand it in again as strategy=")
         return Strategy.from_json(json.dumps(dict(described)))
+    if inspect.isclass(strategy) and issubclass(strategy, BarStrategy):
+        return strategy(**described.get("params") or {})
     if not callable(strategy) or isinstance(strategy, Strategy | PythonStrategy):
         return as_strategy(strategy)
     levels = {name: level_from_json(described.get(name)) for name in LEVELS}
     names = {name: described.get(name) for name in ("name", "description")}
-    return PythonStrategy(strategy, described.get("params") or {}, **levels, **names)
+    further = described.get("columns") or ()
+    return PythonStrategy(strategy, described.get("params") or {}, columns=further, **levels, **names)
 
 
 def options_of(assumptions: Mapping[str, Any], bars: pd.DataFrame) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class BacktestResult:
         Versions of the libraries that computed it, if it was loaded from a file.
     requests : DataFrame, optional
         The orders that a stateful strategy placed, with how each ended: the columns of `orders=`, and `status`,
-        `filled` (signed units), `fill_price`, `replaced_by`. Files do not keep it.
+        `filled` (signed units), `fill_price`, `replaced_by`.
 
     See Also
     --------
@@ -290,7 +290,7 @@ class BacktestResult:
 
         return load(path)
 
-    def fill_interval(self, *, strategy: Any = None, chart: Any = None) -> FillInterval:
+    def fill_interval(self, *, strategy: Any = None, chart: Any = None, keep: int = 32) -> FillInterval:
         """Run this again on the best and on the worst paths that the bars allow, and return both beside it.
 
         Open, high, low and close do not say in which order prices came. Where that decides how a position is left (stop
@@ -299,10 +299,13 @@ class BacktestResult:
 
         Parameters
         ----------
-        strategy : callable or Signals, optional
-            The Python function, or the signals, that decided, if it was not a strategy of texts.
+        strategy : callable, Signals or BarStrategy, optional
+            The Python function, the signals, or the stateful strategy, that decided, if it was not one of texts. A
+            stateful one divides with its runs: what it remembers is copied.
         chart : Chart, str, mapping or DataFrame, optional
             The chart that the conditions were read on, if it was one.
+        keep : int
+            So many runs of a stateful strategy are followed at once; where there were more, `is_exact` is false.
 
         Returns
         -------
@@ -316,7 +319,7 @@ class BacktestResult:
         """
         from algotrendy.backtest.fill_interval import fill_interval
 
-        return fill_interval(self, strategy=strategy, chart=chart)
+        return fill_interval(self, strategy=strategy, chart=chart, keep=keep)
 
     def capacity(
         self, capital: Sequence[float], *, impact: float = 1.0, participation: float | None = 0.1
@@ -369,8 +372,8 @@ class BacktestResult:
         path : str or Path
             Of a JSON file; an existing one is replaced.
         strategy : callable, optional
-            The Python function that decided, if it is not found by its name. Its name and the hash of its source are
-            written, no code.
+            The Python function or the stateful strategy that decided, if it is not found by its name. Its name and the
+            hash of its source are written, no code.
         trials, lookahead, fill_interval : mapping or object with `to_dict`, optional
             What is known about them, in plain values: how often was tried, what was looked for, `fill_interval()`.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.costs import Fees
-    from algotrendy.backtest.portfolio.extras import Margin
+    from algotrendy.backtest.portfolio.extras import ContractMargin, Margin
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.charts import Chart
     from algotrendy.domain.actions import Actions, Factors
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
 
-__all__ = ["backtest", "described", "run_strategy", "stale_fills"]
+__all__ = ["account_options", "backtest", "decided_in", "described", "run_strategy", "stale_fills"]
 
 Bars: TypeAlias = "pd.DataFrame | Mapping[Any, pd.DataFrame] | Panel"
 """Bars of one instrument, or of several."""
@@ -110,7 +110,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     tolerance: float = 0.0,
     delisting_return: float | Mapping[str, float] = 0.0,
     actions: Mapping[str, Actions | Factors] | None = None,
-    margin: Margin | tuple[float, float] | Mapping[str, Margin | tuple[float, float]] | None = None,
+    margin: Margin | ContractMargin | tuple[float, float] | Mapping[str, Any] | None = None,
     financing: float = 0.0,
     participation: float | Mapping[str, float] | None = None,
     tick_size: float | str | Mapping[str, float] | None = None,
@@ -119,6 +119,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     target: Any = None,
     trail: Any = None,
     size: Any = None,
+    columns: Sequence[str] | None = None,
     calendar: Calendar | str | Mapping[str, Calendar | str] | None = None,
     interval: Interval | str | None = None,
     periods_per_year: float | None = None,
@@ -193,19 +194,22 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     actions : mapping of str to Actions or Factors, optional
         Splits and dividends by symbol, of raw bars: signals see adjusted prices, fills are raw, units are split,
         dividends are paid to long positions and charged to short ones.
-    margin : Margin or pair of float, optional
-        Initial and maintenance margin as fractions of a position's value, such as (0.5, 0.25); or by symbol. Below the
-        maintenance margin all positions are cut at the next fill.
+    margin : Margin, ContractMargin or pair of float, optional
+        Initial and maintenance margin as fractions of a position's value, such as (0.5, 0.25), or currency for each
+        contract; or such by symbol. Below the maintenance margin all positions are cut at the next fill.
     financing : float
         Annual interest on cash below zero, as a fraction, by calendar days.
     participation : float or mapping of str to float, optional
         Largest share of a bar's volume that fills may take, as a fraction; the rest is carried to the next bars.
     tick_size : float, 'instrument' or mapping of str to float, optional
-        Step of price: fills at stops, trails and targets are rounded to it, against the trader.
+        Step of price: fills at stops, trails and targets are rounded to it, against the trader; limit orders rest on
+        it.
     fine_bars : mapping of str to DataFrame, optional
         Finer bars by symbol, which say in what order stops and targets were reached inside a bar.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
         In place of those of the strategy; arrays only beside signals. Fractions: 0.05 is 5 %.
+    columns : sequence of str, optional
+        Further columns of the bars that such texts use by name, beside signals or a function: columns=['atr_weekly'].
     calendar : Calendar or str, optional
         Such as 'XNYS' or '24/7'; read off the stamps by default. An inferred calendar never lets `tf` know a week
         before the next one has begun.
@@ -249,28 +253,30 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     >>> at.backtest(two, weights={"A": 0.6, "B": 0.4}, rebalance="1mo").metrics["n_bars"]
     500
     """
-    return _routed(dict(locals()))
+    given = dict(locals())
+    result = _routed(given)
+    return result if isinstance(result, BacktestResult) else replace(result, arguments=given)
 
 
 def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
     """Hand the arguments of `backtest` to the engine that they are for."""
     first, second = given["strategy"], given["bars"]
     route = route_of(first, second, given)
-    shared = {name: given[name] for name in _CONVENTIONS}
     if route == "one":
-        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
-        return run_strategy(chosen, prepare(found, chart=given["chart"], **shared))
+        chosen, found = decided_in(given)
+        return run_strategy(
+            chosen, prepare(found, chart=given["chart"], **{name: given[name] for name in _CONVENTIONS})
+        )
     from algotrendy.backtest.portfolio import run as several
 
-    shared["delisting_return"] = given["delisting_return"]
+    shared = account_options(given)
     if route == "orders":
         return several.backtest_orders(first, given["orders"], **shared)
     if route == "stateful":
         from algotrendy.backtest.stateful.run import backtest_account
 
-        chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+        chosen, found = decided_in(given)
         return backtest_account(chosen, found, **shared)  # type: ignore[arg-type]  # the route says so
-    shared |= {name: given[name] for name in _EXTRAS if given[name] is not None}
     shared["members"] = given["members"]
     if route == "weights":
         schedule = {name: given[name] for name in ("rebalance", "tolerance")}
@@ -280,12 +286,21 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
         from algotrendy.backtest.portfolio.several import backtest_several
 
         return backtest_several(strategies_of(first), second, rebalance=given["rebalance"], **shared)
-    chosen, found = strategy_and_bars(first, second, _signals(given), given["params"])
+    chosen, found = decided_in(given)
     return several.backtest_signals(chosen, found, **shared)  # type: ignore[arg-type]  # so does it here
 
 
-def _signals(given: Mapping[str, Any]) -> Signals:
-    return Signals(**{field.name: given[field.name] for field in fields(Signals)})
+def account_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call of `backtest` says of an account with several instruments: conventions, costs, extras."""
+    told = {name: given[name] for name in (*_CONVENTIONS, "delisting_return")}
+    return told | {name: given[name] for name in _EXTRAS if given[name] is not None}
+
+
+def decided_in(given: Mapping[str, Any]) -> tuple[AnyStrategy | Signals, Any]:
+    """Return what decides in a call of `backtest`, and the bars."""
+    named = {field.name: given[field.name] for field in fields(Signals)}
+    signals = Signals(**named | {"columns": named["columns"] or ()})
+    return strategy_and_bars(given["strategy"], given["bars"], signals, given["params"])
 
 
 def run_strategy(strategy: AnyStrategy | Signals, setting: Setting) -> BacktestResult:

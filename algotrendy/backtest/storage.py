@@ -161,7 +161,34 @@ def header(result: BacktestResult) -> dict[str, Any]:
         "input_hash": result.input_hash,
         **meaning,
         "provenance": to_plain(result.bars.attrs.get(PROVENANCE_KEY)),
+        "requests": requests_to_plain(result.requests),
     }
+
+
+def requests_to_plain(requests: pd.DataFrame | None) -> list[dict[str, Any]] | None:
+    """Return the frame of explicit orders in plain JSON types, column by column."""
+    if requests is None:
+        return None
+    return [
+        {"name": str(name), "dtype": str(column.dtype), "values": to_plain(_items(column))}
+        for name, column in requests.items()
+    ]
+
+
+def _items(column: pd.Series[Any]) -> list[Any]:
+    items: list[Any] = column.tolist()
+    if column.dtype.name != "Int64":
+        return items
+    return [None if gone else item for item, gone in zip(items, column.isna().tolist(), strict=True)]
+
+
+def requests_from_plain(columns: Any) -> pd.DataFrame | None:
+    """Return the frame that `requests_to_plain` was given."""
+    import pandas as pd
+
+    if columns is None:
+        return None
+    return pd.DataFrame({each["name"]: pd.Series(from_plain(each["values"]), dtype=each["dtype"]) for each in columns})
 
 
 def check_schema(content: Any, source: Path, expected: str = SCHEMA_NAME) -> dict[str, Any]:
@@ -206,7 +233,8 @@ def rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any])
     if provenance is not None:
         arrays["bars"].attrs[PROVENANCE_KEY] = provenance
     meaning["warnings"] = tuple(meaning["warnings"])
-    result = BacktestResult(**arrays, **meaning, written_with=content["versions"])
+    requests = requests_from_plain(content.get("requests"))  # files of before have none
+    result = BacktestResult(**arrays, **meaning, written_with=content["versions"], requests=requests)
     if result.input_hash != content["input_hash"]:
         raise DataError(
             f"{source.name} was changed after it was written (its input hash differs); run the backtest again"
@@ -239,12 +267,13 @@ def update_with_bars(digest: Any, bars: pd.DataFrame, names: Sequence[Any]) -> N
 
     index = pd.DatetimeIndex(bars.index)
     digest.update(f"{index.tz}|{len(index)}".encode())
-    digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(index.as_unit("us").asi8, dtype="<i8"))
+    plain = pd.DataFrame(bars)  # without attrs, which pandas copies deeply for each column that is looked at
     for name in names:
-        values = bars[name].to_numpy()
+        values = plain[name].to_numpy()
         digest.update(f"|{name}|".encode())
         if values.dtype.kind in "fiub":
-            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+            digest.update(np.ascontiguousarray(values, dtype="<f8"))
         else:
             digest.update("\0".join(map(str, values.tolist())).encode())
 

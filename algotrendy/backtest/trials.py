@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
+    from algotrendy.backtest.walk_forward.result import WalkForwardResult
 
 __all__ = [
     "MemoryTrialLedger",
@@ -30,16 +31,16 @@ __all__ = [
     "TrialRecord",
     "TrialTotal",
     "data_hash",
-    "data_hash_of",
     "definition_hash",
     "total_of",
     "trial_of_result",
+    "trial_of_walk",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One thing that was tried on some data: a backtest, or a sweep of many.
+    """One thing that was tried on some data: a backtest, or a sweep, a walk, a search of many.
 
     Attributes
     ----------
@@ -223,24 +224,51 @@ def total_of(data_hash: str, records: Iterable[TrialRecord]) -> TrialTotal:
     )
 
 
-def data_hash(bars: pd.DataFrame) -> str:
-    """Return the hash of the stamps and of `open high low close volume`, as hexadecimal text.
+def data_hash(bars: Any) -> str:
+    """Return the hash of the stamps and closes of bars, as hexadecimal text.
 
-    Other columns do not go into it: bars with an indicator added are the same data. Other rows are other data.
+    It says which stretch of which market was tried on: bars with an indicator added, or with a high repaired, are the
+    same data; other rows are other data. Of several instruments the symbols go into it as well; in which container they
+    are, and in which order, does not matter.
+
+    Parameters
+    ----------
+    bars : DataFrame, mapping or Panel
+        As `backtest` takes them.
 
     Examples
     --------
     >>> import algotrendy as at
-    >>> bars = at.synthetic(n=50, seed=1)
+    >>> bars, other = at.synthetic(n=50, seed=1), at.synthetic(n=50, seed=2)
     >>> data_hash(bars) == data_hash(bars.assign(mine=1.0))
     True
+    >>> data_hash({"A": bars, "B": other}) == data_hash({"B": other, "A": bars})
+    True
     """
+    from algotrendy.backtest.arguments import are_several
     from algotrendy.backtest.storage import update_with_bars
-    from algotrendy.domain.bars import COLUMNS
 
     digest = hashlib.sha256()
-    update_with_bars(digest, bars, [name for name in COLUMNS if name in bars.columns])
+    own = dict(_frames_of(bars)) if are_several(bars) else {"": bars}
+    for symbol, frame in sorted(own.items()):
+        digest.update(f"|{symbol}|".encode() if len(own) > 1 else b"")  # one instrument, whatever it came in
+        update_with_bars(digest, frame, ["close"])
     return digest.hexdigest()
+
+
+def _frames_of(bars: Any) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the symbol and the bars of each of several instruments."""
+    if isinstance(bars, Mapping):
+        yield from ((str(getattr(name, "symbol", name)), frame) for name, frame in bars.items())
+        return
+    import pandas as pd
+
+    from algotrendy.backtest.portfolio.market import as_panel
+
+    panel = as_panel(bars)
+    for j, symbol in enumerate(panel.symbols):
+        rows = panel.valid[:, j]
+        yield symbol, pd.DataFrame(panel.column(j)._asdict(), index=panel.index)[rows]
 
 
 def definition_hash(meaning: Mapping[str, Any], *arrays: Any) -> str:
@@ -279,26 +307,26 @@ def nameless(strategy: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in strategy.items() if key not in ("name", "description")}
 
 
-def data_hash_of(result: BacktestResult | PortfolioResult) -> str:
-    """Return the hash of what a backtest ran on: of several instruments, their names, stamps and last closes."""
-    from algotrendy.backtest.result import BacktestResult
-
-    if isinstance(result, BacktestResult):
-        return data_hash(result.bars)
-    digest = hashlib.sha256("\0".join(map(str, result.symbols)).encode())
-    digest.update(np.ascontiguousarray(result.index.asi8, dtype="<i8").tobytes())
-    digest.update(np.ascontiguousarray(result.last_prices, dtype="<f8").tobytes())
-    return digest.hexdigest()
+_LABELS = {"several": "several strategies", "weights": "target weights", "orders": "explicit orders"}
 
 
-_LABELS = {"several": "several strategies"}
-
-
-def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
+def trial_of_result(result: BacktestResult | PortfolioResult, bars: Any = None) -> TrialRecord:
     """Return the record of a single backtest.
 
-    What a Python function does, which signals were given, and what further columns of the bars hold is told by the
-    orders: they go into the hash.
+    What a Python function does, which signals, weights or orders were given, and what further columns of the bars hold
+    is told by the fills: they go into the hash.
+
+    Parameters
+    ----------
+    result : BacktestResult or PortfolioResult
+        What came of it.
+    bars : DataFrame, mapping or Panel, optional
+        What it ran on; a result of several instruments does not hold its bars.
+
+    Raises
+    ------
+    InputError
+        If the bars are needed and not given.
 
     Examples
     --------
@@ -306,16 +334,16 @@ def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
     >>> trial_of_result(at.backtest(at.strategies.sma_cross(), at.synthetic(n=300, seed=1))).n_trials
     1
     """
-    is_told = "kind" not in result.strategy and not result.strategy.get("columns")
-    orders = () if is_told else (result.order_columns["filled_at"], result.order_columns["units"])
-    meaning = {"strategy": nameless(result.strategy), "params": result.params, "assumptions": result.assumptions}
-    sharpe = float(result.metrics["sharpe_ratio"]) / math.sqrt(float(result.metrics["periods_per_year"]))
+    known = getattr(result, "bars", None) if bars is None else bars
+    if known is None:
+        raise InputError("a result of several instruments does not hold its bars; give them: trial_of_result(r, bars)")
     values = ", ".join(f"{name}={value:g}" for name, value in result.params.items())
     name = str(result.strategy.get("name") or _LABELS.get(str(result.strategy.get("kind")), "signals"))
+    sharpe = _sharpe_of(result)
     return TrialRecord(
         kind="backtest",
-        data_hash=data_hash_of(result),
-        definition_hash=definition_hash(meaning, *orders),
+        data_hash=data_hash(known),
+        definition_hash=definition_hash(_meaning_of(result), *_fills_of(result)),
         label=f"{name}({values})",
         n_trials=1,
         effective_trials=1.0,
@@ -324,3 +352,67 @@ def trial_of_result(result: BacktestResult | PortfolioResult) -> TrialRecord:
         best_sharpe=sharpe,
         at=datetime.now(UTC),
     )
+
+
+def trial_of_walk(walk: WalkForwardResult, bars: Any) -> TrialRecord:
+    """Return the record of a walk-forward.
+
+    All combinations of all training windows were tried. But each was chosen on bars before those it was judged on, so
+    nothing was chosen by what the joined account shows: it is one independent trial. ADR 0055 says more.
+
+    Parameters
+    ----------
+    walk : WalkForwardResult
+        At least one window of it was finished.
+    bars : DataFrame
+        All bars, those of the training windows too.
+
+    Raises
+    ------
+    InputError
+        If no window was finished.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> bars, grid = at.synthetic(n=400, seed=1), {"fast": [5, 10], "slow": [20, 40]}
+    >>> walk = at.walk_forward(at.strategies.sma_cross(), bars, grid, training=200, testing=50)
+    >>> record = trial_of_walk(walk, bars)
+    >>> record.n_trials, record.effective_trials
+    (16, 1.0)
+    """
+    joined, windows = walk.out_of_sample, walk.windows
+    if joined is None:
+        raise InputError("no window was finished, so there is nothing to record")
+    edges = [windows[name].astype(str).tolist() for name in ("train_start", "train_end", "test_start", "test_end")]
+    chosen = [windows[name].to_numpy() for name in ("n_tried", *walk.parameters)]
+    meaning = {**_meaning_of(joined), "walk": edges, "names": list(walk.parameters)}
+    name = joined.strategy.get("name") or "strategy"
+    sharpe = _sharpe_of(joined)
+    return TrialRecord(
+        kind="walk_forward",
+        data_hash=data_hash(bars),
+        definition_hash=definition_hash(meaning, *chosen, *_fills_of(joined)),
+        label=f"{name}: {', '.join(walk.parameters)} in {len(windows):,} windows",
+        n_trials=max(int(windows["n_tried"].sum()), 1),
+        effective_trials=1.0,
+        sharpe_mean=math.nan,  # of what was tried in training nothing is known here
+        sharpe_variance=math.nan,
+        best_sharpe=sharpe,
+        at=datetime.now(UTC),
+    )
+
+
+def _meaning_of(result: BacktestResult | PortfolioResult) -> dict[str, Any]:
+    return {"strategy": nameless(result.strategy), "params": result.params, "assumptions": result.assumptions}
+
+
+def _fills_of(result: BacktestResult | PortfolioResult) -> tuple[Any, ...]:
+    """Return the fills, where the definition does not tell everything that led to them."""
+    is_told = "kind" not in result.strategy and not result.strategy.get("columns")
+    return () if is_told else (result.order_columns["filled_at"], result.order_columns["units"])
+
+
+def _sharpe_of(result: BacktestResult | PortfolioResult) -> float:
+    """Return the Sharpe ratio per period."""
+    return float(result.metrics["sharpe_ratio"]) / math.sqrt(float(result.metrics["periods_per_year"]))

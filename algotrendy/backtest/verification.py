@@ -118,8 +118,9 @@ def verify_passport(
         That `BacktestResult.passport` wrote.
     bars : DataFrame, optional
         The bars. None: those that `fetch` makes of the section `data`.
-    strategy : callable or Signals, optional
-        The Python function, or the signals, that decided. Code is never taken from the file.
+    strategy : callable, BarStrategy or Signals, optional
+        The Python function, the stateful strategy (or its class), or the signals, that decided. Code is
+        never taken from the file.
     chart : optional
         The chart that the conditions were read on, if it was one.
     fetch : callable, optional
@@ -208,7 +209,7 @@ def _data_mismatches(data: Mapping[str, Any], bars: pd.DataFrame) -> Iterator[Mi
 
 
 def _function_mismatches(definition: Mapping[str, Any], strategy: Any) -> Iterator[Mismatch]:
-    if definition.get("kind") != "python" or strategy is None:
+    if definition.get("kind") not in ("python", "stateful") or strategy is None:
         return
     found = source_hash(getattr(strategy, "function", strategy))
     if definition["source_hash"] != found:
@@ -236,6 +237,7 @@ def _results_mismatches(stored: Mapping[str, Any], result: BacktestResult, toler
         if not _close(one, two, tolerance):
             yield Mismatch("results.equity_at", one, two, moment_text(index[place]))
             break
+    yield from _unequal("results.requests", stored.get("requests"), found.get("requests"), tolerance)
     yield from _unequal("results.metrics", stored["metrics"], found["metrics"], tolerance)
     rest = ("pending", "ruined_at")
     exact = ("orders_hash", "trades_hash", "equity_hash", "units_hash", "input_hash") if tolerance == 0.0 else ()

@@ -1,4 +1,4 @@
-"""`algotrendy ledger [forget]`: how many things were tried on the same data."""
+"""`algotrendy ledger [show | forget]`: how many things were tried on the same data."""
 
 from __future__ import annotations
 
@@ -53,6 +53,16 @@ def ledger(
         show.console.print("Nothing was tried yet.", markup=False)
 
 
+def show_runs(
+    context: typer.Context,
+    data: Annotated[str, typer.Argument(help="The hash of the bars, or how it begins.")],
+) -> None:
+    """Print every run on some bars, the oldest first: how many trials it was, and how many independent ones."""
+    with _opened(context.obj) as kept:
+        records = kept.records(_whole(data, sorted(_by_data(kept))))
+    show.console.print(_table_of_runs(records))
+
+
 def forget(
     context: typer.Context,
     data: Annotated[str | None, typer.Argument(help="The hash of the bars, or how it begins.")] = None,
@@ -67,6 +77,7 @@ def forget(
     show.console.print(f"{count:,} record{'' if count == 1 else 's'} forgotten", markup=False)
 
 
+ledger_app.command("show")(show_runs)
 ledger_app.command("forget")(forget)
 
 
@@ -113,6 +124,23 @@ def _table(rows: list[dict[str, Any]]) -> Any:
         numbers = [f"{row['n_records']:,}", f"{row['n_trials']:,}", f"{row['effective_trials']:,.1f}", best]
         last = f"{row['last_at'][:10]} {row['last_kind']} {row['last_label']}".rstrip()
         table.add_row(row["data_hash"][:SHOWN], *numbers, Text(last))
+    return table
+
+
+def _table_of_runs(records: list[TrialRecord]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold")
+    table.add_column("at")
+    table.add_column("kind")
+    for name in ("trials", "effective", "best Sharpe"):
+        table.add_column(name, justify="right")
+    table.add_column("what")
+    for each in records:
+        best = "–" if math.isnan(each.best_sharpe) else f"{each.best_sharpe:.4f}"
+        numbers = (f"{each.n_trials:,}", f"{each.effective_trials:,.1f}", best)
+        table.add_row(f"{each.at:%Y-%m-%d %H:%M}", each.kind, *numbers, Text(each.label))
     return table
 
 

@@ -2,7 +2,7 @@
 
 from algotrendy.compute.background import wait_for
 from algotrendy.compute.journal import Journal, Record
-from algotrendy.compute.pool import Cancel, Executor, Mapped, map_work, worker_count
+from algotrendy.compute.pool import Cancel, Executor, Mapped, executor_of, map_work, worker_count
 from algotrendy.compute.progress import Estimate, Progress, progress_for
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Mapped",
     "Progress",
     "Record",
+    "executor_of",
     "map_work",
     "progress_for",
     "wait_for",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -101,8 +102,33 @@ def connected(address: str | None, workers: int | None) -> Any:
                 "address out to use this machine"
             ) from error
         return ray
-    ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
+    _held(lambda: ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet))
     return ray
+
+
+def _held(start: Callable[[], object]) -> None:
+    """Start a cluster from a thread that never ends.
+
+    Linux ends Ray's processes with the *thread* that started them, and whoever asks may be a worker of the services,
+    which is stopped while others go on.
+    """
+    failures: list[BaseException] = []
+    is_up = threading.Event()
+    threading.Thread(target=_hold, args=(start, failures, is_up), name="algotrendy-ray", daemon=True).start()
+    is_up.wait()
+    if failures:
+        raise failures[0]
+
+
+def _hold(start: Callable[[], object], failures: list[BaseException], is_up: threading.Event) -> None:
+    try:
+        start()
+    except BaseException as error:  # noqa: BLE001 - it is raised where the cluster was asked for
+        failures.append(error)
+        return
+    finally:
+        is_up.set()
+    threading.Event().wait()
 
 
 def _knock(address: str) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from algotrendy.compute.backend import Backend, Outcome
 from algotrendy.compute.progress import Progress, Quiet
@@ -119,6 +119,37 @@ class Mapped(Generic[Result]):
     results: list[Result | None]
     interrupted: bool
     retried: int = 0
+
+
+class _Chosen(Protocol):
+    """The settings that say where to compute."""
+
+    @property
+    def executor(self) -> Place | None: ...
+
+    @property
+    def ray_address(self) -> str | None: ...
+
+
+def executor_of(settings: _Chosen) -> Executor | None:
+    """Return where the settings say that work is computed; None: where it is usual for the work.
+
+    Raises
+    ------
+    InputError
+        If there is the address of a Ray cluster and another place.
+
+    Examples
+    --------
+    >>> from algotrendy.config import Settings
+    >>> executor_of(Settings(executor="processes")).where
+    'processes'
+    """
+    if settings.executor is None:
+        if settings.ray_address is not None:
+            raise InputError(f"ray_address={settings.ray_address!r} is that of a Ray cluster; add executor='ray'")
+        return None
+    return Executor(where=settings.executor, address=settings.ray_address)
 
 
 def worker_count(workers: int | None) -> int:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,3 +87,37 @@ def jit(function: _F | None = None, **options: Any) -> Any:
         return kernel
 
     return decorate if function is None else decorate(function)
+
+
+class Entry:
+    """A kernel that is called by its address from what is compiled in each process: compiled when that is needed.
+
+    Parameters
+    ----------
+    function : callable
+        What is compiled.
+    signature : object
+        Of Numba.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        self._function, self._signature = function, signature
+
+    @cached_property
+    def ctypes(self) -> Any:
+        """What compiled code calls."""
+        folder = cache_folder()
+        config: Any = numba.config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = folder or before
+        try:
+            make: Any = numba.cfunc
+            self._compiled = make(self._signature, cache=folder is not None, error_model="numpy")(self._function)
+        finally:
+            config.CACHE_DIR = before
+        return self._compiled.ctypes
+
+
+def entry(signature: Any) -> Callable[[Callable[..., Any]], Entry]:
+    """Make a function an `Entry`."""
+    return lambda function: Entry(function, signature)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from algotrendy.kernels._instructions import round_down
 from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book
-from algotrendy.kernels.portfolio_types import FRACTION, MARGIN, ROUNDING, SPLIT, Extras, Fills, Venue
+from algotrendy.kernels.portfolio_types import FRACTION, MARGIN, ROUNDING, SPLIT, Extras, Fills, PanelTerms, Venue
 from algotrendy.kernels.portfolio_weights import LOT_ROUNDING, whole
 
 
@@ -96,14 +96,14 @@ def act(
                 kept = whole(after, step)
                 if abs(after - kept) <= LOT_ROUNDING * step:
                     after = kept
-            note(fills, row, (bar, j, SPLIT), after - held, 0.0)
+            note(fills, row, (bar, j, np.int64(SPLIT)), after - held, 0.0)
             units[j] += after - held
             row += 1
             if after != kept:
                 price, sold = venue.market.at_open[bar, j], -units[j]
                 if kept != 0.0:
                     sold += kept
-                note(fills, row, (bar, j, FRACTION), sold, price)
+                note(fills, row, (bar, j, np.int64(FRACTION)), sold, price)
                 cash -= sold * price
                 units[j] += sold
                 row += 1
@@ -121,12 +121,50 @@ def count_of(values: NDArray[np.float64]) -> int:
 
 
 @part
-def bound(units: NDArray[np.float64], prices: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
+def has_margins(needs: NDArray[np.float64]) -> bool:
+    """Return whether any position binds a margin."""
+    total = 0.0
+    for j in range(needs.shape[1]):
+        total += needs[0, j] + needs[1, j]
+    return total > 0.0
+
+
+@part
+def margin_of(needs: NDArray[np.float64], j: int, size: float, price: float) -> float:
+    """Return the margin that so many units bind."""
+    found: float = needs[0, j] * (size * price) + needs[1, j] * size
+    return found
+
+
+@part
+def bound(units: NDArray[np.float64], prices: NDArray[np.float64], needs: NDArray[np.float64]) -> float:
     """Return the margin that all positions bind."""
     total = 0.0
     for j in range(units.size):
-        total += rates[j] * abs(units[j] * prices[j])
+        total += needs[0, j] * abs(units[j] * prices[j]) + needs[1, j] * abs(units[j])
     return total
+
+
+@part
+def affordable(j: int, price: float, budget: float, need: tuple[float, float], terms: PanelTerms) -> float:
+    """Return the units whose need, a share of their notional and currency for each, and commission are the budget."""
+    rate, each = need
+    units: float = (budget - terms.fixed[j]) / (price * (rate + terms.rate[j]) + terms.per_unit[j] + each)
+    if terms.rate[j] * (units * price) + terms.per_unit[j] * units + terms.fixed[j] < terms.minimum[j]:
+        units = (budget - terms.minimum[j]) / (price * rate + each)
+    return units
+
+
+@part
+def allowed(j: int, price: float, money: tuple[float, float], venue: Venue, extras: Extras) -> float:
+    """Return the units that a budget and what is left for margins allow; `money` is these two."""
+    budget, margin = money
+    units: float = affordable(j, price, budget, (1.0, 0.0), venue.terms)
+    rate, each = extras.initial[0, j], extras.initial[1, j]
+    if rate > 0.0 or each > 0.0:
+        others = affordable(j, price, margin, (rate, each), venue.terms)
+        units = min(units, others)
+    return units
 
 
 @called_part
@@ -158,6 +196,6 @@ def liquidate(
         if units[j] != 0.0 and venue.market.valid[bar, j]:
             wanted = whole(keep * units[j], venue.terms.lot_size[j]) - units[j]
             if wanted != 0.0:
-                place = (called_at, bar, j, MARGIN)
+                place = (called_at, bar, j, np.int64(MARGIN))
                 cash, row, _ = trade(hands, row, place, (wanted, prices[j], cash), venue)
     return cash, row

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.kernels._jit import jit
-from algotrendy.kernels._part import KERNEL, called_part
+from algotrendy.kernels._part import KERNEL, called_part, part
 
 __all__ = ["KINDS", "Memory", "Sections", "memory_for", "moment_sections", "order_sections"]
 
@@ -23,6 +23,7 @@ KINDS = ("rank", "share", "above", "below", "quantile", "demean", "zscore")
 RANK, SHARE, ABOVE, BELOW, QUANTILE, DEMEAN, ZSCORE = range(len(KINDS))
 TIE = 1e-12
 _SMALL = 8
+_BARS = 64
 
 
 class Sections(NamedTuple):
@@ -38,7 +39,7 @@ class Sections(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Room for one bar: keys and instruments twice, and what is known of each group."""
+    """Room for one bar: keys and instruments twice; and for sums of each group at several bars."""
 
     keys: NDArray[np.float64]
     places: NDArray[np.int64]
@@ -54,7 +55,7 @@ def memory_for(n_instruments: int, n_groups: int) -> Memory:
         np.empty((2, n_instruments)),
         np.empty((2, n_instruments), np.int64),
         np.empty((2, n_groups + 1), np.int64),
-        np.empty((5, n_groups)),
+        np.empty((n_groups, 5, _BARS)),
         np.arange(n_instruments),
     )
 
@@ -229,22 +230,111 @@ def order_sections(
             memory.order[k] = memory.places[0, k - first]
 
 
-@called_part
-def _added(sums: NDArray[np.float64], group: int, value: float) -> None:
-    """Add to the sum of a group, and what the addition rounds off to the row below: Ogita, Rump and Oishi's Sum2."""
-    before = sums[0, group]
+@part
+def _added(sums: NDArray[np.float64], b: int, value: float) -> None:
+    """Add to a sum, and what the addition rounds off to the row below: Ogita, Rump and Oishi's Sum2."""
+    before = sums[0, b]
     total = before + value
-    part = total - before
-    sums[0, group] = total
-    sums[1, group] += (before - (total - part)) + (value - part)
+    part_of_it = total - before
+    sums[0, b] = total
+    sums[1, b] += (before - (total - part_of_it)) + (value - part_of_it)
 
 
 @called_part
-def _means(sums: NDArray[np.float64], n_groups: int) -> None:
-    """Write the mean of each group into the row for it, and begin a new sum."""
-    for g in range(n_groups):
-        sums[4, g] = (sums[0, g] + sums[1, g]) / sums[2, g]
-        sums[0, g], sums[1, g] = 0.0, 0.0
+def _means(sums: NDArray[np.float64]) -> None:
+    """Write the means of each group into the row for them, and begin new sums."""
+    for g in range(sums.shape[0]):
+        for b in range(sums.shape[2]):
+            sums[g, 4, b] = (sums[g, 0, b] + sums[g, 1, b]) / sums[g, 2, b]
+            sums[g, 0, b], sums[g, 1, b] = 0.0, 0.0
+
+
+@called_part
+def _summed(x: NDArray[np.float64], scales: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
+    """Add the values of one instrument at some bars to the sums of its group."""
+    for b in range(x.size):
+        known = x[b] == x[b]
+        _added(sums, b, x[b] if known else 0.0)
+        sums[2, b] += 1.0 if known else 0.0
+        sums[3, b] = max(sums[3, b], abs(scales[b]) if known else 0.0)
+
+
+@called_part
+def _demeaned(x: NDArray[np.float64], sums: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Write what values have more than the mean, and add it to new sums."""
+    for b in range(x.size):
+        out[b] = x[b] - sums[4, b]
+        _added(sums, b, out[b] if out[b] == out[b] else 0.0)
+
+
+@called_part
+def _corrected(sums: NDArray[np.float64], out: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    """Take off what the mean was rounded by, which beside a small spread counts; add up the squares."""
+    for b in range(out.size):
+        out[b] -= sums[4, b]
+        known = out[b] == out[b]
+        _added(sums, b, out[b] * out[b] if known else 0.0)
+        scale[b] = sums[3, b] if known else 0.0
+
+
+@called_part
+def _spreads(sums: NDArray[np.float64]) -> None:
+    """Write the deviation of each group in place of its sum; 0 where it is nothing but rounding."""
+    for g in range(sums.shape[0]):
+        for b in range(sums.shape[2]):
+            spread = math.sqrt((sums[g, 0, b] + sums[g, 1, b]) / sums[g, 2, b])
+            sums[g, 0, b] = spread if spread > TIE * sums[g, 3, b] else 0.0
+
+
+@called_part
+def _scored(sums: NDArray[np.float64], out: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    """Divide by the deviation of the group."""
+    for b in range(out.size):
+        spread = sums[0, b]
+        out[b] = out[b] / spread if spread > 0.0 else np.nan
+        scale[b] = sums[3, b] / spread * max(1.0, abs(out[b])) if out[b] == out[b] else 0.0
+
+
+@called_part
+def _same_group_until(groups: NDArray[np.int32], j: int, bar: int, last: int) -> int:
+    """Return the first bar after `bar` at which an instrument is in another group, at most `last`."""
+    if groups.shape[1] == 1:
+        return last
+    row = groups[j if groups.shape[0] > 1 else 0]
+    end = bar + 1
+    while end < last and row[end] == row[bar]:
+        end += 1
+    return end
+
+
+@called_part
+def _pass(
+    given: Sections,
+    asked: tuple[int, int, int],
+    sums: NDArray[np.float64],
+    out: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> None:
+    """Take one of the steps over some bars, instrument by instrument."""
+    step, first, last = asked
+    for j in range(out.shape[0]):
+        start = first
+        while start < last:
+            end = _same_group_until(given.groups, j, start, last)
+            group = _group_at(given.groups, j, start)
+            if group >= 0:
+                own = sums[group, :, start - first : end - first]
+                if step == 0:
+                    _summed(given.values[j, start:end], given.scales[j, start:end], own)
+                elif step == 1:
+                    _demeaned(given.values[j, start:end], own, out[j, start:end])
+                elif step == 2:
+                    _corrected(own, out[j, start:end], scale[j, start:end])
+                else:
+                    _scored(own, out[j, start:end], scale[j, start:end])
+            elif step == 1:
+                out[j, start:end], scale[j, start:end] = np.nan, 0.0
+            start = end
 
 
 @jit(**KERNEL)
@@ -254,40 +344,17 @@ def moment_sections(
     """Write differences from the mean of the group, over its deviation (divisor n) for ZSCORE; and their scales.
 
     Parameters are those of `order_sections`; `kind` is DEMEAN or ZSCORE. A group whose members are tied has no
-    deviation, so its z-scores are NaN.
+    deviation, so its z-scores are NaN. Bars side by side fill vectors, as long as an instrument keeps its group.
     """
-    sums, n = memory.sums, out.shape[0]
-    for bar in range(out.shape[1]):
-        for row in range(4):
-            for g in range(given.n_groups):
-                sums[row, g] = 0.0
-        for j in range(n):
-            group = _group_at(given.groups, j, bar)
-            if group >= 0 and not np.isnan(given.values[j, bar]):
-                _added(sums, group, given.values[j, bar])
-                sums[2, group] += 1.0
-                sums[3, group] = max(sums[3, group], abs(given.scales[j, bar]))
-        _means(sums, given.n_groups)
-        for j in range(n):
-            group = _group_at(given.groups, j, bar)
-            out[j, bar], scale[j, bar] = np.nan, 0.0
-            if group >= 0 and not np.isnan(given.values[j, bar]):
-                out[j, bar], scale[j, bar] = given.values[j, bar] - sums[4, group], sums[3, group]
-                _added(sums, group, out[j, bar])
-        # What the mean was rounded by is the mean of what is left; beside a small spread it counts.
-        _means(sums, given.n_groups)
-        for j in range(n):
-            group = _group_at(given.groups, j, bar)
-            if group >= 0 and not np.isnan(out[j, bar]):
-                out[j, bar] -= sums[4, group]
-                _added(sums, group, out[j, bar] * out[j, bar])
+    for first in range(0, out.shape[1], _BARS):
+        last = min(first + _BARS, out.shape[1])
+        sums = memory.sums[:, :, : last - first]
+        sums[:, :4] = 0.0
+        _pass(given, (0, first, last), sums, out, scale)
+        _means(sums)
+        _pass(given, (1, first, last), sums, out, scale)
+        _means(sums)
+        _pass(given, (2, first, last), sums, out, scale)
         if kind == ZSCORE:
-            for j in range(n):
-                group = _group_at(given.groups, j, bar)
-                if group >= 0 and not np.isnan(out[j, bar]):
-                    spread = math.sqrt((sums[0, group] + sums[1, group]) / sums[2, group])
-                    if spread <= TIE * sums[3, group]:
-                        out[j, bar], scale[j, bar] = np.nan, 0.0
-                    else:
-                        out[j, bar] /= spread
-                        scale[j, bar] = sums[3, group] / spread * max(1.0, abs(out[j, bar]))
+            _spreads(sums)
+            _pass(given, (3, first, last), sums, out, scale)

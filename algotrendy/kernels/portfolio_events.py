@@ -7,6 +7,7 @@ call costs about a microsecond, whatever there is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,10 +82,21 @@ def table_of(venue: Venue, requests: Requests, desk: Desk, walk: Walk) -> NDArra
     sizes = [*market.mark.shape, requests.placed_at.size, requests.first_of_group.size]
     sizes += [len(venue.fills.places), len(market.ends), rules.fill, rules.size_kind, rules.max_positions]
     arrays: list[NDArray[Any]] = [*market, *venue.terms, *venue.fills, *requests, *desk, *walk]
-    for array, kind in zip(arrays, _KINDS, strict=True):
+    return np.array([*sizes, *addresses_of(arrays, _KINDS)], dtype=np.int64)
+
+
+def addresses_of(arrays: Sequence[NDArray[Any]], kinds: Sequence[Any]) -> list[int]:
+    """Return the addresses of arrays.
+
+    Raises
+    ------
+    TypeError
+        If an array is not contiguous, or not of its kind.
+    """
+    for array, kind in zip(arrays, kinds, strict=True):
         if array.dtype != kind or not array.flags.c_contiguous:
             raise TypeError(f"an array is {array.dtype} or not contiguous; {np.dtype(kind)} in C order is read")
-    return np.array([*sizes, *(array.ctypes.data for array in arrays)], dtype=np.int64)
+    return [array.ctypes.data for array in arrays]
 
 
 _D, _I, _B = np.float64, np.int64, np.bool_
@@ -102,6 +114,8 @@ _FILLS = _TERMS + len(PanelTerms._fields)
 _REQUESTS = _FILLS + len(Fills._fields)
 _DESK = _REQUESTS + len(Requests._fields)
 _WALK = _DESK + len(Desk._fields)
+TABLE_LENGTH = _WALK + len(Walk._fields)
+"""Of what `table_of` returns."""
 
 
 @part
@@ -198,9 +212,9 @@ def live(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> None:
             if before:
                 cash, row, ended = trade_bar(t, (cash, gross, row, ended), desk, requests, venue)
             if after and at_once:
-                first = place(desk, requests, t, first, True)
+                first = place(desk, requests, t, first, at_once)
             if (before and fill == NEXT_CLOSE) or (after and at_once):
-                cash, row, _ = sweep((t, CLOSE, MARKET), (cash, row, desk), requests, venue)
+                cash, row, _ = sweep((t, np.int64(CLOSE), np.int64(MARKET)), (cash, row, desk), requests, venue)
             if after if at_once else before:
                 cash, row, held, gross, is_ruined = valued(t, (cash, row), desk, venue)
                 if is_ruined:
@@ -208,7 +222,7 @@ def live(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> None:
             elif before:  # what is shown to who decides
                 held, gross = worth(desk.units, venue.market.mark[t])
             if after and not at_once and ruined_at < 0:
-                first = place(desk, requests, t, first, False)
+                first = place(desk, requests, t, first, at_once)
         curve[EQUITY, t], curve[CASH, t], curve[GROSS, t] = cash + held, cash, gross
     money[CASH_NOW], money[VALUE_NOW], money[GROSS_NOW] = cash, held, gross
     counts[ROWS], counts[FIRST], counts[ENDED], counts[RUINED_AT] = row, first, ended, ruined_at

@@ -135,7 +135,7 @@ def release(desk: Desk, requests: Requests, j: int, held: float) -> None:
         k = desk.working[number] if is_old else desk.born[number - desk.counts[0]]
         is_one = requests.reduces[k] and requests.instrument[k] == j and requests.units[k] * held < 0.0
         if is_one and desk.status[k] == WORKING:
-            end(desk, requests, k, CANCELLED)
+            end(desk, requests, k, np.int64(CANCELLED))
 
 
 @part
@@ -227,7 +227,7 @@ def fill(
     closes = held * units < 0.0
     if requests.reduces[k]:
         if not closes:
-            end(desk, requests, k, CANCELLED)
+            end(desk, requests, k, np.int64(CANCELLED))
             return cash, row
         if abs(units) >= abs(held) * (1.0 - TOLERANCE):  # what rounding would leave is no position
             units = -held
@@ -238,12 +238,12 @@ def fill(
             row += 1
         units = share_units(j, (share, price, kind), prices, (cash, desk), venue)
         if units == 0.0:
-            end(desk, requests, k, REFUSED)
+            end(desk, requests, k, np.int64(REFUSED))
             if closes:
                 release(desk, requests, j, held)
             return cash, row
     elif not fits(j, (units, price, kind), prices, (cash, desk), venue):
-        end(desk, requests, k, REFUSED)
+        end(desk, requests, k, np.int64(REFUSED))
         return cash, row
     desk.filled[k] = units
     if closes and desk.units[j] != 0.0 and abs(units) > abs(held):
@@ -259,13 +259,13 @@ def fill(
         other = requests.first_of_group[requests.group[k]]
         while other >= 0:
             if desk.status[other] <= WORKING and requests.parent[other] != k:
-                end(desk, requests, other, CANCELLED)
+                end(desk, requests, other, np.int64(CANCELLED))
             other = requests.next_of_group[other]
     later = int(moment == CLOSE)
     child = requests.first_child[k]
     while child >= 0:
         if desk.status[child] == PLACED and requests.placed_at[child] < bar + later:
-            start(desk, requests, child, bar + later, bar if moment == INSIDE else -1)
+            start(desk, requests, child, bar + later, bar if moment == INSIDE else np.int64(-1))
             if later == 0:
                 desk.session[child] = requests.sessions[bar]
         child = requests.next_child[child]
@@ -318,7 +318,7 @@ def expire(desk: Desk, requests: Requests, bar: int, valid: NDArray[np.bool_]) -
             if desk.session[k] < 0:
                 desk.session[k] = requests.sessions[bar]
             if requests.is_day[k] and desk.session[k] != requests.sessions[bar]:
-                end(desk, requests, k, EXPIRED)
+                end(desk, requests, k, np.int64(EXPIRED))
 
 
 @called_part
@@ -331,9 +331,9 @@ def place(desk: Desk, requests: Requests, bar: int, first: int, at_once: bool) -
             continue
         from_bar = bar if at_once and requests.kind[k] == MARKET else bar + 1
         if parent < 0 or desk.status[parent] == FILLED:
-            start(desk, requests, k, from_bar, -1)
+            start(desk, requests, k, from_bar, np.int64(-1))
         elif desk.status[parent] > FILLED:
-            end(desk, requests, k, CANCELLED)
+            end(desk, requests, k, np.int64(CANCELLED))
     return first
 
 

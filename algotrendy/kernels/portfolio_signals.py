@@ -179,7 +179,7 @@ def enter(
     decided_at, bar, j, price = fill
     cash, row, count = account
     units, market = state.units[j], venue.market
-    after: float = book(venue.fills, row, (decided_at, bar, j, ENTRY), (units, price, cash), venue.terms)
+    after: float = book(venue.fills, row, (decided_at, bar, j, np.int64(ENTRY)), (units, price, cash), venue.terms)
     sign, side = 1.0, LONG
     if units < 0.0:
         sign, side = -1.0, SHORT
@@ -244,7 +244,8 @@ def owed(state: Positions, count: int, bar: int, venue: Venue) -> float:
 @called_part
 def gather(state: Positions, bar: int, last: int, wishes: Wishes) -> int:
     """Put the wishes for an entry that can be filled now on the heap; return how many there are."""
-    size, ranked, sets = 0, wishes.rank.shape[1] > 1 or wishes.rank.shape[0] > 1, state.sets
+    size: Any = np.int64(0)  # as a literal it would be compiled twice
+    ranked, sets = wishes.rank.shape[1] > 1 or wishes.rank.shape[0] > 1, state.sets
     for w in range(sets.shape[1]):
         short = sets[GO_SHORT, w] & ~sets[SHORT, w]
         found: Any = ((sets[GO_LONG, w] & ~sets[LONG, w]) | short) & wishes.valid[bar, w]
@@ -261,7 +262,8 @@ def gather(state: Positions, bar: int, last: int, wishes: Wishes) -> int:
             found &= found - ONE
     for at in range(size // 2 - 1, -1, -1):
         sift(state, at, size)
-    return size
+    count: int = size
+    return count
 
 
 @called_part
@@ -289,7 +291,7 @@ def open_by_rank(
         j = state.heap[0]
         size -= 1
         state.heap[0] = state.heap[size]
-        sift(state, 0, size)
+        sift(state, np.int64(0), size)
         sign = 1.0
         if state.sets[GO_SHORT, j >> 6] & (ONE << np.uint64(j & 63)) != NONE:
             sign = -1.0
@@ -324,7 +326,7 @@ def fill_wishes(
         leaves = (sets[GO_FLAT, w] & both & valid[w]) | (go_long & sets[SHORT, w]) | (go_short & sets[LONG, w])
         closes |= leaves
         opens |= (go_long & ~sets[LONG, w]) | (go_short & ~sets[SHORT, w])
-    k = 0
+    k = np.int64(0)
     while closes != NONE and k < count:
         j = state.held[k]
         w, bit = j >> 6, ONE << np.uint64(j & 63)
@@ -333,7 +335,7 @@ def fill_wishes(
             k += 1
             continue
         decided_at = decided_bar(given[0].valid, j, last)
-        cash = leave(state, k, (decided_at, bar, EXIT, price_of(venue, bar, j, is_open)), (cash, row), venue)
+        cash = leave(state, k, (decided_at, bar, np.int64(EXIT), price_of(venue, bar, j, is_open)), (cash, row), venue)
         forget(state, k, count)
         row += 1
         count -= 1
@@ -349,7 +351,7 @@ def fill_wishes(
 def test_exits(state: Positions, bar: int, account: tuple[float, int, int], venue: Venue) -> tuple[float, int, int]:
     """Test stops, trails and targets of what is held; return cash, rows and positions held."""
     cash, row, count = account
-    market, k = venue.market, 0
+    market, k = venue.market, np.int64(0)
     while k < count:
         j = state.held[k]
         if not market.valid[j, bar]:
@@ -415,7 +417,7 @@ def close_ended(
         for k in range(count):
             if state.held[k] == j:
                 price = market.mark[j, bar - 1] * (1.0 + venue.terms.delisting_return[j])
-                cash = leave(state, k, (bar, bar, DELISTING, price), (cash, row), venue)
+                cash = leave(state, k, (bar, bar, np.int64(DELISTING), price), (cash, row), venue)
                 forget(state, k, count)
                 row += 1
                 count -= 1
@@ -441,31 +443,33 @@ def walk_signals(
     n = market.mark.shape[0]
     state, counts, given, fill = sleeve.state, sleeve.counts, (wishes, levels), rules.fill
     tested = not (none_set(levels.stop) and none_set(levels.target) and none_set(levels.trail))
+    none, at_open, closes = np.int64(0), fill == NEXT_OPEN, np.bool_(False)
     cash, row, count, end, ruined_at = sleeve.cash[0], counts[ROWS], counts[HELD], counts[END], counts[RUINED_AT]
     for t in range(sleeve.first, sleeve.stop):
         if row + ROOM_PER_BAR * min(n, count + rules.max_positions + 1) > venue.fills.places.shape[0]:
             return -1, -1
         if ruined_at < 0:
             cash, row, count, end = close_ended(state, t, end, (cash, row, count), venue)
-            if fill == NEXT_OPEN:
+            if at_open:
                 if counts[WAITING] > 0:
-                    cash, row = resize((t, True), (cash, row, count), sleeve, venue)
-                cash, row, count = fill_wishes(state, (t, t - 1, True), (cash, row, count), given, venue)
+                    cash, row = resize((t, at_open), (cash, row, count), sleeve, venue)
+                cash, row, count = fill_wishes(state, (t, t - 1, at_open), (cash, row, count), given, venue)
             if tested:
                 cash, row, count = test_exits(state, t, (cash, row, count), venue)
             if fill == SAME_CLOSE:
                 decide(state, t, wishes)
-            if fill != NEXT_OPEN:
+            if not at_open:
                 last = t if fill == SAME_CLOSE else t - 1
                 if counts[WAITING] > 0:
-                    cash, row = resize((t, False), (cash, row, count), sleeve, venue)
-                cash, row, count = fill_wishes(state, (t, last, False), (cash, row, count), given, venue)
-            gross = gross_of(state, count, t, False, venue)
+                    cash, row = resize((t, at_open), (cash, row, count), sleeve, venue)
+                cash, row, count = fill_wishes(state, (t, last, at_open), (cash, row, count), given, venue)
+            gross = gross_of(state, count, t, closes, venue)
             equity = value_of(state, count, t, cash, venue)
             if equity <= ROUNDING * gross:
                 while count > 0:
-                    cash = leave(state, 0, (t, t, RUIN, market.mark[state.held[0], t]), (cash, row), venue)
-                    forget(state, 0, count)
+                    place = (t, t, np.int64(RUIN), market.mark[state.held[none], t])
+                    cash = leave(state, none, place, (cash, row), venue)
+                    forget(state, none, count)
                     row += 1
                     count -= 1
                 ruined_at, gross, equity = t, 0.0, cash

@@ -6,7 +6,7 @@ plainly. Without extras it does what `portfolio_signals` does, and takes longer:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,33 @@ from algotrendy.kernels._portfolio import commission_of, worth
 from algotrendy.kernels._portfolio_extras import (
     Hands,
     act,
+    allowed,
     bound,
     capped,
     count_of,
+    has_margins,
     liquidate,
     margin_call,
+    margin_of,
     renew,
     trade,
 )
 from algotrendy.kernels.orders import LOT_ROUNDING, NEVER, TOLERANCE
 from algotrendy.kernels.orders_types import FIXED_UNITS, NEXT_OPEN, SAME_CLOSE
 from algotrendy.kernels.portfolio_signals import Wishes, at_place, sift
+from algotrendy.kernels.portfolio_sleeves import END, ROWS, RUINED_AT, WAITING
+from algotrendy.kernels.portfolio_sleeves_full import (
+    CALLED_AT,
+    EVENT,
+    FLAT,
+    LONG,
+    NOTHING,
+    SHORT,
+    Desk,
+    FullSleeve,
+    Given,
+    resize,
+)
 from algotrendy.kernels.portfolio_types import (
     CASH,
     ENTRY,
@@ -47,44 +63,9 @@ from algotrendy.kernels.portfolio_types import (
 )
 from algotrendy.kernels.portfolio_weights import borrow_fees, close_all, close_ended, whole
 
-ROOM_PER_BAR = 9
-"""Fills of one instrument at one bar: an end, a split and its fraction, a call, an exit, an addition, an entry, a stop,
-and ruin; with closes, an exit comes after the stop."""
-
-NOTHING, LONG, SHORT, FLAT = range(4)
-
-
-class Desk(NamedTuple):
-    """The state of the account: one value per instrument."""
-
-    units: NDArray[np.float64]
-    best: NDArray[np.float64]
-    """The best price so far; mirrored (times -1) for a short position, as are the levels."""
-    stop_level: NDArray[np.float64]
-    target_level: NDArray[np.float64]
-    keep: NDArray[np.float64]
-    rest: NDArray[np.float64]
-    """Units of an entry that the volume did not allow yet."""
-    score: NDArray[np.float64]
-    entered_at: NDArray[np.int64]
-    """The decision of the entry."""
-    go: NDArray[np.int64]
-    """The position that is wished for."""
-    go_at: NDArray[np.int64]
-    leaving: NDArray[np.int64]
-    """Why a position is being left, -1 for one that is not."""
-    leaving_at: NDArray[np.int64]
-    heap: NDArray[np.int64]
-
-
-class Given(NamedTuple):
-    """What an account trades by."""
-
-    wishes: Wishes
-    levels: Levels
-    venue: Venue
-    extras: Extras
-    hands: Hands
+ROOM_PER_BAR = 10
+"""Fills of one instrument at one bar: an end, a split and its fraction, a call, a new size, an exit, an addition, an
+entry, a stop, and ruin; with closes, an exit comes after the stop."""
 
 
 @part
@@ -105,9 +86,9 @@ def decide(desk: Desk, bar: int, given: Given) -> None:
     for j in range(desk.units.size):
         if not given.venue.market.valid[bar, j]:
             continue
-        exit_, short_exit = is_said(given, 1, bar, j), is_said(given, 3, bar, j)
-        wants_long = is_said(given, 0, bar, j) and not exit_
-        wants_short = is_said(given, 2, bar, j) and not short_exit
+        exit_, short_exit = is_said(given, np.int64(1), bar, j), is_said(given, np.int64(3), bar, j)
+        wants_long = is_said(given, np.int64(0), bar, j) and not exit_
+        wants_short = is_said(given, np.int64(2), bar, j) and not short_exit
         units, go = desk.units[j], NOTHING
         if wants_long and not wants_short and not units > 0.0:
             go = LONG
@@ -116,27 +97,6 @@ def decide(desk: Desk, bar: int, given: Given) -> None:
         elif (units > 0.0 and exit_) or (units < 0.0 and short_exit):
             go = FLAT
         desk.go[j], desk.go_at[j] = go, bar
-
-
-@part
-def affordable(j: int, price: float, budget: float, need: float, venue: Venue) -> float:
-    """Return the units whose need, a share of their notional, and commission are the budget."""
-    terms = venue.terms
-    units: float = (budget - terms.fixed[j]) / (price * (need + terms.rate[j]) + terms.per_unit[j])
-    if terms.rate[j] * (units * price) + terms.per_unit[j] * units + terms.fixed[j] < terms.minimum[j]:
-        units = (budget - terms.minimum[j]) / (price * need)
-    return units
-
-
-@part
-def within(j: int, price: float, budget: float, margin: float, given: Given) -> float:
-    """Return the units that a budget and what is left for margins allow."""
-    units: float = affordable(j, price, budget, 1.0, given.venue)
-    initial = given.extras.initial[j]
-    if initial > 0.0:
-        others = affordable(j, price, margin, initial, given.venue)
-        units = min(units, others)
-    return units
 
 
 @called_part
@@ -211,7 +171,7 @@ def buy(
         price = base * (1.0 + sign * terms.slippage[j])
         paid = commission_of(terms, j, size, price)
         room -= size * price + paid
-        margin -= given.extras.initial[j] * (size * price) + paid
+        margin -= margin_of(given.extras.initial, j, size, price) + paid
     return cash, row, room, margin
 
 
@@ -232,12 +192,13 @@ def add(
         if rest == 0.0 or not venue.market.valid[bar, j] or not (room > least and margin > least):
             continue
         sign = 1.0 if rest > 0.0 else -1.0
-        can = within(j, prices[j] * (1.0 + sign * venue.terms.slippage[j]), room, margin, given)
+        price = prices[j] * (1.0 + sign * venue.terms.slippage[j])
+        can = allowed(j, price, (room, margin), venue, given.extras)
         wanted = rest
         if can < abs(rest):
             wanted = sign * whole(max(can, 0.0), venue.terms.lot_size[j])
         if wanted != 0.0:
-            place = (desk.entered_at[j], bar, j, ENTRY)
+            place = (desk.entered_at[j], bar, j, np.int64(ENTRY))
             desk.rest[j] = rest - capped(wanted, given.hands.left[j], venue.terms.lot_size[j])
             cash, row, room, margin = buy(place, (wanted, prices[j]), (cash, row, room, margin), given)
     return cash, row, room, margin
@@ -246,7 +207,8 @@ def add(
 @called_part
 def gather(desk: Desk, bar: int, given: Given) -> int:
     """Put the wishes for an entry that can be filled now on the heap; return how many there are."""
-    size, rank = 0, given.wishes.rank
+    size: Any = np.int64(0)  # as a literal it would be compiled twice
+    rank = given.wishes.rank
     for j in range(desk.units.size):
         go = desk.go[j]
         if desk.units[j] != 0.0 or go not in (LONG, SHORT) or not given.venue.market.valid[bar, j]:
@@ -261,7 +223,8 @@ def gather(desk: Desk, bar: int, given: Given) -> int:
             size += 1
     for at in range(size // 2 - 1, -1, -1):
         sift(desk, at, size)
-    return size
+    count: int = size
+    return count
 
 
 @part
@@ -274,7 +237,7 @@ def entry_units(j: int, price: float, size: float, money: tuple[float, float, fl
     fraction = leverage if fixed or size > leverage else size
     budget = fraction * equity
     budget = min(budget, room)
-    units: float = within(j, price, budget, margin, given)
+    units: float = allowed(j, price, (budget, margin), given.venue, given.extras)
     if fixed and not size > units:
         units = size
     if terms.lot_size[j] > 0.0:
@@ -294,7 +257,7 @@ def fill_wishes(
     equity = cash + value
     least, margin = NO_ROOM * equity, np.inf
     room = venue.rules.max_leverage * equity - gross
-    if count_of(given.extras.initial) > 0:
+    if has_margins(given.extras.initial):
         margin = equity - bound(units, prices, given.extras.initial)
     cash, row, room, margin = add(desk, now, (cash, row, room, margin), least, given)
     size, count = gather(desk, bar, given), count_of(units)
@@ -302,12 +265,12 @@ def fill_wishes(
         j = desk.heap[0]
         size -= 1
         desk.heap[0] = desk.heap[size]
-        sift(desk, 0, size)
+        sift(desk, np.int64(0), size)
         sign, decided_at = 1.0 if desk.go[j] == LONG else -1.0, desk.go_at[j]
         price = prices[j] * (1.0 + sign * venue.terms.slippage[j])
         wanted = entry_units(j, price, at_place(given.levels.size, decided_at, j), (equity, room, margin), given)
         if 0.0 < wanted < np.inf:
-            place, order = (decided_at, bar, j, ENTRY), (sign * wanted, prices[j])
+            place, order = (decided_at, bar, j, np.int64(ENTRY)), (sign * wanted, prices[j])
             cash, row, room, margin = buy(place, order, (cash, row, room, margin), given)
             if units[j] != 0.0:
                 set_levels(desk, (j, decided_at), prices[j], sign, given)
@@ -399,28 +362,6 @@ def before_trading(
     return cash, row, ended, happened
 
 
-@jit(error_model="numpy")
-def empty_desk(n: int) -> Desk:
-    """Return an account without positions."""
-    numbers, places = np.zeros((7, n)), np.zeros((5, n), np.int64)
-    places[3] = -1
-    return Desk(
-        numbers[0],
-        numbers[1],
-        numbers[2],
-        numbers[3],
-        numbers[4],
-        numbers[5],
-        numbers[6],
-        places[0],
-        places[1],
-        places[2],
-        places[3],
-        places[4],
-        np.zeros(n + 1, np.int64),
-    )
-
-
 @called_part
 def after_call(desk: Desk) -> None:
     """After a margin call nothing more is bought, and what is flat is forgotten."""
@@ -436,9 +377,11 @@ def walk_signals_full(
     levels: Levels,
     venue: Venue,
     extras: Extras,
-    out: tuple[NDArray[np.float64], NDArray[np.float64]],
+    out: tuple[NDArray[np.float64], NDArray[np.float64], FullSleeve],
 ) -> tuple[int, int]:
     """Write fills, and into `out` the curve (with interest paid) and what the volume did not allow.
+
+    The account goes on where the sleeve in `out` stands, over the bars that it names, and leaves its state there.
 
     Returns
     -------
@@ -446,14 +389,14 @@ def walk_signals_full(
         Rows written, or -1 if there was no room for all of them; the bar of ruin, or -1.
     """
     market, rules = venue.market, venue.rules
-    n_bars, n = market.mark.shape
-    curve, unfilled = out
-    desk = empty_desk(n)
-    units = desk.units
-    given = Given(wishes, levels, venue, extras, Hands(units, np.full(n, np.inf), unfilled))
-    cash, row, end, event, ruined_at, keep, called_at = rules.cash, 0, 0, 0, -1, -1.0, -1
-    at_open, at_once, paid, value, gross = rules.fill == NEXT_OPEN, rules.fill == SAME_CLOSE, 0.0, 0.0, 0.0
-    for t in range(n_bars):
+    curve, unfilled, sleeve = out
+    desk, counts, money = sleeve.state, sleeve.counts, sleeve.cash
+    n, units = desk.units.size, desk.units
+    given = Given(wishes, levels, venue, extras, Hands(units, sleeve.left, unfilled))
+    cash, keep, row, end, event = money[0], money[1], counts[ROWS], counts[END], counts[EVENT]
+    ruined_at, called_at, at_open = counts[RUINED_AT], counts[CALLED_AT], rules.fill == NEXT_OPEN
+    at_once, paid, value, gross = rules.fill == SAME_CLOSE, 0.0, 0.0, 0.0
+    for t in range(sleeve.first, sleeve.stop):
         if row + ROOM_PER_BAR * n > venue.fills.places.shape[0]:
             return -1, -1
         paid, marks = 0.0, market.mark[t]
@@ -471,6 +414,8 @@ def walk_signals_full(
                         after_call(desk)
                     if at_once:
                         decide(desk, t, given)
+                    if counts[WAITING] > 0:
+                        cash, row = resize((t, prices), (cash, row), sleeve, given)
                     cash, row = fill_wishes(desk, (t, prices), (cash, row), given)
             value, gross = worth(units, marks)
             keep, called_at = margin_call(units, marks, cash + value, gross, extras), t
@@ -480,4 +425,6 @@ def walk_signals_full(
             elif not at_once:
                 decide(desk, t, given)
         curve[EQUITY, t], curve[CASH, t], curve[GROSS, t], curve[INTEREST, t] = cash + value, cash, gross, paid
+    money[0], money[1], counts[ROWS], counts[END], counts[EVENT] = cash, keep, row, end, event
+    counts[RUINED_AT], counts[CALLED_AT] = ruined_at, called_at
     return row, ruined_at

@@ -117,7 +117,7 @@ def change_units(
     held, carry = state.units[j], carry_of(venue, j, now[0])
     if held < 0.0:
         cash -= held * (carry_of(venue, j, state.since[j]) - carry)
-    place = (decided_at, now[0], j, REBALANCE)
+    place = (decided_at, now[0], j, np.int64(REBALANCE))
     after: float = book(venue.fills, row, place, (units, price_now(venue, j, now), cash), venue.terms)
     state.units[j], state.since[j] = held + units, now[0]
     state.adjusted[j] = (held + units) * carry if held < 0.0 else 0.0

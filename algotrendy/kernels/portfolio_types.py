@@ -98,7 +98,7 @@ class Extras(NamedTuple):
     """Shape (n_events, 3): new units for an old one, cash paid per old unit, and what levels are multiplied with."""
     initial: NDArray[np.float64]
     maintenance: NDArray[np.float64]
-    """Margins per instrument, as fractions of the value of a position; 0.0 for none."""
+    """Margins, shape (2, n_instruments): as fractions of the value of a position, and in currency per unit of it."""
     interest: NDArray[np.float64]
     """Shape (n_bars,): what a unit of currency that was owed since the bar before costs at this bar."""
     caps: NDArray[np.float64]

@@ -6,7 +6,7 @@ plainly.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +124,7 @@ def fill_targets(
     valid, terms, fills, leverage = venue.market.valid[bar], venue.terms, venue.fills, venue.rules.max_leverage
     units, waiting, opening = state.units, state.waiting, state.opening
     equity = cash + worth(units, prices)[0]
-    least, waits, n_closing, n_opening = ROUNDING * abs(equity), False, 0, 0
+    least, waits, n_closing, n_opening = ROUNDING * abs(equity), False, np.int64(0), np.int64(0)
     closing, (closes, opens) = state.closing, (state.lists[0], state.lists[1])
     for j in range(units.size):
         weight, price, held = waiting[j], prices[j], units[j]
@@ -143,7 +143,9 @@ def fill_targets(
         n_opening += moves & (left * target > 0.0)
     for k in range(n_closing):
         j = closes[k]
-        cash = book(fills, row, (state.decided_at[j], bar, j, REBALANCE), (closing[k], prices[j], cash), terms)
+        cash = book(
+            fills, row, (state.decided_at[j], bar, j, np.int64(REBALANCE)), (closing[k], prices[j], cash), terms
+        )
         units[j] += closing[k]
         row += 1
     if n_opening > 0:
@@ -155,7 +157,9 @@ def fill_targets(
             j = opens[k]
             wanted = whole(share * opening[k], terms.lot_size[j])
             if wanted != 0.0:
-                cash = book(fills, row, (state.decided_at[j], bar, j, REBALANCE), (wanted, prices[j], cash), terms)
+                cash = book(
+                    fills, row, (state.decided_at[j], bar, j, np.int64(REBALANCE)), (wanted, prices[j], cash), terms
+                )
                 units[j] += wanted
                 row += 1
     return cash, row, waits
@@ -180,7 +184,7 @@ def close_all(bar: int, account: tuple[float, int], units: NDArray[np.float64], 
     marks = venue.market.mark[bar]
     for j in range(units.size):
         if units[j] != 0.0:
-            cash = book(venue.fills, row, (bar, bar, j, RUIN), (-units[j], marks[j], cash), venue.terms)
+            cash = book(venue.fills, row, (bar, bar, j, np.int64(RUIN)), (-units[j], marks[j], cash), venue.terms)
             units[j] = 0.0
             row += 1
     return cash, row
@@ -197,7 +201,7 @@ def close_ended(
         j = market.ends[first, 1]
         if units[j] != 0.0:
             price = market.mark[bar - 1, j] * (1.0 + terms.delisting_return[j])
-            cash = book(venue.fills, row, (bar, bar, j, DELISTING), (-units[j], price, cash), terms)
+            cash = book(venue.fills, row, (bar, bar, j, np.int64(DELISTING)), (-units[j], price, cash), terms)
             units[j] = 0.0
             row += 1
         first += 1
@@ -225,7 +229,8 @@ def walk_weights(venue: Venue, targets: Targets, curve: NDArray[np.float64]) -> 
         np.zeros((2, n + 1), np.int64),
         numbers[3:],
     )
-    units, cash, row, end, waits = state.units, rules.cash, 0, 0, False
+    row: Any = np.int64(0)  # as a literal it would be compiled twice
+    units, cash, end, waits = state.units, rules.cash, np.int64(0), False
     borrows, ruined_at, value, gross = venue.terms.borrow.max() > 0.0, -1, 0.0, 0.0
     for t in range(n_bars):
         decision, marks = targets.row_at[t], market.mark[t]

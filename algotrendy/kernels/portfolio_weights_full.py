@@ -6,6 +6,8 @@ plainly. Without extras it does what `portfolio_weights` does, and takes longer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from algotrendy.kernels._portfolio_extras import (
     act,
     bound,
     capped,
-    count_of,
+    has_margins,
     liquidate,
     margin_call,
     renew,
@@ -56,8 +58,8 @@ def share_within(
 ) -> float:
     """Return the factor, at most 1, by which all opening legs are scaled so that what they need fits into the room.
 
-    `given` is the terms, and the share of its notional that each instrument needs. As in `affordable_share`, Newton's
-    steps from 1 downwards end at the factor itself.
+    `given` is the terms, and what each instrument needs, as margins are given. As in `affordable_share`, Newton's steps
+    from 1 downwards end at the factor itself.
     """
     terms, needs = given
     share = 1.0
@@ -67,7 +69,8 @@ def share_within(
         slippage = terms.slippage[j]
         size = abs(units)
         notional = size * (prices[j] * (1.0 + (slippage if units > 0.0 else -slippage)))
-        notionals[k], owns[k] = needs[j] * notional, terms.rate[j] * notional + terms.per_unit[j] * size
+        notionals[k] = needs[0, j] * notional + needs[1, j] * size
+        owns[k] = terms.rate[j] * notional + terms.per_unit[j] * size
     for _ in range(100):
         cost, slope = 0.0, 0.0
         for k in range(count):
@@ -110,7 +113,7 @@ def gather(
         same_side = held * target > 0.0
         if held != 0.0 and (not same_side or abs(target) < abs(held)):
             wanted = (target if same_side else 0.0) - held
-            place = (state.decided_at[j], bar, j, REBALANCE)
+            place = (state.decided_at[j], bar, j, np.int64(REBALANCE))
             cash, row, got = trade(hands, row, place, (wanted, price, cash), venue)
             if got != wanted:
                 waiting[j], waits = weight, True
@@ -146,7 +149,7 @@ def fill_targets(
     room, share, least = venue.rules.max_leverage * (cash + value) - gross, 0.0, NO_ROOM * abs(equity)
     if room > least:
         share = share_within(state, n_opening, prices, room, (terms, ones))
-    if share > 0.0 and count_of(extras.initial) > 0:
+    if share > 0.0 and has_margins(extras.initial):
         room, other = cash + value - bound(units, prices, extras.initial), 0.0
         if room > least:
             other = share_within(state, n_opening, prices, room, (terms, extras.initial))
@@ -155,7 +158,7 @@ def fill_targets(
         j = state.lists[1, k]
         wanted = whole(share * state.opening[k], terms.lot_size[j])
         if wanted != 0.0:
-            place = (state.decided_at[j], bar, j, REBALANCE)
+            place = (state.decided_at[j], bar, j, np.int64(REBALANCE))
             cash = book(venue.fills, row, place, (wanted, prices[j], cash), terms)
             units[j] += wanted
             hands.left[j] -= abs(wanted)
@@ -176,12 +179,16 @@ def walk_weights_full(
     """
     market, rules = venue.market, venue.rules
     n_bars, n = market.mark.shape
-    numbers, ones = np.zeros((5, n + 1)), np.ones(n)
+    numbers, ones = np.zeros((5, n + 1)), np.zeros((2, n))
+    ones[0] = 1.0
     lists = np.zeros((2, n + 1), np.int64)
     state = Book(numbers[0, :n], np.full(n, np.nan), np.zeros(n, np.int64), numbers[1], numbers[2], lists, numbers[3:])
     units, hands = state.units, Hands(state.units, np.full(n, np.inf), unfilled)
-    given, cash, row, end, event, waits = (hands, venue, extras, ones), rules.cash, 0, 0, 0, False
-    ruined_at, value, gross, keep, called_at, paid = -1, 0.0, 0.0, -1.0, -1, 0.0
+    given, cash, waits = (hands, venue, extras, ones), rules.cash, False
+    row: Any = np.int64(0)  # as a literal it would be compiled twice
+    called_at: Any = np.int64(-1)
+    end, event = np.int64(0), np.int64(0)
+    ruined_at, value, gross, keep, paid = -1, 0.0, 0.0, -1.0, 0.0
     at_open, at_once = rules.fill == NEXT_OPEN, rules.fill == SAME_CLOSE
     for t in range(n_bars):
         if row + ROOM_PER_BAR * n > venue.fills.places.shape[0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ _DRAWS = 2_000
 
 _SAMPLE_MIN = 8
 """Fewer columns say nothing about how the number grows."""
+
+_KEPT_MAX = 128
+"""Of up to so many columns the draws are kept for the next call: a ledger asks with 64 each time."""
 
 _JITTER = 1e-9
 """Added to the diagonal: equal columns make a correlation matrix singular."""
@@ -83,10 +87,10 @@ def effective_trials(
         raise InputError(f"level is {level!r}; use a probability such as 0.05")
     if np.isnan(values).any():
         return math.nan
-    moving = values[:, np.std(values, axis=0) > _STILL]
-    if moving.shape[1] <= 1:
+    correlation = _correlation(values)
+    if len(correlation) <= 1:
         return 1.0
-    scores = _scores(np.atleast_2d(np.corrcoef(moving, rowvar=False)), seed)
+    scores = _scores(correlation, seed)
     found = _equivalent(scores, level)
     if n_all > n_given and len(scores) >= _SAMPLE_MIN:
         halves = [_equivalent(scores[part::2], level) for part in (0, 1)]
@@ -95,16 +99,37 @@ def effective_trials(
     return min(max(found, 1.0), float(n_all))
 
 
+def _correlation(values: Float2D) -> Float2D:
+    """Return the correlation of the columns that move."""
+    centred = values - values.mean(axis=0)
+    products: Float2D = centred.T @ centred
+    spread = np.sqrt(np.diag(products))
+    moves = spread > _STILL * math.sqrt(len(values))
+    if not moves.all():
+        products, spread = products[np.ix_(moves, moves)], spread[moves]
+    products /= spread
+    products /= spread[:, None]
+    return products
+
+
 def _scores(correlation: Float2D, seed: int) -> Float2D:
-    """Return normal scores with this correlation, shape (n_strategies, 2 x _DRAWS)."""
+    """Return normal scores with this correlation, shape (n_strategies, _DRAWS); each counts with both signs."""
     root = np.linalg.cholesky(correlation + _JITTER * np.eye(len(correlation)))
-    drawn = root @ np.random.default_rng(seed).standard_normal((len(root), _DRAWS))
-    return np.hstack([drawn, -drawn])
+    drawn: Float2D = root @ (_kept_normals if len(root) <= _KEPT_MAX else _normals)(len(root), seed)
+    return drawn
+
+
+def _normals(n: int, seed: int) -> Float2D:
+    return np.random.default_rng(seed).standard_normal((n, _DRAWS))
+
+
+_kept_normals = lru_cache(maxsize=2)(_normals)
 
 
 def _equivalent(scores: Float2D, level: float) -> float:
     """Return the number of independent scores of which the best is as often above the limit that these go beyond."""
     from scipy.special import log_ndtr
 
-    limit = float(np.quantile(scores.max(axis=0), 1.0 - level))
+    best = np.concatenate([scores.max(axis=0), -scores.min(axis=0)])
+    limit = float(np.quantile(best, 1.0 - level))
     return min(max(math.log1p(-level) / float(log_ndtr(limit)), 1.0), float(len(scores)))

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     )
     from algotrendy.services.backtesting import BacktestingService
     from algotrendy.services.bootstrap import Platform
+    from algotrendy.services.compositions import Allocations, TargetWeights
+    from algotrendy.services.deployer import StrategyDeployer
     from algotrendy.services.documents import OptimizedStrategy
     from algotrendy.services.market_data import MarketDataService
     from algotrendy.services.models import MarketData, TechnicalIndicators
+    from algotrendy.services.models_account import BacktestConfig, FeesIn
     from algotrendy.services.models_runs import (
         BacktestAnswer,
         BacktestBody,
-        BacktestConfig,
         BacktestRequest,
         CompareRequest,
         ComparisonAnswer,
-        FeesIn,
         MonteCarloAnswer,
         MonteCarloConfig,
         MonteCarloRequest,
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
     )
     from algotrendy.services.strategy_engine import (
         AdvancedBacktester,
-        StrategyDeployer,
         StrategyEngineService,
         StrategyOptimizer,
     )
@@ -71,27 +71,31 @@ _IN = {
     ),
     ".backtesting": ("BacktestingService",),
     ".bootstrap": ("Platform",),
+    ".compositions": ("Allocations", "TargetWeights"),
+    ".deployer": ("StrategyDeployer",),
     ".documents": ("OptimizedStrategy",),
     ".market_data": ("MarketDataService",),
     ".models": ("MarketData", "TechnicalIndicators"),
+    ".models_account": ("BacktestConfig", "FeesIn"),
     ".models_runs": (
-        "BacktestAnswer", "BacktestBody", "BacktestConfig", "BacktestRequest", "CompareRequest", "ComparisonAnswer",
-        "FeesIn", "MonteCarloAnswer", "MonteCarloConfig", "MonteCarloRequest", "OptimizationAnswer", "OptimizationBody",
-        "OptimizationConfig", "OptimizationRequest", "ResultsAnswer", "StatusAnswer", "WalkForwardAnswer",
-        "WalkForwardConfig", "WalkForwardRequest",
+        "BacktestAnswer", "BacktestBody", "BacktestRequest", "CompareRequest", "ComparisonAnswer", "MonteCarloAnswer",
+        "MonteCarloConfig", "MonteCarloRequest", "OptimizationAnswer", "OptimizationBody", "OptimizationConfig",
+        "OptimizationRequest", "ResultsAnswer", "StatusAnswer", "WalkForwardAnswer", "WalkForwardConfig",
+        "WalkForwardRequest",
     ),
     ".models_strategies": (
         "DeployRequest", "DeploymentOut", "DiscoveryAnswer", "DiscoveryConstraints", "DiscoveryRequest",
         "DiscoveryStatus", "StrategyDiscoveryConfig", "StrategyIn", "StrategyOut", "StrategyUpdate", "TemplateOut",
         "ValidationAnswer",
     ),
-    ".strategy_engine": ("AdvancedBacktester", "StrategyDeployer", "StrategyEngineService", "StrategyOptimizer"),
+    ".strategy_engine": ("AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"),
     ".workers": ("Workers",),
 }  # fmt: skip
 
 __all__ = [
     "AIStrategyDiscovery",
     "AdvancedBacktester",
+    "Allocations",
     "BacktestAnswer",
     "BacktestBody",
     "BacktestConfig",
@@ -128,6 +132,7 @@ __all__ = [
     "StrategyOptimizer",
     "StrategyOut",
     "StrategyUpdate",
+    "TargetWeights",
     "TechnicalIndicators",
     "TemplateOut",
     "ValidationAnswer",

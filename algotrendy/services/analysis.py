@@ -5,10 +5,11 @@ Each hands its arguments to the library under it; another one with the same meth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.backtest.arguments import as_strategy
 from algotrendy.backtest.compare import Comparison, compare
 from algotrendy.backtest.discovery import DiscoveryResult, Proposer, SystematicProposer, discover
 from algotrendy.backtest.monte_carlo import MonteCarloResult, monte_carlo
@@ -17,10 +18,12 @@ from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep import SweepResult, optimize
 from algotrendy.backtest.walk_forward import WalkForwardResult, walk_forward
 from algotrendy.errors import ConfigError
+from algotrendy.services.compositions import arguments_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.services.definitions import Runnable
 
 __all__ = [
@@ -42,14 +45,18 @@ class VectorizedBacktester:
     300
     """
 
-    def run(self, strategy: Runnable, bars: pd.DataFrame, **options: Any) -> BacktestResult:
-        """Return the backtest of a strategy; the options of `algotrendy.backtest`."""
-        found: BacktestResult = backtest(strategy, bars, **options)
-        return found
+    def run(self, strategy: Runnable, bars: Any, **options: Any) -> BacktestResult | PortfolioResult:
+        """Return the backtest of a strategy, of weights or of several strategies; the options of `algotrendy.backtest`.
 
-    def sweep(self, strategy: Runnable, bars: pd.DataFrame, grid: Any = None, **options: Any) -> SweepResult:
+        Of several symbols `bars` are a mapping from symbol to bars.
+        """
+        arguments, more = arguments_of(strategy, bars)
+        call: Callable[..., BacktestResult | PortfolioResult] = backtest
+        return call(*arguments, **more, **options)
+
+    def sweep(self, strategy: Runnable, bars: Any, grid: Any = None, **options: Any) -> SweepResult:
         """Return the backtests of many sets of parameters; the options of `algotrendy.optimize`."""
-        return optimize(strategy, bars, grid, **options)
+        return optimize(as_strategy(strategy), bars, grid, **options)
 
 
 class WalkForwardAnalyzer:
@@ -65,7 +72,7 @@ class WalkForwardAnalyzer:
 
     def run(self, strategy: Runnable, bars: pd.DataFrame, grid: Any = None, **options: Any) -> WalkForwardResult:
         """Return the walk; the options of `algotrendy.walk_forward`."""
-        return walk_forward(strategy, bars, grid, **options)
+        return walk_forward(as_strategy(strategy), bars, grid, **options)
 
 
 class MonteCarloSimulator:
@@ -79,8 +86,8 @@ class MonteCarloSimulator:
     200
     """
 
-    def run(self, result: BacktestResult, **options: Any) -> MonteCarloResult:
-        """Return the paths; the options of `algotrendy.backtest.monte_carlo.monte_carlo`."""
+    def run(self, result: Any, **options: Any) -> MonteCarloResult:
+        """Return the paths of a result, of returns or of trades; the options of `backtest.monte_carlo.monte_carlo`."""
         return monte_carlo(result, **options)
 
 
@@ -96,7 +103,9 @@ class ResultAnalyzer:
     (2, 1)
     """
 
-    def compare(self, results: Mapping[str, BacktestResult], metrics: Sequence[str] | None = None) -> Comparison:
+    def compare(
+        self, results: Mapping[str, BacktestResult | PortfolioResult], metrics: Sequence[str] | None = None
+    ) -> Comparison:
         """Return results side by side."""
         return compare(results, metrics)
 

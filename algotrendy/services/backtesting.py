@@ -8,9 +8,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from algotrendy.backtest.arguments import as_strategy
 from algotrendy.backtest.fingerprint import fingerprint
 from algotrendy.errors import Conflict, InputError, NotFound
 from algotrendy.services.analysis import (
@@ -20,13 +19,13 @@ from algotrendy.services.analysis import (
     VectorizedBacktester,
     WalkForwardAnalyzer,
 )
-from algotrendy.services.definitions import Registered, Runnable, normal_definition, strategy_of
+from algotrendy.services.choosing import AnyStrategy, Chooser
+from algotrendy.services.definitions import Registered, can_be_rebuilt
 from algotrendy.services.documents import OptimizedStrategy, answerable, backtest_of, table_of, walk_of
+from algotrendy.services.models_account import BacktestConfig
 from algotrendy.services.models_runs import (
     ASKED,
-    MARKET,
     BacktestAnswer,
-    BacktestConfig,
     BacktestRequest,
     CompareRequest,
     ComparisonAnswer,
@@ -47,21 +46,19 @@ from algotrendy.services.runs import KINDS, BarSource, Run, Runs, Tools, id_as, 
 from algotrendy.storage.ids import PREFIXES, id_of, uuid_of
 from algotrendy.storage.jobs import JobStatus
 from algotrendy.storage.records import Page
-from algotrendy.strategy import BarStrategy, PythonStrategy
 
 if TYPE_CHECKING:
     from algotrendy.backtest.monte_carlo import MonteCarloResult
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.trials import TrialLedger
     from algotrendy.backtest.walk_forward import WalkForwardResult
+    from algotrendy.compute import Executor
     from algotrendy.jobs import Job, JobContext, JobQueue
     from algotrendy.storage.results import ResultStore, StoredResult
     from algotrendy.storage.strategies import StrategyStore
 
 __all__ = ["BacktestingService", "Submitted"]
-
-AnyStrategy: TypeAlias = Any
-"""A strategy, a template, a function, the identity of a stored strategy, or a definition."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +113,8 @@ class BacktestingService:
         The folder in which long runs keep what is done.
     workers : int, optional
         Cores of one run; None: all.
+    executor : Executor, optional
+        Where runs are computed: threads, processes, or tasks of a Ray cluster; the numbers do not depend on it.
 
     Examples
     --------
@@ -150,6 +149,7 @@ class BacktestingService:
         ledger: TrialLedger | None = None,
         checkpoints: Path | None = None,
         workers: int | None = None,
+        executor: Executor | None = None,
     ) -> None:
         tools = Tools(
             backtester=backtester or VectorizedBacktester(),
@@ -160,21 +160,26 @@ class BacktestingService:
             ledger=ledger,
             checkpoints=checkpoints,
             workers=workers,
+            executor=executor,
         )
         self.backtester, self.walk_forward, self.monte_carlo = tools.backtester, tools.walk_forward, tools.monte_carlo
         self.result_analyzer, self.strategy_discovery = result_analyzer or ResultAnalyzer(), tools.strategy_discovery
         self._runs = Runs(tools, results, bars)
-        self._strategies, self._results, self._queue = strategies, results, queue
+        self._chooser = Chooser(strategies, tools.registered)
+        self._results, self._queue = results, queue
 
     # --- computed here and now ---
 
-    async def run_backtest(self, strategy: AnyStrategy, config: BacktestConfig | Mapping[str, Any]) -> BacktestResult:
-        """Return the backtest of a strategy.
+    async def run_backtest(
+        self, strategy: AnyStrategy, config: BacktestConfig | Mapping[str, Any]
+    ) -> BacktestResult | PortfolioResult:
+        """Return the backtest of a strategy; of several symbols that of one account.
 
         Parameters
         ----------
-        strategy : Strategy, StrategyTemplate, PythonStrategy, callable, str or mapping
-            What decides; or the identity of a stored strategy, or a definition.
+        strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy, callable, str or mapping
+            What decides; or the identity of a stored strategy, or a definition; or several strategies with their
+            shares, `{"trend": (strategy, 0.6), "mean": (other, 0.4)}`.
         config : BacktestConfig
             How, and on what.
 
@@ -184,7 +189,7 @@ class BacktestingService:
             As `at.backtest` and `at.load`; NotFound if there is no such stored strategy.
         """
         run = await self.prepared("backtest", strategy, parsed(BacktestConfig, _given(config)))
-        result: BacktestResult = await asyncio.to_thread(self._found_or_computed, run, backtest_of)
+        result: BacktestResult | PortfolioResult = await asyncio.to_thread(self._found_or_computed, run, backtest_of)
         return result
 
     async def run_walk_forward(
@@ -348,12 +353,11 @@ class BacktestingService:
         self, kind: str, strategy: AnyStrategy, config: BacktestConfig, version: int | None = None
     ) -> Run:
         """Return a run with its strategy read and its bars loaded; `strategy` None for a discovery."""
-        found = await self._strategy(strategy, config, version)
+        found = await self._chooser.chosen(strategy, config, version)
         config = config.model_copy(update={name: value for name, value in found.market.items() if value is not None})
-        if config.symbol is None:
-            raise InputError("nothing says which symbol to run on; give symbol=, or store one with the strategy")
-        bars = await self._runs.source.bars(config.market)
-        return replace(found.run, kind=kind, config=config, bars=bars)
+        run = replace(found.run, kind=kind, config=config)
+        run.check()
+        return replace(run, bars=await self._runs.loaded(config))
 
     async def finished(self, run: Run) -> dict[str, Any]:
         """Return what came of a run, in plain values: the stored result, or one that is computed here and now."""
@@ -375,11 +379,12 @@ class BacktestingService:
         Raises
         ------
         InputError
-            If its strategy is a function that another process could not find.
+            If its strategy is a function or a class that another process could not find.
         """
-        if isinstance(run.strategy, PythonStrategy) and "registered" not in run.definition:
+        if not can_be_rebuilt(run.definition):
             raise InputError(
-                "a function cannot be put into the queue; register it under a name, or run it here with run_backtest"
+                "a function or a class cannot be put into the queue; register it under a name, or run it here with"
+                " run_backtest"
             )
         stored = await asyncio.to_thread(self._runs.found, run)
         if stored is not None:
@@ -444,30 +449,6 @@ class BacktestingService:
 
     # --- strategies and results ---
 
-    async def _strategy(self, strategy: AnyStrategy, config: BacktestConfig, version: int | None) -> _Chosen:
-        known = {name: getattr(config, name) for name in MARKET}
-        if strategy is None:
-            return _Chosen(_run(config, None, {}), known)
-        registered = self._runs.tools.registered
-        if isinstance(strategy, str):
-            stored = await asyncio.to_thread(self._strategies.get, strategy, version)
-            own = {name: value for name, value in stored.parameters.items() if name != "market"}
-            definition = normal_definition(stored.definition, own, registered)
-            market = {"asset_class": stored.asset_class, **stored.parameters.get("market", {})}
-            merged = {name: market.get(name) if known[name] is None else known[name] for name in MARKET}
-            run = _run(config, strategy_of(definition, config.params, registered), definition)
-            return _Chosen(replace(run, strategy_id=stored.id, strategy_version=stored.version), merged)
-        if isinstance(strategy, Mapping):
-            definition = normal_definition(strategy, None, registered)
-            return _Chosen(_run(config, strategy_of(definition, config.params, registered), definition), known)
-        made = as_strategy(strategy, config.params or None)
-        if isinstance(made, BarStrategy):
-            raise InputError(
-                f"{type(made).__name__} decides bar by bar; services run texts and functions of the bars: use"
-                " at.backtest, at.optimize or at.walk_forward for it"
-            )
-        return _Chosen(_run(config, made, made.to_dict()), known)
-
     def _found_or_computed(self, run: Run, read: Callable[[bytes], Any]) -> Any:
         known = self._runs.found(run)
         document = None if known is None else self._results.document(known.id)
@@ -511,7 +492,7 @@ class BacktestingService:
             return {}
         return await asyncio.to_thread(self.result_analyzer.details, stored.kind, document)
 
-    async def _account(self, run_id: str) -> BacktestResult:
+    async def _account(self, run_id: str) -> BacktestResult | PortfolioResult:
         kind, result_id = kind_and_uuid(run_id)
         stored = await self._stored(run_id, result_id)
         document = await asyncio.to_thread(self._results.document, stored.id)
@@ -524,7 +505,9 @@ class BacktestingService:
             raise InputError(f"{run_id} finished no window, so it has no account to compare")
         return joined
 
-    def _compared(self, results: Mapping[str, BacktestResult], metrics: list[str] | None) -> ComparisonAnswer:
+    def _compared(
+        self, results: Mapping[str, BacktestResult | PortfolioResult], metrics: list[str] | None
+    ) -> ComparisonAnswer:
         found = self.result_analyzer.compare(results, metrics)
         facts = found.differences
         return ComparisonAnswer(
@@ -535,19 +518,6 @@ class BacktestingService:
                          for fact, row in facts.to_dict("index").items()},
             warnings=list(found.warnings),
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """A run without bars, and what it is to run on."""
-
-    run: Run
-    market: Mapping[str, Any]
-
-
-def _run(config: BacktestConfig, strategy: Runnable | None, definition: Mapping[str, Any]) -> Run:
-    bars: Any = None
-    return Run(kind="backtest", config=config, bars=bars, strategy=strategy, definition=definition)
 
 
 def _given(request: Any) -> Any:

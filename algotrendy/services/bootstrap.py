@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algotrendy.compute import executor_of
 from algotrendy.config import Settings
 from algotrendy.data.cache import MemoryCache, RedisCache, TieredCache
 from algotrendy.data.local import Providers, local_loader
@@ -83,8 +84,9 @@ class Platform:
         publisher : Publisher, optional
             Told of new bars.
         registered : mapping, optional
-            Strategies of the installed program by name, which stored definitions may name; by default those that
-            installed packages offer as entry points `algotrendy.strategies`.
+            Strategies of the installed program by name, which stored definitions may name: subclasses of `BarStrategy`,
+            functions, strategies. Those that installed packages offer as entry points `algotrendy.strategies` are
+            known anyway.
         proposers : mapping of str to Proposer, optional
             Who proposes strategies, by the name of the method: `{"ai_agent": ...}`.
         schema : str, optional
@@ -146,14 +148,14 @@ def _research(
     from algotrendy.services.analysis import AIStrategyDiscovery
     from algotrendy.services.backtesting import BacktestingService
     from algotrendy.services.bars import MarketDataBars
-    from algotrendy.services.definitions import installed
+    from algotrendy.services.definitions import registry
     from algotrendy.services.strategy_engine import StrategyEngineService
     from algotrendy.services.workers import Workers
     from algotrendy.storage import Database, DeploymentStore, ResultStore, StrategyStore, default_url
 
     url = default_url(home) if settings.database_url is None else settings.database_url
     database = Database(url, schema=schema)
-    known = installed() if registered is None else registered
+    known = registry(registered)
     strategies, results, queue = StrategyStore(database), ResultStore(database), JobQueue(database)
     backtesting = BacktestingService(
         bars=MarketDataBars(market_data),
@@ -165,6 +167,7 @@ def _research(
         ledger=_ledger(settings, home),
         checkpoints=(default_home() if home is None else home) / "checkpoints",
         workers=settings.workers,
+        executor=executor_of(settings),
     )
     engine = StrategyEngineService(
         backtesting=backtesting,

@@ -19,6 +19,7 @@ import numpy as np
 
 from algotrendy.backtest.plain import from_plain, to_plain
 from algotrendy.backtest.result import BacktestResult
+from algotrendy.backtest.storage import PORTFOLIO_SCHEMA_NAME
 from algotrendy.errors import DataError
 from algotrendy.reports.thinning import thinned
 
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.backtest.monte_carlo import MonteCarloResult
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.backtest.walk_forward import WalkForwardResult
-    from algotrendy.strategy import PythonStrategy, Strategy
+    from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
 
 __all__ = [
     "OptimizedStrategy",
@@ -53,7 +55,7 @@ class OptimizedStrategy:
 
     Attributes
     ----------
-    strategy : Strategy or PythonStrategy
+    strategy : Strategy, PythonStrategy or BarStrategy
         With the best parameters.
     parameters : dict
         Those that were varied, and their best values.
@@ -72,7 +74,7 @@ class OptimizedStrategy:
         Whether it was there before.
     """
 
-    strategy: Strategy | PythonStrategy
+    strategy: Strategy | PythonStrategy | BarStrategy
     parameters: dict[str, Any]
     metric: str
     value: float
@@ -85,15 +87,14 @@ class OptimizedStrategy:
 # --- bytes ---
 
 
-def backtest_bytes(result: BacktestResult) -> bytes:
+def backtest_bytes(result: BacktestResult | PortfolioResult) -> bytes:
     """Return a backtest as the content of a Parquet file."""
-    from algotrendy.backtest.storage_parquet import encode
+    with tempfile.TemporaryDirectory() as folder:
+        return result.save(Path(folder) / "result.parquet").read_bytes()
 
-    return encode(result)
 
-
-def backtest_of(document: bytes) -> BacktestResult:
-    """Return the backtest that `backtest_bytes` wrote.
+def backtest_of(document: bytes) -> BacktestResult | PortfolioResult:
+    """Return the backtest that `backtest_bytes` wrote, of one symbol or of several.
 
     Examples
     --------
@@ -102,10 +103,23 @@ def backtest_of(document: bytes) -> BacktestResult:
     >>> backtest_of(backtest_bytes(result)).input_hash == result.input_hash
     True
     """
-    from algotrendy.backtest.storage_parquet import decode
+    from algotrendy.backtest.portfolio.result import PortfolioResult
 
-    found: BacktestResult = _through_file(document, "result.parquet", decode)
+    read = PortfolioResult.load if _is_of_several(document) else BacktestResult.load
+    found: BacktestResult | PortfolioResult = _through_file(document, "result.parquet", read)
     return found
+
+
+def _is_of_several(document: bytes) -> bool:
+    """Return whether a file of Parquet says that it is a result of several symbols; what is damaged says nothing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(pa.BufferReader(document)).metadata or {}
+    except (pa.ArrowException, OSError):
+        return False
+    return PORTFOLIO_SCHEMA_NAME.encode() in metadata
 
 
 def walk_bytes(walk: WalkForwardResult) -> bytes:
@@ -243,11 +257,11 @@ def answerable(value: Any) -> Any:
     return None if text == "NaT" else text
 
 
-def _backtest_details(result: BacktestResult, points: int) -> dict[str, Any]:
+def _backtest_details(result: BacktestResult | PortfolioResult, points: int) -> dict[str, Any]:
     places = thinned(result.equity_values, points) if len(result.equity_values) > points else slice(None)
     equity, drawdown = result.equity.iloc[places], result.drawdown.iloc[places]
     monthly = result.monthly_returns
-    return {
+    shared = {
         "parameters": dict(result.params),
         "equity": {
             "time": [moment.isoformat() for moment in equity.index],
@@ -257,11 +271,32 @@ def _backtest_details(result: BacktestResult, points: int) -> dict[str, Any]:
         "trades": _rows(result.trades),
         "n_orders": len(result.orders),
         "monthly_returns": {str(year): row for year, row in monthly.to_dict("index").items()},
-        "worst_drawdowns": _rows(result.worst_drawdowns),
         "warnings": list(result.warnings),
-        "input_hash": result.input_hash,
         "versions": dict(result.versions),
-        "pending": result.pending,
+    }
+    if isinstance(result, BacktestResult):
+        own = {"worst_drawdowns": _rows(result.worst_drawdowns), "input_hash": result.input_hash}
+        return {**shared, **own, "pending": result.pending}
+    return {**shared, **_of_several(result, places)}
+
+
+def _of_several(result: PortfolioResult, places: Any) -> dict[str, Any]:
+    """Return what an account of several symbols has besides: what each symbol and each strategy did in it."""
+    exposure = result.exposure.iloc[places]
+    return {
+        "symbols": list(result.symbols),
+        "contributions": result.contributions.to_dict("index"),
+        "weights": result.weights.iloc[-1].to_dict(),
+        "exposure": {name: exposure[name].tolist() for name in exposure},
+        "strategies": {
+            name: {
+                "share": sleeve.assumptions.get("share"),
+                "parameters": dict(sleeve.params),
+                "metrics": dict(sleeve.metrics),
+                "equity": sleeve.equity.iloc[places].tolist(),
+            }
+            for name, sleeve in result.sleeves.items()
+        },
     }
 
 

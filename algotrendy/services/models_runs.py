@@ -6,23 +6,20 @@ Names that the founding specification spells differently in different places are
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from algotrendy.backtest.costs import Fees
-from algotrendy.domain.instrument import AssetClass
 from algotrendy.errors import InputError
+from algotrendy.services.models_account import BacktestConfig
 
 __all__ = [
     "BacktestAnswer",
     "BacktestBody",
-    "BacktestConfig",
     "BacktestRequest",
     "CompareRequest",
     "ComparisonAnswer",
-    "FeesIn",
     "MonteCarloAnswer",
     "MonteCarloConfig",
     "MonteCarloRequest",
@@ -39,87 +36,8 @@ __all__ = [
 ]
 
 _Model = TypeVar("_Model", bound=BaseModel)
-Values = dict[str, float | int]
 Axes = list[str] | dict[str, list[float | int]]
 Wait = bool | float
-
-
-class FeesIn(BaseModel):
-    """A schedule of fees, in place of a rate: see `Fees`.
-
-    Examples
-    --------
-    >>> FeesIn(per_unit=0.005, minimum=1.0).to_fees()
-    Fees(rate=0.0, per_unit=0.005, fixed=0.0, minimum=1.0)
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rate: float = Field(default=0.0, description="Share of the notional, as a fraction.")
-    per_unit: float = Field(default=0.0, description="Currency per unit traded.")
-    fixed: float = Field(default=0.0, description="Currency per fill.")
-    minimum: float = Field(default=0.0, description="The least that a fill costs, in currency.")
-
-    def to_fees(self) -> Fees:
-        """Return the fees."""
-        return Fees(**self.model_dump())
-
-
-class Market(BaseModel):
-    """Which bars: those of one symbol, from a source, between two dates."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    symbol: str | None = Field(default=None, description="A ticker, a pair or an instrument id; by default that of the "
-                               "stored strategy.")  # fmt: skip
-    interval: str | None = Field(
-        default=None, validation_alias=AliasChoices("interval", "timeframe"), description="Length of a bar; 1d."
-    )
-    source: str | None = Field(default=None, description="The data provider; by default that of the settings.")
-    asset_class: AssetClass | None = None
-    start_date: date | datetime | None = Field(default=None, description="The first date; by default all there is.")
-    end_date: date | datetime | None = Field(default=None, description="The first date that is not in; now.")
-
-    @property
-    def market(self) -> dict[str, Any]:
-        """What was said about the bars, in plain values."""
-        given = {name: getattr(self, name) for name in MARKET}
-        return {name: str(value) if value is not None else None for name, value in given.items()}
-
-
-MARKET = ("symbol", "interval", "source", "asset_class", "start_date", "end_date")
-
-
-class BacktestConfig(Market):
-    """How to backtest, and on what.
-
-    Examples
-    --------
-    >>> BacktestConfig(symbol="NASDAQ", source="sample", start_date="2010-01-01").options["commission"]
-    0.0005
-    """
-
-    initial_capital: float = Field(
-        default=100_000.0, validation_alias=AliasChoices("initial_capital", "cash"), description="In currency."
-    )
-    commission: float | FeesIn = Field(default=0.0005, description="Share of each fill's notional, or a schedule.")
-    slippage: float = Field(default=0.0001, description="Share of the price, against you.")
-    borrow: float = Field(default=0.0, description="Annual fee of short positions, as a fraction.")
-    fill: str = "next_open"
-    units: str = "fractional"
-    lot_size: float = 1.0
-    max_leverage: float = 1.0
-    risk_free_rate: float = 0.0
-    params: Values = Field(
-        default_factory=dict, description="Values of the strategy's parameters, in place of its own."
-    )
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keywords of `backtest`."""
-        names = ("slippage", "borrow", "fill", "units", "lot_size", "max_leverage", "risk_free_rate")
-        fees = self.commission.to_fees() if isinstance(self.commission, FeesIn) else self.commission
-        return {"cash": self.initial_capital, "commission": fees, **{name: getattr(self, name) for name in names}}
 
 
 class _Searched(BacktestConfig):

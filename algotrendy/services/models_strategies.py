@@ -11,7 +11,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from algotrendy.backtest.discovery.limits import SearchLimits
 from algotrendy.domain.instrument import AssetClass
-from algotrendy.services.models_runs import BacktestConfig, State, Wait
+from algotrendy.services.models_account import BacktestConfig, Market
+from algotrendy.services.models_runs import State, Wait
 from algotrendy.storage.deployments import Deployment, DeploymentStatus, TradingMode
 from algotrendy.storage.strategies import StoredStrategy, StrategyStatus
 
@@ -34,7 +35,19 @@ RISK_LEVELS = {"conservative": 0.15, "low": 0.15, "moderate": 0.3, "medium": 0.3
 """Words for a taste of risk, and the largest drawdown that each stands for unless another is given."""
 
 
-class StrategyIn(BaseModel):
+class _Named(BaseModel):
+    """What names one symbol, or several."""
+
+    symbol: str | None = None
+    symbols: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        Market(symbol=self.symbol, symbols=self.symbols)
+        return self
+
+
+class StrategyIn(_Named):
     """A strategy as it comes from outside.
 
     Attributes
@@ -44,14 +57,15 @@ class StrategyIn(BaseModel):
     asset_class : AssetClass
         What it trades.
     definition : dict or None
-        What runs: a strategy or a template in its JSON form, `{"library": name}`, or `{"registered": name}`. Without
-        one the strategy is a note that cannot run.
+        What runs: a strategy or a template in its JSON form, `{"library": name}`, or `{"registered": name}`; target
+        weights, `{"weights": {symbol: fraction}}`; or several strategies, `{"strategies": {name: {"definition": ...,
+        "share": 0.6}}}`. Without one the strategy is a note that cannot run.
     parameters : dict
         Values of parameters, or their specifications (`type`, `min_value`, `max_value`, `choices`, `default`).
     code : str or None
         Source text that is kept for people to read, and never executed.
-    symbol, interval, source : str or None
-        What runs are made on unless they say otherwise.
+    symbol, symbols, interval, source : str, list of str or None
+        What runs are made on unless they say otherwise; one symbol or several.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,13 +77,12 @@ class StrategyIn(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     code: str | None = None
     status: StrategyStatus = StrategyStatus.DRAFT
-    symbol: str | None = None
     interval: str | None = Field(default=None, validation_alias=AliasChoices("interval", "timeframe"))
     source: str | None = None
     created_by: str | None = None
 
 
-class StrategyUpdate(BaseModel):
+class StrategyUpdate(_Named):
     """Changes of a strategy; what is left out stays as it is.
 
     `expected_version` is the version that the change was made from: if it is given and somebody was faster, nothing is
@@ -85,7 +98,6 @@ class StrategyUpdate(BaseModel):
     parameters: dict[str, Any] | None = None
     code: str | None = None
     status: StrategyStatus | None = None
-    symbol: str | None = None
     interval: str | None = Field(default=None, validation_alias=AliasChoices("interval", "timeframe"))
     source: str | None = None
     expected_version: int | None = None
@@ -106,6 +118,7 @@ class StrategyOut(BaseModel):
     definition: dict[str, Any] | None
     code: str | None
     symbol: str | None = None
+    symbols: list[str] | None = None
     interval: str | None = None
     source: str | None = None
     created_by: str | None

@@ -6,6 +6,7 @@ identity is that of its job and of its result alike, under the prefix of its kin
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -15,16 +16,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from algotrendy.backtest.fingerprint import strategy_fingerprint
 from algotrendy.backtest.plain import to_plain
+from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import bars_hash, library_versions
-from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result
-from algotrendy.compute import wait_for
-from algotrendy.errors import AlgotrendyError, CheckpointInUse, Conflict, InputError, NotFound, VenueUnavailable
+from algotrendy.backtest.trials import TrialLedger, nameless, trial_of_result, trial_of_walk
+from algotrendy.compute import Executor, wait_for
+from algotrendy.errors import (
+    AlgotrendyError,
+    CheckpointInUse,
+    Conflict,
+    DataError,
+    InputError,
+    NotFound,
+    VenueUnavailable,
+)
 from algotrendy.services.analysis import (
     AIStrategyDiscovery,
     MonteCarloSimulator,
     VectorizedBacktester,
     WalkForwardAnalyzer,
 )
+from algotrendy.services.compositions import Allocations, Composition
 from algotrendy.services.definitions import Registered, Runnable, strategy_of
 from algotrendy.services.documents import (
     backtest_bytes,
@@ -33,21 +44,16 @@ from algotrendy.services.documents import (
     sweep_bytes,
     walk_bytes,
 )
-from algotrendy.services.models_runs import (
-    MARKET,
-    BacktestConfig,
-    MonteCarloConfig,
-    OptimizationConfig,
-    WalkForwardConfig,
-)
+from algotrendy.services.models_account import MARKET, BacktestConfig
+from algotrendy.services.models_runs import MonteCarloConfig, OptimizationConfig, WalkForwardConfig
 from algotrendy.services.models_strategies import StrategyDiscoveryConfig
 from algotrendy.storage.ids import PREFIXES, id_of, uuid_of
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.backtest.result import BacktestResult
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.compute.progress import Show
     from algotrendy.jobs import JobContext
@@ -65,11 +71,22 @@ KINDS: Mapping[str, tuple[str, type[BacktestConfig]]] = {
 """Kinds of runs: the prefix of their identities, and what says how to run one."""
 
 
+_FOR_SEVERAL = ("backtest", "sweep", "monte_carlo")
+"""Kinds of runs that may be made on several symbols."""
+
+_AT_ONCE = 8
+"""So many symbols are asked for at the same time."""
+
+
 class BarSource(Protocol):
     """Where runs take their bars from."""
 
     async def bars(self, market: Mapping[str, Any]) -> pd.DataFrame:
-        """Return sound bars, oldest first; `market` has the fields of `Market`, each a text or None."""
+        """Return sound bars of one symbol, oldest first.
+
+        `market` has the fields of `Market` without `symbols`, each a text or None. Of several symbols each is asked for
+        by itself.
+        """
         ...
 
 
@@ -122,6 +139,8 @@ class Tools:
         The folder in which long runs keep what is done; None: a killed run begins anew.
     workers : int, optional
         Cores of one run; None: all.
+    executor : Executor, optional
+        Where runs are computed: threads, processes, a Ray cluster; None: where it is usual for the strategy.
     """
 
     backtester: VectorizedBacktester = field(default_factory=VectorizedBacktester)
@@ -132,6 +151,13 @@ class Tools:
     ledger: TrialLedger | None = None
     checkpoints: Path | None = None
     workers: int | None = None
+    executor: Executor | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The keywords of the library about where to compute."""
+        chosen = {} if self.executor is None else {"executor": self.executor}
+        return {"workers": self.workers, **chosen}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,9 +170,9 @@ class Run:
         One of `KINDS`.
     config : BacktestConfig
         How to run.
-    bars : DataFrame
-        On what.
-    strategy : Strategy, PythonStrategy or None
+    bars : DataFrame, or mapping of str to DataFrame
+        On what; None before they are loaded.
+    strategy : Strategy, PythonStrategy, BarStrategy, Composition or None
         What; None for a discovery.
     definition : mapping
         The strategy as it is stored with the result.
@@ -156,11 +182,47 @@ class Run:
 
     kind: str
     config: BacktestConfig
-    bars: pd.DataFrame
+    bars: Any
     strategy: Runnable | None
     definition: Mapping[str, Any]
     strategy_id: str | None = None
     strategy_version: int | None = None
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether it is about several symbols in one account."""
+        return self.config.symbols is not None
+
+    def check(self) -> None:
+        """Refuse what cannot be run, before bars are loaded.
+
+        Raises
+        ------
+        InputError
+            If no symbol is named, or settings, strategy and symbols do not go together.
+        """
+        config, composed = self.config, isinstance(self.strategy, Composition)
+        if config.symbol is None and config.symbols is None:
+            raise InputError(
+                "nothing says which symbol to run on; give symbol=, or symbols=[...], or store them with the strategy"
+            )
+        if not self.is_of_several:
+            if composed:
+                raise InputError("target weights and several strategies are for several symbols; give symbols=[...]")
+            if config.for_several:
+                raise InputError(
+                    f"{config.for_several[0]} as given belongs to an account of several symbols; give symbols=[...], or"
+                    " leave it out"
+                )
+        elif self.kind not in _FOR_SEVERAL:
+            raise InputError(
+                f"a {self.kind.replace('_', ' ')} runs on one symbol, found {len(config.symbols or ())}; give symbol=,"
+                " one run for each"
+            )
+        if self.is_of_several and isinstance(config, MonteCarloConfig) and config.method == "parameter_jitter":
+            raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
+        if composed and self.kind == "sweep":
+            raise InputError("target weights and several strategies have no parameters to optimise; give one strategy")
 
     @property
     def content_hash(self) -> str:
@@ -170,7 +232,7 @@ class Run:
             "kind": self.kind,
             "strategy": _meaning(self.strategy, self.kind),
             "config": to_plain(content),
-            "bars": bars_hash(self.bars),
+            "bars": _bars_meaning(self.bars),
             "version": library_versions()["algotrendy"],
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
@@ -184,7 +246,17 @@ def _meaning(strategy: Runnable | None, kind: str) -> Any:
         if kind in ("sweep", "walk_forward"):
             content["ranges"] = {name: {**spec, "default": None} for name, spec in specs.items()}
         return content
+    if isinstance(strategy, Allocations):
+        each = {name: [_meaning(one, kind), share] for name, (one, share) in strategy.strategies.items()}
+        return {"strategies": each, "rebalance": strategy.rebalance}
+    if isinstance(strategy, Composition):
+        return nameless(strategy.to_dict())
     return None if strategy is None else strategy_fingerprint(strategy)
+
+
+def _bars_meaning(bars: Any) -> Any:
+    """Return the hash of bars; of several symbols those of each, in the order of the symbols, which decides ties."""
+    return [[name, bars_hash(each)] for name, each in bars.items()] if isinstance(bars, dict) else bars_hash(bars)
 
 
 class Runs:
@@ -241,15 +313,40 @@ class Runs:
         return Run(
             kind=context.kind,
             config=config,
-            bars=wait_for(self._bars(config)),
+            bars=wait_for(self.loaded(config)),
             strategy=strategy,
             definition=definition or {},
             strategy_id=payload.get("strategy_id"),
             strategy_version=payload.get("strategy_version"),
         )
 
-    async def _bars(self, config: BacktestConfig) -> pd.DataFrame:
-        return await self.source.bars(config.market)
+    async def loaded(self, config: BacktestConfig) -> Any:
+        """Return the bars that a run is about: a frame, or of several symbols a mapping from symbol to frame.
+
+        Raises
+        ------
+        DataError, InputError, VenueError
+            If those of one symbol cannot be had: an account without it would be another one.
+        """
+        market = config.market
+        symbols = market.pop("symbols")
+        if symbols is None:
+            return await self.source.bars(market)
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(symbol: str) -> pd.DataFrame:
+            async with turn:
+                return await self.source.bars({**market, "symbol": symbol})
+
+        found = await asyncio.gather(*map(one, symbols), return_exceptions=True)
+        failures = {name: each for name, each in zip(symbols, found, strict=True) if isinstance(each, BaseException)}
+        for error in failures.values():
+            if len(failures) == 1 or not isinstance(error, DataError):
+                raise error
+        if failures:
+            reasons = "; ".join(f"{name}: {error}" for name, error in failures.items())
+            raise DataError(f"{len(failures)} of {len(symbols)} symbols have no bars: {reasons}")
+        return dict(zip(symbols, found, strict=True))
 
     def compute(
         self, run: Run, *, progress: Show = False, result_id: str | None = None, job_id: str | None = None
@@ -279,7 +376,10 @@ class Runs:
 
     def _backtest(self, run: Run, progress: Show) -> tuple[Any, ...]:
         result = self._result(run)
-        return result, result.metrics, result.assumptions, backtest_bytes(result), lambda: trial_of_result(result)
+        return (
+            result, result.metrics, result.assumptions, backtest_bytes(result),
+            lambda: trial_of_result(result, run.bars),
+        )  # fmt: skip
 
     def _walk(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
@@ -293,24 +393,27 @@ class Runs:
             **config.windows,
             **config.search,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         assumptions = {} if walk.out_of_sample is None else walk.out_of_sample.assumptions
-        return walk, walk.metrics, assumptions, walk_bytes(walk), None
+        trial = None if walk.out_of_sample is None else lambda: trial_of_walk(walk, run.bars)
+        return walk, walk.metrics, assumptions, walk_bytes(walk), trial
 
     def _simulation(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
         assert isinstance(config, MonteCarloConfig)
         result = self._result(run)
-        options = {**config.simulation, "workers": self.tools.workers, "progress": progress}
-        if config.method == "parameter_jitter" and isinstance(run.strategy, PythonStrategy):
+        options = {**config.simulation, **self.tools.where, "progress": progress}
+        if config.method == "parameter_jitter" and isinstance(run.strategy, PythonStrategy | BarStrategy):
             options["strategy"] = run.strategy
-        found = self.tools.monte_carlo.run(result, **options)
+        source, more = _resampled(result, config.method)
+        found = self.tools.monte_carlo.run(source, **options, **more)
         rows: list[tuple[str, str]] = found.table.index.tolist()
         values = found.table["value"].tolist()
         metrics = {f"{figure} {name}": value for (figure, name), value in zip(rows, values, strict=True)}
-        return found, metrics, {**result.assumptions, **config.simulation}, simulation_bytes(found), None
+        assumptions = {**result.assumptions, **config.simulation}
+        return found, metrics, assumptions, simulation_bytes(found), lambda: trial_of_result(result, run.bars)
 
     def _sweep(self, run: Run, progress: Show) -> tuple[Any, ...]:
         config = run.config
@@ -323,7 +426,7 @@ class Runs:
             config.grid,
             **config.search,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         metrics = {
@@ -342,14 +445,14 @@ class Runs:
             method=config.discovery_method,
             **config.discovery,
             **config.options,
-            workers=self.tools.workers,
+            **self.tools.where,
             progress=progress,
         )
         names = ("n_trials", "effective_trials", "p_value", "p_value_hold", "verdict")
         metrics = {name: getattr(found, name) for name in names}
         return found, metrics, found.assumptions, json.dumps(found.to_dict(), allow_nan=False).encode(), found.trial
 
-    def _result(self, run: Run) -> BacktestResult:
+    def _result(self, run: Run) -> BacktestResult | PortfolioResult:
         """Return the backtest of a run: the stored one if it is there."""
         plain = BacktestConfig.model_validate(run.config.model_dump(include=set(BacktestConfig.model_fields)))
         single = Run(
@@ -401,8 +504,8 @@ class Runs:
     # --- going on after a kill ---
 
     def _checkpoint(self, run: Run) -> Path | None:
-        if self.tools.checkpoints is None:
-            return None
+        if self.tools.checkpoints is None or run.is_of_several:
+            return None  # sweeps over several instruments keep none
         return self.tools.checkpoints / f"{run.kind}-{run.content_hash[:32]}.ckpt"
 
     def _resumable(self, run: Run, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -421,6 +524,13 @@ class Runs:
         path = self._checkpoint(run)
         if path is not None:
             path.unlink(missing_ok=True)
+
+
+def _resampled(result: BacktestResult | PortfolioResult, method: str) -> tuple[Any, dict[str, Any]]:
+    """Return what a simulation draws from, and further keywords; of several symbols the account's returns or trades."""
+    if isinstance(result, BacktestResult) or method == "parameter_jitter":
+        return result, {}
+    return (result.trades, {"cash": result.cash}) if method == "trade_shuffle" else (result.returns, {})
 
 
 def _best_value(sweep: SweepResult) -> float:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.backtest.discovery.limits import complexity, direction
-from algotrendy.errors import ConfigError, Conflict, InputError
-from algotrendy.services.backtesting import AnyStrategy, BacktestingService, Submitted
-from algotrendy.services.definitions import Registered, installed, normal_definition, strategy_of
+from algotrendy.errors import Conflict, InputError, NotFound
+from algotrendy.services.backtesting import BacktestingService, Submitted
+from algotrendy.services.choosing import AnyStrategy
+from algotrendy.services.compositions import Composition
+from algotrendy.services.definitions import Registered, normal_definition, registry, strategy_of, with_stored
+from algotrendy.services.deployer import StrategyDeployer
+from algotrendy.services.models_account import BacktestConfig
 from algotrendy.services.models_runs import (
     BacktestAnswer,
     BacktestBody,
-    BacktestConfig,
     BacktestRequest,
     OptimizationAnswer,
     OptimizationBody,
@@ -36,26 +38,25 @@ from algotrendy.services.models_strategies import (
     TemplateOut,
     ValidationAnswer,
 )
-from algotrendy.storage.deployments import TradingMode
-from algotrendy.storage.ids import uuid_of
+from algotrendy.storage.deployments import OPEN_DEPLOYMENTS
 from algotrendy.storage.records import Page
 from algotrendy.storage.strategies import StrategyStatus
 from algotrendy.strategy import Strategy
 from algotrendy.strategy.library import LIBRARY
-from algotrendy.strategy.parameter import is_number
 
 if TYPE_CHECKING:
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.config import Settings
     from algotrendy.services.analysis import AIStrategyDiscovery
     from algotrendy.services.documents import OptimizedStrategy
-    from algotrendy.storage.deployments import Deployment, DeploymentStore
+    from algotrendy.storage.deployments import DeploymentStore
     from algotrendy.storage.results import ResultStore
     from algotrendy.storage.strategies import StoredStrategy, StrategyStore
 
-__all__ = ["AdvancedBacktester", "StrategyDeployer", "StrategyEngineService", "StrategyOptimizer"]
+__all__ = ["AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"]
 
-_MARKET = ("symbol", "interval", "source")
+_MARKET = ("symbol", "symbols", "interval", "source")
 
 
 class AdvancedBacktester:
@@ -70,7 +71,9 @@ class AdvancedBacktester:
     def __init__(self, service: BacktestingService) -> None:
         self._service = service
 
-    async def run(self, strategy: AnyStrategy, config: BacktestConfig | Mapping[str, Any]) -> BacktestResult:
+    async def run(
+        self, strategy: AnyStrategy, config: BacktestConfig | Mapping[str, Any]
+    ) -> BacktestResult | PortfolioResult:
         """Return the backtest of a strategy, computed here and now."""
         return await self._service.run_backtest(strategy, config)
 
@@ -102,64 +105,6 @@ class StrategyOptimizer:
     async def start(self, request: OptimizationRequest | Mapping[str, Any]) -> OptimizationAnswer:
         """Put an optimisation into the queue."""
         return await self._service.start_optimization(request)
-
-
-class StrategyDeployer:
-    """Puts strategies to work: on paper, unless two settings agree that orders may be real.
-
-    It keeps the record. What trades by it is the engine of orders, which moves a deployment from created to running;
-    where none runs, a deployment stays created.
-
-    Parameters
-    ----------
-    deployments : DeploymentStore
-        The record.
-    settings : Settings
-        `trading_mode` and `live_trading` have to say live both.
-    """
-
-    def __init__(self, deployments: DeploymentStore, settings: Settings) -> None:
-        self._deployments, self._settings = deployments, settings
-
-    def deploy(self, strategy: StoredStrategy, request: DeployRequest) -> Deployment:
-        """Keep a deployment of the present version of a strategy.
-
-        Raises
-        ------
-        ConfigError
-            If orders are to be real and the settings do not both allow it.
-        Conflict
-            If the strategy is archived, or there is not so much left of the portfolio.
-        InputError
-            If the allocation, a limit or the portfolio is none.
-        """
-        uuid_of("port", request.portfolio_id)
-        self._check_mode(request.mode)
-        for name, value in request.risk_limits.items():
-            if not name.isidentifier() or not is_number(value) or not 0.0 < value < float("inf"):
-                raise InputError(f"risk limit {name!r} is {value!r}; expected a name and a number above zero")
-        if strategy.status is StrategyStatus.ARCHIVED:
-            raise Conflict(f"{strategy.id} is archived; make it active first")
-        return self._deployments.create(
-            strategy.id,
-            request.portfolio_id,
-            allocation=request.allocation,
-            risk_limits=request.risk_limits,
-            mode=request.mode,
-            most=Decimal(1),
-        )
-
-    def stop(self, deployment_id: str, reason: str = "stopped on request") -> Deployment:
-        """End a deployment; one that has ended already is a Conflict."""
-        return self._deployments.move(deployment_id, "stopped", reason)
-
-    def _check_mode(self, mode: TradingMode) -> None:
-        if mode is TradingMode.LIVE and not self._settings.allows_live:
-            raise ConfigError(
-                f"live trading is off: trading_mode is {self._settings.trading_mode!r} and live_trading is "
-                f"{self._settings.live_trading}; both ALGOTRENDY_TRADING_MODE=live and ALGOTRENDY_LIVE_TRADING=true "
-                "have to be set, or deploy on paper"
-            )
 
 
 class StrategyEngineService:
@@ -226,7 +171,7 @@ class StrategyEngineService:
         self.optimizer = optimizer or StrategyOptimizer(backtesting)
         self.deployer = deployer or StrategyDeployer(deployments, settings)
         self._strategies, self._deployments, self._results = strategies, deployments, results
-        self._registered = installed() if registered is None else registered
+        self._registered = registry() if registered is None else registered
 
     # --- strategies ---
 
@@ -241,7 +186,7 @@ class StrategyEngineService:
         given = parsed(StrategyIn, _plain(strategy))
         content = given.model_dump(exclude={*_MARKET, "parameters", "definition"})
         market = {name: getattr(given, name) for name in _MARKET}
-        definition = given.definition
+        definition = await self._whole(given.definition)
         if definition is not None:
             definition = normal_definition(definition, given.parameters, self._registered)
         elif given.parameters and not given.code:
@@ -316,10 +261,19 @@ class StrategyEngineService:
 
         Takes a whole strategy, or only a definition.
         """
+        given = _plain(strategy)
         try:
-            return self._validated(_plain(strategy))
-        except InputError as error:
+            if isinstance(given, StrategyIn):
+                given = given.model_copy(update={"definition": await self._whole(given.definition)})
+            elif isinstance(given, Mapping) and "definition" in given:
+                given = {**given, "definition": await self._whole(given["definition"])}
+            return self._validated(await self._whole(given))
+        except (InputError, NotFound) as error:
             return ValidationAnswer(is_valid=False, errors=[str(error)])
+
+    async def list_registered(self) -> list[TemplateOut]:
+        """Return the strategies of the installed program that a definition may name, with their parameters."""
+        return [self._registered_one(name) for name in self._registered]
 
     async def list_templates(self) -> list[TemplateOut]:
         """Return the strategies of the library, with their texts and the ranges of their parameters."""
@@ -329,7 +283,7 @@ class StrategyEngineService:
 
     async def backtest_strategy(
         self, strategy: AnyStrategy, config: BacktestConfig | Mapping[str, Any]
-    ) -> BacktestResult:
+    ) -> BacktestResult | PortfolioResult:
         """Return the backtest of a strategy, as `BacktestingService.run_backtest`."""
         return await self.backtester.run(strategy, config)
 
@@ -425,15 +379,42 @@ class StrategyEngineService:
         """End a deployment; Conflict if it has ended already."""
         return DeploymentOut.of(await asyncio.to_thread(self.deployer.stop, deployment_id, reason))
 
+    async def pause_deployment(self, deployment_id: str, reason: str = "paused on request") -> DeploymentOut:
+        """Let a deployment place no orders until it is resumed; Conflict if it has ended."""
+        return DeploymentOut.of(await asyncio.to_thread(self.deployer.pause, deployment_id, reason))
+
+    async def resume_deployment(self, deployment_id: str, reason: str = "resumed on request") -> DeploymentOut:
+        """Let a paused deployment go on; Conflict if it is not paused."""
+        return DeploymentOut.of(await asyncio.to_thread(self.deployer.resume, deployment_id, reason))
+
     # --- helpers ---
 
+    async def _whole(self, definition: Any) -> Any:
+        """Return a definition with the stored strategies that it names in full."""
+        return await asyncio.to_thread(with_stored, definition, self._strategies.get)
+
+    def _registered_one(self, name: str) -> TemplateOut:
+        definition = normal_definition({"registered": name}, None, self._registered)
+        made: Any = strategy_of(definition, None, self._registered)
+        return TemplateOut(
+            name=name,
+            title=made.name or type(made).__name__,
+            description=made.description or "",
+            parameters=_shown(made),
+            definition=definition,
+        )
+
     def _updated(self, strategy_id: str, changes: dict[str, Any], expected_version: int | None) -> StoredStrategy:
-        before = self._strategies.get(strategy_id)
+        before, changed = self._strategies.get(strategy_id), set(changes)
         old = dict(before.parameters)
         market = {**old.pop("market", {}), **{name: changes.pop(name) for name in _MARKET if name in changes}}
+        if "symbol" in changed and market.get("symbol") is not None:
+            market.pop("symbols", None)
+        elif "symbols" in changed:
+            market.pop("symbol", None)
         given = changes.pop("parameters", None)
         if "definition" in changes or given is not None:
-            wanted = changes.get("definition", before.definition)
+            wanted = with_stored(changes.get("definition", before.definition), self._strategies.get)
             changes["definition"] = None if wanted is None else normal_definition(wanted, given or {}, self._registered)
         definition = changes.get("definition", before.definition)
         kept = old if given is None else given
@@ -445,7 +426,7 @@ class StrategyEngineService:
         stored = self._strategies.get(strategy_id)
         active = [
             each
-            for status in ("created", "running")
+            for status in OPEN_DEPLOYMENTS
             for each in self._deployments.list(strategy_id=strategy_id, status=status, limit=1).items
         ]
         if active:
@@ -468,6 +449,8 @@ class StrategyEngineService:
         made = strategy_of(definition, parameters, self._registered)
         warnings = ["the code is kept for people to read and never executed"] if code else []
         shown = _shown(made)
+        if isinstance(made, Composition):
+            return ValidationAnswer(is_valid=True, warnings=warnings)
         if not isinstance(made, Strategy):
             warnings.append("a registered strategy is Python: check_lookahead says whether it looks ahead")
             return ValidationAnswer(is_valid=True, warnings=warnings, parameters=shown)
@@ -517,7 +500,7 @@ def _parameters(
     definition: Mapping[str, Any] | None, given: Mapping[str, Any], market: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what is kept as parameters: values by name, and what runs are made on."""
-    values = dict(definition["params"]) if definition is not None else dict(given)
+    values = dict(definition.get("params", {})) if definition is not None else dict(given)
     known = {name: value for name, value in market.items() if value is not None}
     return {**values, "market": known} if known else values
 

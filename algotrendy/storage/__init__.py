@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from algotrendy.storage.jobs import Job, JobStatus, JobStore
     from algotrendy.storage.ledger import SqlTrialLedger
     from algotrendy.storage.records import Page
+    from algotrendy.storage.reservations import SqlReservations
     from algotrendy.storage.results import ResultStore, StoredResult
     from algotrendy.storage.schema import upgrade
     from algotrendy.storage.strategies import StoredStrategy, StrategyStatus, StrategyStore
@@ -36,6 +37,7 @@ __all__ = [
     "JobStore",
     "Page",
     "ResultStore",
+    "SqlReservations",
     "SqlTrialLedger",
     "StoredResult",
     "StoredStrategy",
@@ -61,6 +63,7 @@ _HOMES = {
     "JobStore": ".jobs",
     "Page": ".records",
     "ResultStore": ".results",
+    "SqlReservations": ".reservations",
     "SqlTrialLedger": ".ledger",
     "StoredResult": ".results",
     "StoredStrategy": ".strategies",

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from algotrendy.storage.database import Transactions
 
-__all__ = ["NEXT_DEPLOYMENT_STATUS", "Deployment", "DeploymentStatus", "DeploymentStore", "TradingMode"]
+__all__ = [
+    "NEXT_DEPLOYMENT_STATUS",
+    "OPEN_DEPLOYMENTS",
+    "Deployment",
+    "DeploymentStatus",
+    "DeploymentStore",
+    "TradingMode",
+]
 
 
 class TradingMode(StrEnum):
@@ -33,18 +40,23 @@ class DeploymentStatus(StrEnum):
 
     CREATED = "created"
     RUNNING = "running"
+    PAUSED = "paused"
     STOPPED = "stopped"
     FAILED = "failed"
 
 
 S = DeploymentStatus
 NEXT_DEPLOYMENT_STATUS: Mapping[DeploymentStatus, frozenset[DeploymentStatus]] = {
-    S.CREATED: frozenset({S.RUNNING, S.STOPPED, S.FAILED}),
-    S.RUNNING: frozenset({S.STOPPED, S.FAILED}),
+    S.CREATED: frozenset({S.RUNNING, S.PAUSED, S.STOPPED, S.FAILED}),
+    S.RUNNING: frozenset({S.PAUSED, S.STOPPED, S.FAILED}),
+    S.PAUSED: frozenset({S.CREATED, S.RUNNING, S.STOPPED, S.FAILED}),
     S.STOPPED: frozenset(),
     S.FAILED: frozenset(),
 }
 """What each status may become; who wants to trade again after a stop makes a new deployment."""
+
+OPEN_DEPLOYMENTS = (S.CREATED, S.RUNNING, S.PAUSED)
+"""Those that have not ended: each keeps its share of the portfolio."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +78,11 @@ class Deployment:
     risk_limits : mapping
         Limits by name.
     status : DeploymentStatus
-        created, running, stopped or failed.
+        created, running, paused, stopped or failed.
     message : str or None
-        Why it stopped or failed.
+        Why it was paused, stopped or failed.
     created_at, started_at, stopped_at : datetime or None
-        UTC.
+        UTC; `started_at` is when it ran first.
     """
 
     id: str
@@ -178,7 +190,7 @@ class DeploymentStore:
                 sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": portfolio_id}
             )
         here = (self._table.c.portfolio_id == portfolio_id) & (self._table.c.mode == mode)
-        active = self._table.c.status.in_([S.CREATED, S.RUNNING])
+        active = self._table.c.status.in_(OPEN_DEPLOYMENTS)
         taken = connection.execute(sa.select(self._table.c.allocation).where(here & active)).scalars().all()
         total = sum(taken, Decimal(0))
         if total > room:
@@ -226,9 +238,9 @@ class DeploymentStore:
         deployment_id : str
             Which one.
         status : str
-            running, stopped or failed.
+            running, paused, stopped or failed; created, for one that is paused and never ran.
         message : str, optional
-            Why; kept with the deployment.
+            Why; kept with the deployment until the next message.
 
         Raises
         ------
@@ -243,13 +255,24 @@ class DeploymentStore:
         if message is not None:
             values["message"] = checked_text("message", message)
         with self._transactions.transaction() as connection:
-            values["started_at" if wanted is S.RUNNING else "stopped_at"] = self._transactions.now(connection)
+            values |= self._stamp(wanted, self._transactions.now(connection))
             here = (self._table.c.id == deployment_id) & self._table.c.status.in_(allowed)
+            if wanted is S.CREATED:  # what ran is never as if it had not
+                here &= self._table.c.started_at.is_(None)
             moved = connection.execute(self._table.update().where(here).values(values)).rowcount
             found = self._found(connection, deployment_id)
             if moved != 1:
                 raise Conflict(f"{deployment_id} is {found.status}; it cannot become {wanted}")
         return found
+
+    def _stamp(self, wanted: DeploymentStatus, now: datetime) -> dict[str, Any]:
+        """Return what is written down about when: the first start, the end."""
+        import sqlalchemy as sa
+
+        if wanted is S.RUNNING:
+            column = self._table.c.started_at
+            return {"started_at": sa.func.coalesce(column, sa.literal(now, column.type))}
+        return {"stopped_at": now} if wanted in (S.STOPPED, S.FAILED) else {}
 
     def _found(self, connection: sa.Connection, deployment_id: str) -> Deployment:
         row = connection.execute(self._table.select().where(self._table.c.id == deployment_id)).one_or_none()

@@ -18,6 +18,7 @@ PREFIXES = {
     "deployments": "dep",
     "jobs": "job",
     "portfolios": "port",
+    "reservations": "res",
     "strategies": "strat",
     "users": "usr",
 }

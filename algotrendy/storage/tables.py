@@ -12,7 +12,16 @@ import sqlalchemy as sa
 from algotrendy.storage.ids import PREFIXES
 from algotrendy.storage.types import Exact, Json, PrefixedId, UtcTime
 
-__all__ = ["backtest_results", "deployments", "jobs", "metadata", "strategies", "strategy_versions", "trials"]
+__all__ = [
+    "backtest_results",
+    "deployments",
+    "jobs",
+    "metadata",
+    "reservations",
+    "strategies",
+    "strategy_versions",
+    "trials",
+]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -151,4 +160,23 @@ trials = sa.Table(
     sa.Column("sharpe_variance", sa.Double, nullable=True),
     sa.Column("best_sharpe", sa.Double, nullable=True),
     sa.Column("at", UtcTime, nullable=False),
+)
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    _id("reservations"),
+    _of("portfolio_id", "portfolios", nullable=False),
+    sa.Column("client_order_id", sa.String(255), nullable=True),
+    sa.Column("symbol", sa.String(50), nullable=False),
+    sa.Column("side", sa.String(4), nullable=False),
+    sa.Column("quantity", Exact, nullable=False),
+    sa.Column("limit_price", Exact, nullable=True),
+    sa.Column("remaining", Exact, nullable=False, comment="of the quantity, what is still held"),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=True, comment="NULL: never by itself"),
+    sa.Column("finished_at", UtcTime, nullable=True),
+    sa.UniqueConstraint("portfolio_id", "client_order_id"),
+    sa.Index("ix_reservations_portfolio_id", "portfolio_id", "status"),
 )

@@ -9,6 +9,7 @@ from algotrendy.lazy import lazy_names
 if TYPE_CHECKING:
     from algotrendy.strategy.bar_context import BarContext, InstrumentContext, OpenPosition, PlacedOrder
     from algotrendy.strategy.bar_strategy import BarStrategy
+    from algotrendy.strategy.compiled_strategy import CompiledStrategy
     from algotrendy.strategy.inputs import RunInputs, resolve
     from algotrendy.strategy.levels import FixedUnits, VolatilityTarget
     from algotrendy.strategy.parameter import ParameterSpec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "BarContext": ".bar_context",
     "BarStrategy": ".bar_strategy",
+    "CompiledStrategy": ".compiled_strategy",
     "FixedUnits": ".levels",
     "InstrumentContext": ".bar_context",
     "OpenPosition": ".bar_context",
@@ -37,6 +39,7 @@ _HOME_OF = {
 __all__ = [
     "BarContext",
     "BarStrategy",
+    "CompiledStrategy",
     "FixedUnits",
     "InstrumentContext",
     "OpenPosition",

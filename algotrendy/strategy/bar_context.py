@@ -53,11 +53,12 @@ class OpenPosition:
     units : float
         Negative for a short position, 0.0 for none.
     price : float
-        Average price at which it was entered, after slippage; NaN for none.
+        Average price at which it was entered, after slippage; NaN for none. Like all prices here it is adjusted where
+        the account knows splits and dividends.
     bars_held : int
         Bars since the one in which it was opened from flat: 0 at the end of that bar.
     profit : float
-        At the last close and before costs, in currency.
+        At the last close and before costs, in currency; dividends of the position are in it.
 
     Examples
     --------
@@ -94,7 +95,7 @@ class PlacedOrder(Protocol):
         `market`, `limit` or `stop`.
     units : float or None
         Signed units that were asked for, infinite for all that is held; None where a share of the equity was asked for,
-        or as many as its parent fills.
+        or as many as its parent fills. While it is open they follow splits.
     size : float or None
         The signed share of the equity, as a fraction, where that was asked for.
     limit_price, stop_price : float or None
@@ -105,7 +106,8 @@ class PlacedOrder(Protocol):
     is_open : bool
         Whether it may still be filled.
     filled_units, fill_price : float
-        Signed units that were filled, and their average price after slippage; 0.0 and NaN before.
+        Signed units that were filled so far, and their average price after slippage; 0.0 and NaN before. Where volume
+        is capped an order may be filled in parts, and is open until all of it was.
     stop, target : PlacedOrder or None
         The two ends of a bracket; see `InstrumentContext.buy`.
     """
@@ -188,9 +190,9 @@ class Fill:
         The instrument.
     units, price, commission : float
     reason : str
-        `market`, `limit`, `stop`, or `delisting`.
+        `market`, `limit`, `stop`; `delisting`, `split` (price 0.0), `fraction` or `margin`.
     order : PlacedOrder or None
-        The order; None for a delisting.
+        The order; None for what nobody ordered.
     """
 
     time: pd.Timestamp
@@ -250,6 +252,11 @@ class InstrumentContext(Protocol):
     @property
     def n_bars(self) -> int:
         """How many bars of it are known."""
+        ...
+
+    @property
+    def adjustment(self) -> float:
+        """What raw prices of its last bar are multiplied with for the prices here; 1.0 without splits and dividends."""
         ...
 
     @property

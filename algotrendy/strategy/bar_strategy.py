@@ -124,6 +124,21 @@ class BarStrategy:
     def on_bar(self, ctx: BarContext) -> None:
         """Decide: called at the end of each bar, of any instrument where there are several."""
 
+    def take_over(self, ctx: BarContext, before: BarStrategy | None) -> None:
+        """Take over an account from other values of the parameters: called before the first `on_bar` of a new window.
+
+        That is so in a walk-forward with `carry=True`. Position, cash and open orders (`ctx.orders`) are as they were;
+        what the strategy before kept for itself can be read off `before`, such as an order that has to be moved later.
+        No order can be placed.
+
+        Parameters
+        ----------
+        ctx : BarContext
+            As in `on_bar`.
+        before : BarStrategy or None
+            What decided so far; None if no values were chosen for the window before.
+        """
+
     # --- parameters ---
 
     @property

@@ -83,6 +83,7 @@ def resolve(
     if isinstance(strategy, PythonStrategy):
         given = strategy.parameters if params is None else params
         signals = strategy.signals(bars, given)
+        signals = signals.with_columns(strategy.columns)
         levels = _levels(strategy, arrays, given, context) | _own_levels(signals, bars.index, arrays, given, context)
         size = strategy.size if signals.size is None else signals.size
         return _with_levels(signal_words(signals.arrays(bars.index, n_bars)), levels, size)
@@ -121,7 +122,7 @@ def _own_levels(
 ) -> dict[str, Float1D]:
     """Return the levels that came with signals: numbers, arrays, texts or rules."""
     numeric = [key for key, value in params.items() if is_number(value)]
-    expressions = parse_levels({name: getattr(signals, name) for name in LEVELS}, numeric)
+    expressions = parse_levels({name: getattr(signals, name) for name in LEVELS}, numeric, signals.columns)
     texts = {name: level_values(expression, arrays, params, context) for name, expression in expressions.items()}
     rest = Signals(**{name: getattr(signals, name) for name in LEVELS if name not in texts})
     return rest.levels(index, len(arrays.close)) | texts

@@ -176,6 +176,19 @@ def _text_hint(text: str) -> str:
         return "; conditions are written in entry=, exit=, short_entry=, short_exit="
 
 
+def checked_columns(columns: Any) -> tuple[str, ...]:
+    """Return the names of further columns of the bars.
+
+    Raises
+    ------
+    InputError
+        If they are something else than a list of texts.
+    """
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+        raise InputError(f"columns is {columns!r}; give the names of further columns of the bars: columns=['pe']")
+    return tuple(columns)
+
+
 def check_name(name: Any, functions: Iterable[str] = ()) -> None:
     """Refuse a parameter name that already means something else.
 

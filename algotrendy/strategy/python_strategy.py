@@ -6,7 +6,7 @@ The function sees all bars at once, so nothing but its author keeps it from look
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from algotrendy.strategy.parameter import (
     LEVELS,
     OPTIONS,
     ParameterSpec,
+    checked_columns,
     is_number,
     plain_number,
     replaced,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from algotrendy.expressions import Expression
 
-_FIELDS = (*LEVELS, "name", "description")
+_FIELDS = (*LEVELS, "columns", "name", "description")
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -47,6 +48,8 @@ class PythonStrategy:
         Parameters of any kind, or `ParameterSpec`.
     stop, target, trail, size : optional
         As in `Strategy`; a text may use those parameters that are numbers. What the function returns comes first.
+    columns : sequence of str
+        Further columns of the bars that those texts use by name, such as `pe`; the function sees all columns anyway.
     name, description : str, optional
         For people to read; the name of the function by default.
 
@@ -68,6 +71,7 @@ class PythonStrategy:
     target: Level
     trail: Level
     size: Size
+    columns: tuple[str, ...]
     name: str
     description: str | None
     parameters: Mapping[str, Any]
@@ -83,6 +87,7 @@ class PythonStrategy:
         target: Level = None,
         trail: Level = None,
         size: Size = None,
+        columns: Sequence[str] = (),
         name: str | None = None,
         description: str | None = None,
     ) -> None:
@@ -93,7 +98,8 @@ class PythonStrategy:
                 raise InputError(f"parameter {key!r} collides with a level or an option of a backtest; rename it")
         levels = {"stop": stop, "target": target, "trail": trail, "size": size}
         levels = {key: check_level(key, value) for key, value in levels.items()}
-        fields = {"name": name or function_name(function), "description": description}
+        fields: dict[str, Any] = {"columns": checked_columns(columns)}
+        fields |= {"name": name or function_name(function), "description": description}
         self._fill(function, levels | fields, values, specs)
 
     def _fill(
@@ -108,7 +114,7 @@ class PythonStrategy:
             "function": function,
             "parameters": MappingProxyType(dict(values)),
             "specs": MappingProxyType(dict(specs)),
-            "level_expressions": MappingProxyType(parse_levels(fields, numeric)),
+            "level_expressions": MappingProxyType(parse_levels(fields, numeric, fields["columns"])),
         }
         for key, value in (dict(fields) | made).items():
             object.__setattr__(self, key, value)
@@ -153,7 +159,8 @@ class PythonStrategy:
         plain = (str, int, float, bool, type(None))
         params = {key: value if isinstance(value, plain) else repr(value) for key, value in self.parameters.items()}
         fields = {"kind": "python", "name": self.name, "description": self.description, "function": place.lstrip(".")}
-        return {**fields, **levels, "params": params}
+        further = {"columns": list(self.columns)} if self.columns else {}
+        return {**fields, **levels, **further, "params": params}
 
     def _key(self) -> tuple[Any, ...]:
         params = tuple(sorted((key, repr(value)) for key, value in self.parameters.items()))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from algotrendy.errors import InputError
-from algotrendy.strategy.parameter import LEVELS, nearest
+from algotrendy.strategy.parameter import LEVELS, checked_columns, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,8 @@ class Signals:
         an object or nullable Series are unknown, which never trades. None: never.
     stop, target, trail, size : float, str or array-like of float of shape (n_bars,), optional
         As in a `Strategy`, or one fraction per bar, taken from the bar on which the entry is decided; NaN is none.
+    columns : sequence of str
+        Further columns of the bars that levels given as texts use by name, such as `pe`.
 
     Examples
     --------
@@ -47,6 +49,10 @@ class Signals:
     target: Any = None
     trail: Any = None
     size: Any = None
+    columns: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", checked_columns(self.columns))
 
     @classmethod
     def of(cls, given: Any, source: str = "the strategy") -> Signals:
@@ -73,8 +79,8 @@ class Signals:
                 )
             return cls(**dict(zip(SIDES, given, strict=False)))
         if isinstance(given, Mapping) or _is_frame(given):
-            known = [field.name for field in fields(cls)]
-            columns = {str(name): given[name] for name in given}
+            known = (*SIDES, *LEVELS)
+            columns: dict[str, Any] = {str(name): given[name] for name in given}
             for name in columns:
                 if name not in known:
                     raise InputError(f"{source} gave an unknown column {name!r}{nearest(name, known)}")
@@ -83,6 +89,10 @@ class Signals:
         raise InputError(
             f"{source} gave a {kind}; return at.Signals(entries=..., exits=...), a mapping or a frame with those names"
         )
+
+    def with_columns(self, columns: Sequence[str]) -> Signals:
+        """Return the same signals, whose texts may use these columns besides their own."""
+        return replace(self, columns=tuple(dict.fromkeys((*self.columns, *columns)))) if columns else self
 
     def arrays(self, index: pd.Index | None, n_bars: int) -> list[NDArray[np.bool_] | None]:
         """Return the four conditions as arrays of bool, None where there is none.

@@ -25,6 +25,7 @@ from algotrendy.strategy.parameter import (
     ParameterSpec,
     check_name,
     check_number,
+    checked_columns,
     nearest,
     replaced,
     spec_from_dict,
@@ -132,7 +133,7 @@ class Strategy:
         description: str | None = None,
         **parameters: Any,
     ) -> None:
-        further = _checked_columns(columns)
+        further = checked_columns(columns)
         values, specs = _checked_params(params, parameters)
         texts = (entry, exit, short_entry, short_exit)
         levels = {"stop": stop, "target": target, "trail": trail, "size": size}
@@ -333,12 +334,6 @@ def _checked_params(
             for choice in specs[name].choices or ():
                 check_number(name, choice)
     return {name: check_number(name, value) for name, value in values.items()}, specs
-
-
-def _checked_columns(columns: Any) -> tuple[str, ...]:
-    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
-        raise InputError(f"columns is {columns!r}; give the names of further columns of the bars: columns=['pe']")
-    return tuple(columns)
 
 
 def _function_names() -> frozenset[str]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from algotrendy.errors import InputError
 from algotrendy.strategy.levels import level_from_json, level_to_json
-from algotrendy.strategy.parameter import LEVELS, ParameterSpec, check_name, nearest, spec_from_dict
+from algotrendy.strategy.parameter import (
+    LEVELS,
+    ParameterSpec,
+    check_name,
+    checked_columns,
+    nearest,
+    spec_from_dict,
+)
 from algotrendy.strategy.strategy import Strategy, read_json
 from algotrendy.strategy.texts import parse_text
 
@@ -43,6 +50,8 @@ class StrategyTemplate:
     risk_management : dict
         `stop`, `target`, `trail`, `size` (or `stop_loss`, `take_profit`, `trailing_stop`, `position_size`): fractions
         or expressions.
+    columns : list of str
+        Further columns of the bars that the texts use by name, as in `Strategy`.
 
     Raises
     ------
@@ -74,14 +83,16 @@ class StrategyTemplate:
     entry_conditions: list[str]
     exit_conditions: list[str]
     risk_management: dict[str, Any]
+    columns: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.asset_class not in ASSET_CLASSES:
             raise InputError(f"asset_class is {self.asset_class!r}{nearest(self.asset_class, ASSET_CLASSES)}")
-        for field in ("indicators", "entry_conditions", "exit_conditions"):
-            value = getattr(self, field)
+        for part in ("indicators", "entry_conditions", "exit_conditions"):
+            value = getattr(self, part)
             if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-                raise InputError(f"{field} is {value!r}; give a list of texts")
+                raise InputError(f"{part} is {value!r}; give a list of texts")
+        object.__setattr__(self, "columns", list(checked_columns(self.columns)))
         if not self.entry_conditions:
             raise InputError("entry_conditions is empty, so nothing would ever be bought; give at least one condition")
         for name, spec in self.parameters.items():
@@ -116,6 +127,7 @@ class StrategyTemplate:
         return Strategy(
             entry=_joined(self.entry_conditions, "and", aliases),
             exit=_joined(self.exit_conditions, "or", aliases) if self.exit_conditions else None,
+            columns=self.columns,
             params=params,
             name=self.name,
             description=self.description,
@@ -137,7 +149,7 @@ class StrategyTemplate:
             match = _ALIAS.match(text)
             name, body = (match[1], match[2].strip()) if match else ("", text)
             spelled = _spelled_out(body, aliases)
-            parse_text("an indicator", spelled, "number", parameters)
+            parse_text("an indicator", spelled, "number", parameters, self.columns)
             if not name:
                 continue
             from algotrendy.expressions import function_names
@@ -150,7 +162,9 @@ class StrategyTemplate:
 
     def to_json(self) -> str:
         """Return the template as JSON text with its schema version."""
-        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        content = {each.name: getattr(self, each.name) for each in fields(self)}
+        if not self.columns:  # files of templates without any stay as they were
+            del content["columns"]
         content["parameters"] = {name: spec.to_dict() for name, spec in self.parameters.items()}
         content["risk_management"] = {name: level_to_json(value) for name, value in self.risk_management.items()}
         return json.dumps({"schema": SCHEMA, **content})
@@ -164,9 +178,9 @@ class StrategyTemplate:
         InputError
             If the text is not JSON, of another schema, or not a template.
         """
-        names = [field.name for field in fields(cls)]
+        names = [each.name for each in fields(cls)]
         content = read_json(text, SCHEMA, names)
-        missing = [name for name in names if name not in content]
+        missing = [name for name in names if name not in content and name != "columns"]
         if missing:
             raise InputError(f"the template lacks {', '.join(missing)}")
         specs = content["parameters"]

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,20 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
-from algotrendy.backtest.trials import MemoryTrialLedger
 from algotrendy.compute import wait_for
 from algotrendy.config import Settings
 from algotrendy.errors import ConfigError, Conflict, DataError, InputError, NotFound
-from algotrendy.jobs import JobQueue
 from algotrendy.services import (
     AIStrategyDiscovery,
     BacktestBody,
     BacktestConfig,
-    BacktestingService,
     Platform,
     StrategyDeployer,
     StrategyEngineService,
-    VectorizedBacktester,
 )
-from algotrendy.storage import DeploymentStore, ResultStore, StrategyStore, new_id
-from tests.contract.databases import KINDS, Place, opened, place_for
+from algotrendy.storage import DeploymentStore, new_id
+from tests.contract.databases import KINDS, Place, place_for
+from tests.contract.house import Counting, House
 
 MARKET = {"symbol": "MADE", "interval": "1d", "source": "here", "asset_class": "stock"}
 CROSS = {
@@ -43,73 +40,18 @@ CROSS = {
 }
 
 
-class Bars:
-    """A source of bars that counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-
-    async def bars(self, market: Mapping[str, Any]) -> pd.DataFrame:
-        self.asked.append(dict(market))
-        if market["symbol"] != "MADE":
-            raise DataError(f"there is no {market['symbol']}")
-        bars = at.synthetic(n=420, seed=5)
-        return bars.loc[market["start_date"] :] if market.get("start_date") else bars
-
-
-class Counting(VectorizedBacktester):
-    """A backtester that counts its runs, and breaks if it is told to."""
-
-    runs = 0
-    breaks = False
-
-    def run(self, *args: Any, **options: Any) -> Any:
-        Counting.runs += 1
-        if self.breaks:
-            raise RuntimeError("it broke")
-        return super().run(*args, **options)
-
-
-class House:
-    """Both services on one database, without a market data service, and a worker that runs when it is asked to."""
-
-    def __init__(self, place: Place, folder: Path, **options: Any) -> None:
-        self.opened = opened(place)
-        self.database = self.opened.__enter__()
-        self.strategies, self.results = StrategyStore(self.database), ResultStore(self.database)
-        self.queue, self.bars, self.ledger = JobQueue(self.database), Bars(), MemoryTrialLedger()
-        self.backtester = Counting()
-        Counting.runs = 0
-        deployments = DeploymentStore(self.database)
-        self.backtesting = BacktestingService(
-            self.backtester, bars=self.bars, strategies=self.strategies, results=self.results, queue=self.queue,
-            ledger=self.ledger, checkpoints=folder / "checkpoints", workers=1, **options,
-        )  # fmt: skip
-        self.engine = StrategyEngineService(
-            deployer=StrategyDeployer(deployments, Settings()), backtesting=self.backtesting,
-            strategies=self.strategies, deployments=deployments, results=self.results, settings=Settings(),
-            registered=options.get("registered", {}),
-        )  # fmt: skip
-
-    def work(self) -> None:
-        """Do the jobs that are due."""
-        from algotrendy.jobs import Worker
-
-        Worker(self.queue, self.backtesting.handlers).run(until_idle=True)
-
-
 @pytest.fixture(params=KINDS)
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     made = House(place_for(request, request.param), tmp_path)
     yield made
-    made.opened.__exit__(None, None, None)
+    made.close()
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[House]:
     made = House(Place(f"sqlite:///{tmp_path}/house.db"), tmp_path, registered={"monday": monday})
     yield made
-    made.opened.__exit__(None, None, None)
+    made.close()
 
 
 def monday(bars: pd.DataFrame, params: dict[str, Any]) -> dict[str, Any]:
@@ -177,6 +119,8 @@ def test_optimisations_walks_and_simulations_go_the_same_way(house: House) -> No
         "opt", "wf", "mc",
     ]  # fmt: skip
     house.work()
+    counted = {(each.kind, each.n_trials) for each in house.ledger.records()}
+    assert counted == {("sweep", 5), ("walk_forward", 6 * 5), ("backtest", 1)}, "the paths are of a backtest"
     best = wait_for(house.backtesting.get_results(sweep.optimization_id))
     bars = at.synthetic(n=420, seed=5)
     costs: dict[str, Any] = {"commission": 0.0005, "slippage": 0.0001}
@@ -507,6 +451,35 @@ def test_deployments_are_on_paper_share_a_portfolio_and_end(house: House) -> Non
     second = wait_for(house.engine.deploy_strategy(made.strategy_id, body))
     page = wait_for(house.engine.list_deployments(portfolio_id=portfolio))
     assert [each.deployment_id for each in page.items] == [second.deployment_id, first.deployment_id]
+
+
+def test_a_deployment_pauses_and_goes_on_where_it_was(house: House) -> None:
+    made = wait_for(house.engine.create_strategy(CROSS))
+    store = DeploymentStore(house.database)
+    body = {"portfolio_id": new_id("port"), "allocation": 0.6}
+    first = wait_for(house.engine.deploy_strategy(made.strategy_id, body))
+    paused = wait_for(house.engine.pause_deployment(first.deployment_id, "holidays"))
+    assert (paused.status, paused.message, paused.stopped_at) == ("paused", "holidays", None)
+    with pytest.raises(Conflict, match="is allocated"):  # it keeps its share
+        wait_for(house.engine.deploy_strategy(made.strategy_id, body))
+    with pytest.raises(Conflict, match="stop that deployment first"):
+        wait_for(house.engine.delete_strategy(made.strategy_id))
+    with pytest.raises(Conflict, match="cannot become paused"):
+        wait_for(house.engine.pause_deployment(first.deployment_id))
+    assert wait_for(house.engine.resume_deployment(first.deployment_id)).status == "created", "it never ran"
+    with pytest.raises(Conflict, match="is created; only a paused one"):
+        wait_for(house.engine.resume_deployment(first.deployment_id))
+    begun = store.move(first.deployment_id, "running").started_at
+    wait_for(house.engine.pause_deployment(first.deployment_id))
+    again = wait_for(house.engine.resume_deployment(first.deployment_id))
+    assert (again.status, again.started_at) == ("running", begun)
+    with pytest.raises(Conflict):
+        store.move(wait_for(house.engine.pause_deployment(first.deployment_id)).deployment_id, "created")
+    listed = wait_for(house.engine.list_deployments(status="paused"))
+    assert [each.deployment_id for each in listed.items] == [first.deployment_id]
+    assert wait_for(house.engine.stop_deployment(first.deployment_id)).status == "stopped"
+    with pytest.raises(Conflict):
+        wait_for(house.engine.pause_deployment(first.deployment_id))
 
 
 @pytest.mark.parametrize(("mode", "live"), [("paper", False), ("paper", True), ("live", False)])

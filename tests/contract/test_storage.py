@@ -190,7 +190,7 @@ def test_a_deployment_moves_as_the_table_says(database: Database, before: str, s
         moved = store.move(made.id, status, "because")
         assert (moved.status, moved.message) == (status, "because")
         assert (moved.started_at is not None) == ("running" in (before, status) or before == "stopped")
-        assert (moved.stopped_at is not None) == (status != "running")
+        assert (moved.stopped_at is not None) == (status in ("stopped", "failed"))
     else:
         with pytest.raises(Conflict, match=f"is {before}; it cannot become {status}"):
             store.move(made.id, status)

@@ -256,6 +256,12 @@ def test_the_command_line_shows_and_forgets(tmp_path: Path, run: Callable[..., s
         (1, 10, None),
     ]
     assert rows[0]["data_hash"] == "5f0c" * 16
+    runs = [line for line in run("show", "5f0c").splitlines() if "2026-01-" in line]
+    assert [[cell.strip() for cell in line.strip("│").split("│")] for line in runs] == [
+        ["2026-01-05 12:30", "sweep", "7,000", "38.5", "0.0610", "sma_cross"],
+        ["2026-01-06 12:30", "backtest", "1", "1.0", "0.0500", "[b]rsi[/b]"],
+    ]
+    assert "no bars that were tried have" in run("show", "77", code=2)
     assert "say what to forget" in run("forget", code=2)
     assert "2 sets of bars have a hash that begins with '5f'" in run("forget", "5f", code=2)
     assert "no bars that were tried have" in run("forget", "77", code=2)

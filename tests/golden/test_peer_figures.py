@@ -127,3 +127,27 @@ def test_equal_weights_without_costs_end_alike(peer: str) -> None:
     run = at.backtest(table, weights=weights, rebalance="1mo", fill="same_close", cash=1_000_000.0)
     final = PEERS[peer]["runs"]["no costs"]["final value"]
     assert run.metrics["final_equity"] == pytest.approx(final, rel=1e-9)
+
+
+@pytest.mark.parametrize("peer", ["bt", "vectorbt_weights"])
+def test_a_fill_at_the_close_is_all_that_differs_from_a_peer_of_several_instruments(peer: str) -> None:
+    rng = np.random.default_rng(7)
+    steps = rng.normal(0.0003, 0.01, (1_000, 1)) + rng.normal(0.0, 0.012, (1_000, 8))
+    days = pd.bdate_range("2018-01-01", periods=1_000)
+    prices = pd.DataFrame(50.0 * np.exp(np.cumsum(steps, axis=0)), days, [f"S{j}" for j in range(8)])
+    table = {name: pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices[name])) for name in prices}
+    weights = dict.fromkeys(prices, 0.125)
+    final = PEERS[peer]["runs"]["no costs"]["final value"]
+    ours, later = (
+        at.backtest(table, weights=weights, rebalance="1mo", fill=fill, cash=1_000_000.0)
+        for fill in ("same_close", "next_open")
+    )
+    signed = np.where(ours.orders["side"] == "BUY", 1.0, -1.0) * ours.orders["units"]
+    index = pd.MultiIndex.from_arrays([ours.orders["filled_at"], ours.orders["symbol"]], names=["Date", "Security"])
+    listed = pd.DataFrame({"price": ours.orders["price"].to_numpy(), "quantity": np.array(signed)}, index=index)
+    equal = at.explain_difference(ours, listed, final_equity=final)
+    assert all(equal.is_nothing(part) for part in equal.parts)
+    report = at.explain_difference(later, listed, final_equity=final)
+    assert report.largest.name == "timing"
+    assert report.by_symbol.sum(axis=1).loc["timing"] == pytest.approx(report.amount("timing"), rel=1e-9)
+    assert abs(report.rest) <= 1e-9 * final

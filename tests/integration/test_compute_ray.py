@@ -150,3 +150,61 @@ def test_a_discovery_on_ray_is_the_same_as_on_threads(tmp_path: Path) -> None:
         print(json.dumps({"table": here.table.equals(there.table), "searched": here.searched.equals(there.searched)}))
     """
     assert run(script, tmp_path) == {"table": True, "searched": True}
+
+
+@pytest.mark.slow
+def test_services_on_ray_keep_the_same_results_though_a_worker_is_killed(tmp_path: Path) -> None:
+    script = """
+        from algotrendy.compute import wait_for
+        from algotrendy.config import Settings
+        from algotrendy.services import Platform
+
+        driver, flag = os.getpid(), str(folder / "killed")
+
+        def momentum(bars, params):
+            if params["window"] == 9 and os.getpid() != driver and not os.path.exists(flag):
+                open(flag, "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+            rising = bars["close"].pct_change(params["window"]) > 0
+            return {"entries": rising, "exits": ~rising}
+
+        named = {"registered": "momentum", "params": {"window": 3}}
+        market = {"symbol": "garch-7", "start_date": "2019-01-01", "end_date": "2021-06-01"}
+        sweep = {"strategy": named, **market, "parameters": {"window": list(range(2, 30))}, "wait": 200}
+        walk = {**sweep, "parameters": {"window": [3, 8]}, "training_window": 200, "testing_window": 100}
+        cross = {"strategy": {"library": "sma_cross"}, **market, "wait": 200}
+        several = {**cross, "symbol": None, "symbols": ["garch-7", "garch-8"], "parameters": {"fast": [5, 10, 15]}}
+        found = {}
+        for place in (None, "ray"):
+            settings = Settings(source="synthetic", ledger=False, workers=2, executor=place)
+            platform = Platform.local(settings=settings, home=folder / str(place), registered={"momentum": momentum})
+            platform.start_workers(threads=1)
+            runs = platform.backtesting
+            answers = [
+                wait_for(runs.start_optimization(sweep)), wait_for(runs.start_walk_forward(walk)),
+                wait_for(runs.start_monte_carlo({**cross, "num_simulations": 200, "seed": 3})),
+                wait_for(runs.start_optimization(several)),
+            ]
+            found[str(place)] = [[each.status, each.error, each.result] for each in answers]
+            wait_for(platform.close())
+            if place is None:
+                os.unlink(flag) if os.path.exists(flag) else None
+        said = [each[:2] for each in found["ray"]]
+
+        import algotrendy as at
+        from algotrendy.backtest.procedure import procedure_test
+
+        bars, grid = at.synthetic(n=300, seed=1), {"fast": [3, 5, 8], "slow": [20, 30]}
+        tests = [
+            procedure_test(at.strategies.sma_cross(), bars, grid, paths=30, executor=place, workers=2, progress=False)
+            for place in ("threads", "ray")
+        ]
+        print(json.dumps({
+            "said": said, "equal": [a == b for a, b in zip(found["None"], found["ray"])],
+            "killed": os.path.exists(flag), "rows": len(found["ray"][0][2]["rows"]),
+            "tests": (tests[0].null_best == tests[1].null_best).all().item(),
+        }))
+    """
+    assert run(script, tmp_path) == {
+        "said": [["completed", None]] * 4, "equal": [True] * 4, "killed": True, "rows": 28, "tests": True,
+    }  # fmt: skip

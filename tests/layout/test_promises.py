@@ -8,10 +8,18 @@ from typing import Any
 
 BROAD_EXCEPTS: dict[str, str] = {
     "algotrendy/backtest/lookahead/subject.py::Subject.run": "any error of a stranger's function is a failed run",
+    "algotrendy/compute/cluster.py::_hold": "what Ray raises is raised by the thread that asked for it",
     "algotrendy/compute/processes.py::_serve": "what a chunk raises is raised by the caller's process, not by this one",
     "algotrendy/data/stream/delivery.py::surviving": "one subscriber's callback may not end the others'",
+    "algotrendy/events/bus.py::InProcessBus._bury": "what is told of dead letters may not hurt who publishes",
+    "algotrendy/events/subscription.py::Subscription._surviving": "a handler may not end its worker or the others'",
     "algotrendy/jobs/worker.py::Worker._aside": "an error in a thread of the worker is raised by run",
     "algotrendy/jobs/worker.py::Worker._outcome": "a handler that fails may not end the worker",
+    "algotrendy/risk/alerts.py::AlertManager._tell": "an alert stands even if nobody can be told of it now",
+    "algotrendy/risk/monitor.py::_estimated": "what cannot be measured is counted as such, and the rest is measured",
+    "algotrendy/risk/limits/evaluate.py::_check": "a limit that cannot be evaluated is not kept",
+    "algotrendy/risk/limits/evaluate.py::_within": "a limit that cannot be evaluated is not kept",
+    "algotrendy/risk/limits/evaluate.py::check_totals": "an order that cannot be looked at is denied",
 }
 """Place of each `except Exception`, and why a loop must survive or a check must fail closed there."""
 

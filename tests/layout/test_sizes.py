@@ -9,7 +9,16 @@ FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 600
 POSITIONAL_MAX = 5
 
-MANY_POSITIONAL: dict[str, str] = {}
+_NO_TUPLES = "called by its address, as C calls"
+_BY_NAME = "the names of ctx.buy; Numba knows no parameter by name alone"
+MANY_POSITIONAL: dict[str, str] = {
+    "algotrendy/kernels/_moment.py::_moment": "one for each field, as Numba calls it",
+    "algotrendy/kernels/portfolio_decided.py::entered": _NO_TUPLES,
+    "algotrendy/kernels/portfolio_decided.py::left": _NO_TUPLES,
+    "algotrendy/kernels/portfolio_decided.py::replaced": _NO_TUPLES,
+    "algotrendy/kernels/portfolio_decided_walk.py::_enters.method": _BY_NAME,
+    "algotrendy/kernels/portfolio_decided_walk.py::_enters.method.run": _BY_NAME,
+}
 """Place of a function with more than five positional parameters, and why it is allowed to."""
 
 

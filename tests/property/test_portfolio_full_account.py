@@ -45,8 +45,8 @@ def none_of(account: Account) -> Extras:
     return Extras(
         events=np.zeros((0, 2), np.int64),
         changes=np.zeros((0, 3)),
-        initial=np.zeros(n),
-        maintenance=np.zeros(n),
+        initial=np.zeros((2, n)),
+        maintenance=np.zeros((2, n)),
         interest=np.zeros(account.n_bars),
         caps=np.full((1, 1), np.inf),
         tick=np.zeros(n),
@@ -66,7 +66,9 @@ def random_extras(account: Account, which: Kinds, rng: np.random.Generator) -> E
         paid = before * rng.choice([0.0, 0.01, 0.1], len(events))
         made["events"], made["changes"] = events, np.column_stack([ratio, paid, (1.0 - paid / before) / ratio])
     if which.margins:
-        made["initial"] = rng.choice([0.0, 0.3, 0.5, 1.0], n)
+        of_contracts = np.array([rng.random(n) < 0.3])
+        rates = rng.choice([0.0, 0.3, 0.5, 1.0], n) * np.where(of_contracts, 100.0, 1.0)
+        made["initial"] = rates * np.vstack([~of_contracts, of_contracts])
         made["maintenance"] = made["initial"] * rng.choice([0.5, 0.95, 1.0], n)
     if which.interest:
         made["interest"] = rng.choice([0.0, 0.001, 0.02], n_bars) * (np.arange(n_bars) > 0)
@@ -119,8 +121,10 @@ def reference_extras_of(account: Account, kernel: Extras) -> list[reference_extr
                     int(bar): tuple(change)
                     for bar, change in zip(kernel.events[own, 0], kernel.changes[own].tolist(), strict=True)
                 },
-                initial=float(kernel.initial[j]),
-                maintenance=float(kernel.maintenance[j]),
+                initial=float(kernel.initial[0, j]),
+                maintenance=float(kernel.maintenance[0, j]),
+                initial_each=float(kernel.initial[1, j]),
+                maintenance_each=float(kernel.maintenance[1, j]),
                 caps=kernel.caps[:, j].tolist() if len(kernel.caps) > 1 else None,
                 tick=float(kernel.tick[j]),
                 fine=steps,

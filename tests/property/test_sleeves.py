@@ -21,9 +21,11 @@ from algotrendy.backtest.portfolio.market import Account, account_of
 from algotrendy.backtest.portfolio.reference_sleeves import simulate_sleeves
 from algotrendy.backtest.portfolio.signals import Decided, on_union, wishes_of
 from algotrendy.backtest.portfolio.sleeves import Plan, run_sleeves
+from algotrendy.domain.actions import Actions
 from algotrendy.domain.panel import Panel
-from algotrendy.kernels.portfolio_types import CASH, EQUITY, REASONS, Levels
+from algotrendy.kernels.portfolio_types import CASH, EQUITY, INTEREST, REASONS, Levels
 from algotrendy.strategy.signals import signal_words
+from tests.property import test_portfolio_full_account as full
 
 CASH_0 = 100_000.0
 
@@ -124,8 +126,21 @@ def reference_account(case: Case, account: Account) -> tuple[list[Any], list[Any
 
 @given(case=cases)
 def test_sleeves_equal_the_plain_reference(case: Case) -> None:
+    assert_as_the_reference(case)
+
+
+@given(case=cases, which=full.kinds)
+def test_sleeves_with_extras_equal_the_plain_reference(case: Case, which: full.Kinds) -> None:
+    assert_as_the_reference(case, which)
+
+
+def assert_as_the_reference(case: Case, which: full.Kinds | None = None) -> None:
     rng = np.random.default_rng(case.seed)
-    account = account_for(case, rng)
+    account, extras = account_for(case, rng), None
+    if which is not None:
+        kernel = full.random_extras(account, which, np.random.default_rng(case.seed + 9))
+        account = full.with_extras(account, kernel)
+        extras = full.reference_extras_of(account, kernel), kernel.interest.tolist()
     places = [int(rng.integers(1, case.n + 1)) for _ in case.shares]
     wanted = [wants(case, account, rng) for _ in case.shares]
     names: list[Any] = [f"s{k}" for k in range(len(case.shares))]
@@ -137,7 +152,7 @@ def test_sleeves_equal_the_plain_reference(case: Case) -> None:
     bars, terms, options = reference_account(case, account)
     given = [(plain, share, most) for (_, _, plain), share, most in zip(wanted, case.shares, places, strict=True)]
     when = set() if case.rebalance is None else set(range(case.rebalance, case.n_bars, case.rebalance))
-    expected = simulate_sleeves(bars, given, terms, options, when)
+    expected = simulate_sleeves(bars, given, terms, options, when, extras=extras)
     for k, (part, one) in enumerate(zip(done.parts, expected.parts, strict=True)):
         columns = part.order_columns
         found = zip(columns["decided_at"], columns["filled_at"], columns["instrument"], columns["reason"], strict=True)
@@ -151,6 +166,8 @@ def test_sleeves_equal_the_plain_reference(case: Case) -> None:
         profits = part.closed["profit"][np.flatnonzero(part.closed["units"])]
         np.testing.assert_allclose(profits, [trade.profit for trade in one.trades], rtol=1e-8, atol=1e-5)
     np.testing.assert_allclose(done.reserve, expected.reserve, rtol=1e-9, atol=1e-6)
+    if extras is not None:
+        np.testing.assert_allclose(done.total.curve[INTEREST].sum(), expected.interest_paid, rtol=1e-9, atol=1e-6)
     total = sum(part.curve[EQUITY] for part in done.parts) + done.reserve
     np.testing.assert_allclose(done.total.curve[EQUITY], total, rtol=1e-14)
 
@@ -172,6 +189,34 @@ def test_one_strategy_with_everything_is_the_plain_run_bit_for_bit(rebalance: An
         pd.testing.assert_frame_equal(found.orders[list(plain.orders)], plain.orders)
         pd.testing.assert_frame_equal(found.trades[list(plain.trades)], plain.trades)
         assert repr(dict(found.metrics)) == repr(dict(plain.metrics))
+
+
+@pytest.mark.parametrize("rebalance", [None, "1mo"])
+def test_one_strategy_with_everything_and_extras_is_the_plain_run_bit_for_bit(rebalance: Any) -> None:
+    day = BARS["A"].index
+    bars = {symbol: frame.assign(volume=2000.0) for symbol, frame in BARS.items()}
+    options: dict[str, Any] = {
+        "actions": {"A": Actions.of(splits={day[100]: 2.0}, dividends={day[50]: 0.5})},
+        "participation": 0.1,
+        "margin": (0.5, 0.3),
+        "financing": 0.05,
+        "max_leverage": 2.0,
+        **COSTS,
+    }
+    plain = at.backtest(TREND, bars, **options)
+    alone = at.backtest({"all": (TREND, 1.0)}, bars, rebalance=rebalance, **options)
+    for found in (alone, alone.sleeves["all"]):
+        np.testing.assert_array_equal(found.equity_values, plain.equity_values)
+        pd.testing.assert_frame_equal(found.orders[list(plain.orders)], plain.orders)
+        pd.testing.assert_frame_equal(found.unfilled, plain.unfilled)
+        pd.testing.assert_frame_equal(found.dividends, plain.dividends)
+        assert repr(dict(found.metrics)) == repr(dict(plain.metrics))
+    both = at.backtest({"a": (TREND, 0.5), "b": (MEAN, 0.4)}, bars, rebalance=rebalance, **options)
+    orders = both.orders[both.orders["reason"] != "split"]
+    assert orders.groupby(["filled_at", "symbol"])["units"].sum().max() <= 200.0 * (1.0 + 1e-12)
+    assert both.metrics["dividends_received"] == pytest.approx(
+        sum(sleeve.metrics["dividends_received"] for sleeve in both.sleeves.values())
+    )
 
 
 @pytest.mark.parametrize("rebalance", [None, "1wk"])

@@ -89,3 +89,14 @@ def test_what_cannot_be_compared_is_refused(pair: dict[str, at.BacktestResult]) 
         compare(pair, metrics="sharpe_ratio")
     with pytest.raises(InputError, match="takes results"):
         compare({"a": pair["slow"], "b": 3})  # type: ignore[dict-item]
+
+
+def test_an_account_of_several_instruments_stands_beside_one_of_one(bars: pd.DataFrame, tmp_path: Path) -> None:
+    two = {"A": bars, "B": at.synthetic(n=300, seed=9)}
+    alone = at.backtest(at.strategies.sma_cross(5, 20), bars)
+    both = at.backtest(two, weights={"A": 0.5, "B": 0.5})
+    found = compare({"alone": alone, "both": both}, ["total_return", "max_drawdown"])
+    assert found.table.loc["both", "total_return"] == both.metrics["total_return"]
+    assert found.correlation.loc["alone", "both"] == pytest.approx(np.corrcoef(alone.returns, both.returns)[0, 1])
+    assert found.differences.loc["instruments"].tolist() == ["", "A, B"]
+    assert "both" in found.report(tmp_path / "side.html").read_text()

@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import algotrendy as at
-from algotrendy.backtest.difference import Fill, Ledger, decompose, explain_difference, ledger_of
+from algotrendy.backtest.difference import (
+    Action,
+    Fill,
+    Ledger,
+    PortfolioLedger,
+    decompose,
+    explain_difference,
+    ledger_of,
+    portfolio_ledger_of,
+)
+from algotrendy.domain.instrument import Instrument
 from algotrendy.errors import InputError
+from algotrendy.strategy import BarStrategy
 
 DAYS = pd.date_range("2024-01-01", periods=6)
 
@@ -297,3 +309,127 @@ def test_more_cash_with_the_same_units_is_nothing_but_cash(run: at.BacktestResul
     report = explain_difference(run, orders_of(run), cash=2 * run.cash)
     assert report.amount("initial cash") == pytest.approx(run.cash)
     assert report.amount("sizing") == pytest.approx(0.0, abs=1e-6)
+
+
+# --- several instruments ---
+
+
+@pytest.fixture(scope="module")
+def many() -> dict[str, pd.DataFrame]:
+    return {symbol: at.synthetic(n=200, seed=seed) for seed, symbol in enumerate(("A", "B", "C"))}
+
+
+@pytest.fixture(scope="module")
+def ranked(many: dict[str, pd.DataFrame]) -> Any:
+    return at.backtest(at.strategies.sma_cross(5, 20), many, max_positions=2, rank="close", commission=0.001)
+
+
+def test_two_instruments_share_the_cash_and_the_fee_of_one_is_charged_to_it() -> None:
+    one = ledger((0, 5.0, 10.0), (2, -5.0, 12.0))
+    dear = replace(one, fills=tuple(replace(fill, commission=2.0) for fill in one.fills))
+    first, second = (
+        PortfolioLedger(name=name, cash=200.0, members={"A": member, "B": one})
+        for name, member in (("one", one), ("two", dear))
+    )
+    [part] = [part for part in decompose(first, second) if abs(part.amount) > 1e-12]
+    assert (part.name, round(part.amount, 9), part.fills) == ("fees", -4.0, 2)
+    assert {symbol: round(amount, 9) for symbol, amount in part.by_symbol.items()} == {"A": -4.0, "B": 0.0}
+    assert "first A 2024-01-01" in part.evidence
+
+
+def test_a_dividend_and_a_split_are_actions() -> None:
+    one = ledger((0, 5.0, 10.0), (3, -10.0, 13.0), actions=(Action(at=DAYS[1], ratio=2.0),))
+    paid = replace(one, actions=(Action(at=DAYS[1], ratio=2.0, paid=0.5),))
+    assert amounts(one, paid) == {"actions": 2.5}
+    both = [PortfolioLedger(name="one", cash=100.0, members={"A": each, "B": ledger()}) for each in (one, paid)]
+    assert decompose(*both)[3].evidence.startswith("1 splits and dividends are in one alone")
+
+
+def test_a_result_of_several_and_its_own_orders_do_not_differ(ranked: Any, tmp_path: Any) -> None:
+    orders = ranked.orders[["filled_at", "symbol", "side", "units", "price", "commission"]]
+    bare = orders.set_axis(["time", "ticker", "side", "quantity", "price", "commission"], axis=1)
+    for given in (ranked, ranked.orders, bare, portfolio_ledger_of(ranked)):
+        report = explain_difference(ranked, given)
+        assert all(report.is_nothing(part) for part in report.parts)
+    loaded = type(ranked).load(ranked.save(tmp_path / "run.json"))
+    with pytest.raises(InputError, match="holds no bars"):
+        explain_difference(loaded, bare)
+    again = explain_difference(loaded, ranked, bars=ranked.arguments["bars"])
+    assert all(again.is_nothing(part) for part in again.parts)
+    assert "by_symbol" not in again.table
+    assert list(report.by_symbol.columns) == ["A", "B", "C", "cash"]
+    assert report._repr_html_().count("<table") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda orders: orders.drop(columns="symbol"), "no column that says which instrument"),
+        (lambda orders: orders.assign(symbol="X"), "'X' in 'symbol', which has no bars"),
+    ],
+)
+def test_a_list_of_several_that_is_not_understood_is_refused(ranked: Any, change: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        explain_difference(ranked, change(ranked.orders))
+
+
+def test_one_instrument_and_several_are_not_compared(run: at.BacktestResult, ranked: Any) -> None:
+    with pytest.raises(InputError, match="several instruments, the second run of one"):
+        explain_difference(ranked, run)
+
+
+def test_contracts_are_listed_at_their_quotes() -> None:
+    days = pd.bdate_range("2024-01-01", periods=40)
+    close = pd.Series(100.0 + np.arange(40.0), index=days)
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), close))
+    contract = Instrument(asset_class="futures", venue="CME", symbol="ES", multiplier=50)  # type: ignore[arg-type]
+    result = at.backtest({contract: frame, "A": frame}, weights={"ES": 0.4, "A": 0.3}, rebalance=5, commission=0.001)
+    report = explain_difference(result, result.orders.drop(columns=["reason", "decided_at", "slippage"]))
+    assert all(report.is_nothing(part) for part in report.parts)
+    dear = at.backtest({contract: frame, "A": frame}, weights={"ES": 0.4, "A": 0.3}, rebalance=5, commission=0.002)
+    assert explain_difference(result, dear.orders).largest.name == "fees"
+
+
+class Twin(BarStrategy):
+    """`sma_cross(5, 20)`, asked bar by bar."""
+
+    def start(self, ctx: Any) -> None:
+        self.averages = {view.symbol: (view.indicator("sma", 5), view.indicator("sma", 20)) for view in ctx}
+
+    def on_bar(self, ctx: Any) -> None:
+        for view in ctx:
+            fast, slow = self.averages[view.symbol]
+            if fast.value > slow.value and not view.position():
+                view.buy()
+            elif fast.value < slow.value and view.position():
+                view.close()
+
+
+def test_a_stateful_strategy_is_its_twin_of_texts_and_a_fee_is_a_fee() -> None:
+    frame = at.synthetic(n=300, seed=4)
+    text, twin = (at.backtest(each, frame, commission=0.001) for each in (at.strategies.sma_cross(5, 20), Twin()))
+    equal = explain_difference(text, twin)
+    assert all(equal.is_nothing(part) for part in equal.parts)
+    dear = at.backtest(Twin(), frame, commission=0.002)
+    for report in (
+        explain_difference(text, dear),
+        explain_difference(twin, dear, strategy=Twin()),
+        explain_difference(twin, dear),
+        explain_difference(twin, orders_of(dear)),
+    ):
+        assert report.largest.name == "fees"
+        assert sum(part.amount for part in report.parts) == pytest.approx(report.gap, rel=1e-9)
+
+
+def test_sleeves_that_hold_one_instrument_on_both_sides_add_up(many: dict[str, pd.DataFrame]) -> None:
+    parts = {
+        "trend": (at.strategies.macd_long_short(), 0.5),
+        "mean": (at.strategies.rsi_reversion(10, 35.0, 60.0), 0.4),
+    }
+    one, two = (at.backtest(parts, many, borrow=rate, rebalance="1mo") for rate in (0.0, 0.05))
+    report = explain_difference(one, two)
+    assert report.largest.name == "borrow"
+    assert sum(part.amount for part in report.parts) == pytest.approx(report.gap, rel=1e-9)
+    bare = explain_difference(portfolio_ledger_of(one), portfolio_ledger_of(two))
+    assert sum(part.amount for part in bare.parts) == pytest.approx(bare.gap, rel=1e-9)
+    assert abs(bare.rest) < 1e-9 * bare.start

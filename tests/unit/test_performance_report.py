@@ -310,3 +310,29 @@ def test_an_attribution_adds_up_across_and_down() -> None:
 def test_an_attribution_that_cannot_add_up_is_refused(rows: pd.DataFrame, message: str) -> None:
     with pytest.raises(InputError, match=message):
         _ = PerformanceReport(report_type="attribution", rows=rows).document
+
+
+# --- what the portfolio room writes is what a report reads ---
+
+
+def test_rows_of_the_portfolio_office_are_reported() -> None:
+    from algotrendy.domain.fill import Fill
+    from algotrendy.portfolio import LotBook, TaxRules, tax_report
+    from algotrendy.portfolio.attribution import brinson
+
+    def fill(name: str, year: int, side: str, price: str) -> Fill:
+        stamp = datetime.datetime(year, 3, 4, tzinfo=datetime.UTC)
+        return Fill(
+            execution_id=name, instrument="ACME", side=side, quantity=Decimal(10), price=Decimal(price), filled_at=stamp
+        )
+
+    book = LotBook().with_fill(fill("a", 2021, "BUY", "10.10")).with_fill(fill("b", 2024, "SELL", "12.35"))
+    rows = tax_report(book.disposals, TaxRules(short_term_rate=Decimal("0.3"), long_term_rate=Decimal("0.2")))
+    shown = figures(PerformanceReport(report_type="tax", rows=rows).document)
+    assert shown["Long-term gain"].number == Decimal("22.50")
+    markets = ["UK", "Japan", "US"]
+    weights, held = pd.Series([0.4, 0.3, 0.3], markets), pd.Series([0.4, 0.2, 0.4], markets)
+    returns, index = pd.Series([0.2, -0.05, 0.06], markets), pd.Series([0.1, -0.04, 0.08], markets)
+    found = brinson(weights, returns, held, index)
+    linked = figures(PerformanceReport(report_type="attribution", rows=found.linked).document)
+    assert linked["Excess return"].number == pytest.approx(found.excess_return, abs=1e-15)

@@ -302,9 +302,3 @@ def test_finer_bars_must_lie_inside_their_bar(fine: Any, text: str) -> None:
     bars = {"A": flat(10, 10, 9, 5, 5, 5), "B": ONES}
     with pytest.raises(InputError, match=text):
         backtest(ALWAYS, bars, fine_bars=fine, stop=0.1)
-
-
-def test_orders_know_no_extras() -> None:
-    orders = [{"time": DAYS[0], "symbol": "A", "quantity": 1}]
-    with pytest.raises(InputError, match="actions belongs to"):
-        backtest({"A": HALVED}, orders=orders, actions=SPLIT)

@@ -16,7 +16,7 @@ from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.run import backtest
 from algotrendy.domain.actions import Actions
 from algotrendy.errors import DataError, InputError
-from algotrendy.strategy import library
+from algotrendy.strategy import BarStrategy, library
 
 
 def bars_of(seed: int, n: int = 60) -> pd.DataFrame:
@@ -58,7 +58,22 @@ def by_several() -> PortfolioResult:
     return backtest(parts, BARS, rebalance="1mo")
 
 
-MADE = [by_weights, by_orders, by_signals, intraday, by_several]
+class Bracketed(BarStrategy):
+    """Buys with a bracket again and again, and moves the stop once."""
+
+    def on_bar(self, ctx: Any) -> None:
+        for one in ctx:
+            if one.has_bar and not one.position() and not one.orders:
+                close = one.bar.close
+                entry = one.buy(size=0.2, stop_price=close * 0.98, target_price=close * 1.03)
+                one.replace(entry.stop, stop_price=close * 0.985)
+
+
+def asked() -> PortfolioResult:
+    return backtest(Bracketed(), BARS)
+
+
+MADE = [by_weights, by_orders, by_signals, intraday, by_several, asked]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".parquet"])
@@ -79,7 +94,7 @@ def test_a_result_is_read_back_equal(tmp_path: Path, made: Any, suffix: str) -> 
     for name in ("orders", "trades", "positions", "weights", "dividends", "unfilled", "contributions"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(result, name), check_exact=True)
     if result.requests is not None:
-        pd.testing.assert_frame_equal(loaded.requests, result.requests)
+        pd.testing.assert_frame_equal(loaded.requests, result.requests, check_exact=True)
     assert loaded.symbols == result.symbols
     assert loaded.warnings == result.warnings
     assert loaded.summary() == result.summary()

@@ -257,3 +257,15 @@ def test_bars_that_never_move_are_refused(bars: pd.DataFrame) -> None:
     still = bars.assign(open=5.0, high=5.0, low=5.0, close=5.0)
     with pytest.raises(InputError, match="never move"):
         procedure_test(at.strategies.sma_cross(), still, GRID, paths=3)
+
+
+def test_processes_find_what_threads_find(bars: pd.DataFrame) -> None:
+    options: dict[str, Any] = {"paths": 20, "seed": 4, "workers": 2, "progress": False}
+    here, there = (
+        procedure_test(at.strategies.sma_cross(), bars, GRID, executor=where, **options)
+        for where in ("threads", "processes")
+    )
+    assert np.array_equal(here.null_best, there.null_best)
+    told: list[int] = []
+    procedure_test(at.strategies.sma_cross(), bars, GRID, **{**options, "progress": lambda now: told.append(now.done)})
+    assert told[-1] == 20

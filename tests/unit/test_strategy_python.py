@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import algotrendy as at
 from algotrendy.errors import ExpressionError, InputError
 from algotrendy.strategy import FixedUnits, ParameterSpec, PythonStrategy, Signals, library
 from algotrendy.strategy.twins import TWINS
@@ -115,3 +116,52 @@ def test_values_outside_the_bounds_of_the_library_are_refused() -> None:
         library.sma_cross(fast=0)
     with pytest.raises(InputError, match="parameter 'risk' is 15"):
         library.momentum_volatility(risk=15)
+
+
+def with_ratio() -> pd.DataFrame:
+    bars = at.synthetic(n=120, seed=1)
+    return bars.assign(pe=np.linspace(5.0, 40.0, len(bars)))
+
+
+def rises(bars: pd.DataFrame, params: Mapping[str, Any]) -> Signals:
+    up = bars["close"] > bars["close"].shift(1)
+    return Signals(entries=up, exits=~up)
+
+
+def rises_with_a_stop(bars: pd.DataFrame, params: Mapping[str, Any]) -> dict[str, Any]:
+    given = rises(bars, params)
+    return {"entries": given.entries, "exits": given.exits, "stop": "pe / 1000"}
+
+
+def test_levels_as_texts_use_further_columns_of_the_bars() -> None:
+    bars = with_ratio()
+    given, pe = rises(bars, {}), bars["pe"] / 1000
+    expected = at.backtest(bars, entries=given.entries, exits=given.exits, stop=pe)
+    assert (expected.orders["reason"] == "stop").any()
+    strategy = PythonStrategy(rises, stop="pe / 1000", columns=["pe"])
+    for again in (
+        at.backtest(strategy, bars),
+        at.backtest(rises, bars, stop="pe / 1000", columns=["pe"]),
+        at.backtest(bars, entries=given.entries, exits=given.exits, stop="pe / 1000", columns=["pe"]),
+        at.backtest(PythonStrategy(rises_with_a_stop, columns=["pe"]), bars),
+    ):
+        np.testing.assert_array_equal(again.equity_values, expected.equity_values)
+    several = at.backtest(strategy, {"A": bars}, max_positions=1)
+    np.testing.assert_array_equal(several.equity_values, expected.equity_values)
+    assert strategy.to_dict()["columns"] == ["pe"]
+    assert (
+        pickle.loads(pickle.dumps(strategy)) == strategy != PythonStrategy(rises, stop="pe / 1000 * 1", columns=["pe"])
+    )
+    assert strategy.with_params(stop="pe / 500").columns == ("pe",)
+    swept = at.optimize(strategy, bars, {"size": [0.5, 1.0]}, progress=False, workers=1)
+    assert swept.table["final_equity"].iloc[1] == expected.metrics["final_equity"]
+
+
+def test_columns_that_were_not_named_are_unknown() -> None:
+    bars = with_ratio()
+    with pytest.raises(ExpressionError, match="unknown name 'pe'"):
+        at.backtest(rises, bars, stop="pe / 1000")
+    with pytest.raises(InputError, match="columns belong to the strategy"):
+        at.backtest(PythonStrategy(rises), bars, columns=["pe"])
+    with pytest.raises(InputError, match="weights and columns"):
+        at.backtest(bars, weights={"": 1.0}, columns=["pe"])

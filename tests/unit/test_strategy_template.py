@@ -35,6 +35,7 @@ def test_a_template_has_the_specified_fields_in_order() -> None:
         "entry_conditions",
         "exit_conditions",
         "risk_management",
+        "columns",
     ]
 
 
@@ -131,3 +132,23 @@ def test_a_strategy_from_a_template_is_an_ordinary_one() -> None:
     strategy = TEMPLATE.to_strategy()
     assert isinstance(strategy, Strategy)
     assert strategy.with_params(fast=30, stop=0.2).stop == 0.2
+
+
+def test_further_columns_of_the_bars_are_named_in_columns() -> None:
+    value = replace(
+        TEMPLATE,
+        indicators=["cheap = pe / sma(pe, fast)"],
+        entry_conditions=["cheap < 1"],
+        exit_conditions=["pe > sma(pe, slow)"],
+        risk_management={"stop": "pe / 1000"},
+        columns=["pe"],
+    )
+    strategy = value.to_strategy(fast=3, slow=9)
+    assert strategy.columns == ("pe",)
+    assert strategy.entry == "(pe / sma(pe, fast)) < 1"
+    assert StrategyTemplate.from_json(value.to_json()) == value
+    assert "columns" not in TEMPLATE.to_json()  # files of before are read, and are written as they were
+    with pytest.raises(ExpressionError, match="unknown name 'pe'"):
+        replace(value, columns=[]).to_strategy()
+    with pytest.raises(InputError, match="columns is 'pe'"):
+        replace(value, columns="pe")

@@ -20,9 +20,11 @@ import algotrendy as at
 from algotrendy.backtest.run import backtest
 from algotrendy.backtest.trials import MemoryTrialLedger, TrialRecord, data_hash, total_of, trial_of_result
 from algotrendy.config import Settings
+from algotrendy.domain.panel import Panel
 from algotrendy.errors import DataError, InputError
 from algotrendy.home import research_home
 from algotrendy.research import Workspace, trial_ledger, workspace
+from algotrendy.strategy import BarStrategy
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -119,6 +121,7 @@ def test_data_are_their_stamps_and_prices(bars: pd.DataFrame) -> None:
     assert data_hash(bars.set_axis(bars.index.as_unit("s"))) == known  # type: ignore[attr-defined]
     assert data_hash(bars.iloc[1:]) != known
     assert data_hash(bars.assign(close=bars["close"] * (1 + 1e-12))) != known
+    assert data_hash(bars.assign(high=bars["high"] * 1.01, volume=1.0)) == known, "repaired bars are the same market"
 
 
 def test_a_trial_is_its_definition_not_its_name(bars: pd.DataFrame) -> None:
@@ -168,6 +171,112 @@ def test_backtests_and_sweeps_of_the_session_are_counted(bars: pd.DataFrame, led
     assert found.best_sharpe == pytest.approx(ratios.max())
     assert 1.0 <= found.effective_trials <= 6.0
     assert found.label == "SMA cross: fast 3 to 8, slow 20 to 30"
+
+
+GRID = {"fast": [3, 5, 8], "slow": [20, 30]}
+CROSS = at.strategies.sma_cross(5, 20)
+
+
+def walked(bars: pd.DataFrame, **changes: Any) -> Any:
+    options = {"training": 100, "testing": 50, "workers": 1, "progress": False}
+    return at.walk_forward(CROSS, bars, GRID, **{**options, **changes})
+
+
+def test_a_walk_counts_all_that_it_tried_as_one_independent_trial(
+    bars: pd.DataFrame, ledger: MemoryTrialLedger
+) -> None:
+    walk = walked(bars)
+    walked(bars, metric="total_return", training=120)
+    walked(bars)
+    first, second = ledger.records(data_hash(bars))
+    assert (first.kind, first.n_trials, first.effective_trials) == ("walk_forward", 4 * 6, 1.0)
+    assert second.n_trials == 3 * 6
+    ratio = walk.metrics["sharpe_ratio"] / math.sqrt(walk.metrics["periods_per_year"])
+    assert first.best_sharpe == pytest.approx(ratio)
+    assert first.label == "SMA cross: fast, slow in 4 windows"
+    total = ledger.total(data_hash(bars))
+    assert (total.n_trials, total.effective_trials) == (42, 2.0)
+    assert math.isnan(total.sharpe_variance)
+
+
+def test_a_test_of_the_procedure_is_the_sweep_that_it_tests(bars: pd.DataFrame, ledger: MemoryTrialLedger) -> None:
+    test = at.procedure_test(CROSS, bars, GRID, paths=9, commission=0.001)
+    (found,) = ledger.records(data_hash(bars))
+    assert (found.kind, found.n_trials) == ("procedure_test", 6)
+    sweep = at.optimize(CROSS, bars, GRID, commission=0.001)
+    assert ledger.records() == [found], "the same combinations on the same bars"
+    pd.testing.assert_frame_equal(test.data.table, sweep.table)
+    assert sweep.trial().effective_trials == found.effective_trials
+    assert sweep.trial().sharpe_variance == found.sharpe_variance
+
+    def momentum(bars: pd.DataFrame, params: dict[str, Any]) -> Any:
+        rising = bars["close"].diff(params["window"]) > 0
+        return {"entries": rising, "exits": ~rising}
+
+    at.procedure_test(momentum, bars, {"window": [3, 8]}, params={"window": 3}, paths=2, workers=1)
+    assert [(each.kind, each.n_trials) for each in ledger.records()[1:]] == [("procedure_test", 2)]
+
+
+def test_accounts_of_several_instruments_count_by_their_bars(bars: pd.DataFrame, ledger: MemoryTrialLedger) -> None:
+    other = at.synthetic(n=300, seed=3)
+    two = {"A": bars, "B": other}
+    at.backtest(two, weights={"A": 0.5, "B": 0.5})
+    at.backtest(two, weights={"A": 0.6, "B": 0.4})
+    at.backtest(two, orders=[{"time": bars.index[3], "symbol": "A", "quantity": 5}])
+    at.backtest(CROSS, {"B": other, "A": bars}, max_positions=1)
+    at.backtest({"trend": (CROSS, 0.5), "idle": (at.strategies.buy_and_hold(), 0.5)}, two)
+    at.optimize(CROSS, two, {"fast": [3, 5]}, workers=1)
+    at.optimize(CROSS, Panel.of(two), {"fast": [3, 5]}, workers=1)
+    kinds = [(each.kind, each.n_trials, each.label) for each in ledger.records(data_hash(two))]
+    assert kinds == [
+        ("backtest", 1, "target weights()"), ("backtest", 1, "target weights()"), ("backtest", 1, "explicit orders()"),
+        ("backtest", 1, "SMA cross(fast=5, slow=20)"), ("backtest", 1, "several strategies()"),
+        ("sweep", 2, "SMA cross: fast 3 to 5"),
+    ]  # fmt: skip
+    assert len(ledger.records()) == 6
+    long = pd.concat([frame.assign(symbol=name) for name, frame in two.items()])
+    assert data_hash(long) == data_hash(Panel.of(two)) == data_hash(two)
+    assert data_hash({"A": bars, "B": other.assign(close=other["close"] * 1.01)}) != data_hash(two)
+    assert data_hash({"A": bars}) == data_hash(bars), "one instrument, whatever it came in"
+
+
+def test_one_instrument_counts_under_its_bars_on_every_route(bars: pd.DataFrame, ledger: MemoryTrialLedger) -> None:
+    class Once(BarStrategy):
+        def on_bar(self, ctx: Any) -> None:
+            if ctx.n_bars == 20:
+                ctx.buy()
+
+    at.backtest(bars, orders=[{"time": bars.index[3], "symbol": "", "quantity": 5}])
+    at.backtest(bars=bars, strategy=Once())
+    at.backtest(bars, weights=pd.Series([0.5], index=bars.index[:1]))
+    assert [each.kind for each in ledger.records(data_hash(bars))] == ["backtest"] * 3
+    result = backtest(bars, weights=pd.Series([0.5], index=bars.index[:1]))
+    with pytest.raises(InputError, match="does not hold its bars"):
+        trial_of_result(result)
+
+
+def test_what_runs_the_same_thing_again_counts_nothing(
+    bars: pd.DataFrame, ledger: MemoryTrialLedger, tmp_path: Path
+) -> None:
+    from algotrendy import research
+    from algotrendy.backtest.capacity import capacity
+    from algotrendy.backtest.fill_interval import fill_interval
+
+    strategy = at.Strategy(entry="close > sma(close, n)", exit="close < sma(close, n)", n=10, stop=0.02)
+    result = at.backtest(strategy, bars)
+    sweep = at.optimize(strategy, bars, {"n": [5, 10]})
+    before = ledger.records()
+    sweep.run(0)
+    sweep.overfitting(n_resamples=99)
+    for method in ("bootstrap", "parameter_jitter"):
+        result.monte_carlo(method=method, paths=5)
+        research.monte_carlo(result, method=method, paths=5)
+    fill_interval(result)
+    capacity(result, [1e5, 1e6])
+    at.check_lookahead(strategy, bars)
+    at.explain_difference(result, backtest(strategy, bars, commission=0.001))
+    at.verify(result.passport(tmp_path / "passport.json"), bars)
+    assert ledger.records() == before
 
 
 def test_a_run_that_fails_is_no_trial(bars: pd.DataFrame, ledger: MemoryTrialLedger) -> None:

@@ -1,5 +1,7 @@
 """What a run leaves behind: fills, the cash it began with and the prices it saw. Knows no engine and no result.
 
+`Ledger` is the account of one instrument, `PortfolioLedger` that of several, which share its cash.
+
 A backtest, a trade list of another library, paper trading and a broker's statement all give a `Ledger`; what is done
 with two of them is the same for all.
 """
@@ -7,7 +9,9 @@ with two of them is the same for all.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +23,7 @@ from algotrendy.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Fill", "Ledger", "stamps_of"]
+__all__ = ["Action", "Fill", "Ledger", "PortfolioLedger", "as_portfolio", "stamps_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,25 @@ class Fill:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A split, a dividend, or both, at the start of a bar.
+
+    Parameters
+    ----------
+    at : Timestamp
+        The bar at whose start it happens.
+    ratio : float
+        New units for an old one.
+    paid : float
+        Cash per old unit: received by who holds it, charged to who is short.
+    """
+
+    at: pd.Timestamp
+    ratio: float = 1.0
+    paid: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ledger:
     """All fills of one account in one instrument, and what it is valued by.
@@ -80,6 +103,8 @@ class Ledger:
         Borrow paid so far for the position that is open at the end, in currency.
     ties : array of int
         Stamps (nanoseconds) of bars on which a decision stood at an exact tie.
+    actions : sequence of Action
+        Splits and dividends, by time. Units of fills are those of their day.
 
     Raises
     ------
@@ -97,6 +122,7 @@ class Ledger:
     lot_size: float = 0.0
     open_borrow: float = 0.0
     ties: Int1D = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    actions: tuple[Action, ...] = ()
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.cash):
@@ -137,6 +163,78 @@ class Ledger:
     def prices(self, name: str) -> Float1D:
         """Return a column of the bars as float64."""
         return self.bars[name].to_numpy(dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PortfolioLedger:
+    """All fills of one account in several instruments.
+
+    Parameters
+    ----------
+    name : str
+        How it is called in sentences, such as "the broker".
+    cash : float
+        Cash before the first fill, in currency.
+    members : mapping of str to Ledger
+        By symbol, in the order in which fills of one moment are made. Prices are in currency per unit: times the
+        multiplier, where there is one. Their own `cash` and `final_equity` do not count.
+    final_equity : float, optional
+        What it says it ended with, in currency. None: what follows from the fills.
+    financing : float
+        Interest on borrowed cash that it has paid, in currency.
+    multipliers : mapping of str to float
+        What a unit is worth at a price of 1, by symbol, where that is not 1: a list of another account has prices as
+        they are quoted.
+
+    Raises
+    ------
+    InputError
+        If the cash or the interest is not finite, or there is no instrument.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2024-01-01", periods=2)
+    >>> bars = pd.DataFrame({name: [10.0, 11.0] for name in ("open", "high", "low", "close")}, index=days)
+    >>> bought = (Fill(filled_at=days[0], units=5.0, price=10.0),)
+    >>> one = Ledger(name="A", cash=100.0, fills=bought, bars=bars)
+    >>> PortfolioLedger(name="mine", cash=100.0, members={"A": one, "B": one}).cash
+    100.0
+    """
+
+    name: str
+    cash: float
+    members: Mapping[str, Ledger]
+    final_equity: float | None = None
+    financing: float = 0.0
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("members", "multipliers"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        if not self.members:
+            raise InputError(f"{self.name} has no instrument; give a ledger for each symbol as members=")
+        if not math.isfinite(self.cash) or not math.isfinite(self.financing):
+            raise InputError(
+                f"{self.name} began with {self.cash!r} and paid {self.financing!r} of interest; give finite numbers, "
+                "in currency"
+            )
+
+
+def as_portfolio(ledger: Ledger | PortfolioLedger) -> PortfolioLedger:
+    """Return a ledger as that of an account with one instrument; one of several as it is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2024-01-01", periods=2)
+    >>> bars = pd.DataFrame({name: [10.0, 11.0] for name in ("open", "high", "low", "close")}, index=days)
+    >>> list(as_portfolio(Ledger(name="mine", cash=100.0, fills=(), bars=bars)).members)
+    ['']
+    """
+    if isinstance(ledger, PortfolioLedger):
+        return ledger
+    return PortfolioLedger(name=ledger.name, cash=ledger.cash, members={"": ledger}, final_equity=ledger.final_equity)
 
 
 def stamps_of(bars: pd.DataFrame) -> Int1D:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.difference.ledger import Fill, Ledger
+from algotrendy.backtest.difference.ledger import Fill, Ledger, PortfolioLedger
 from algotrendy.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ledger_from"]
+__all__ = ["ledger_from", "portfolio_ledger_from"]
 
 Columns = dict[str, Any]
 
@@ -57,6 +58,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "borrow": ("borrow", "borrow_fee", "financing", "swap", "interest"),
 }  # fmt: skip
 """What the columns of a list of executions are called. The first four are needed."""
+SYMBOLS = ("symbol", "ticker", "instrument", "column", "security")
+"""What the column is called that says which instrument a row is of."""
 
 _OPTIONAL = ("commission", "borrow")
 _BUY, _SELL = {"buy", "b", "bot", "bought"}, {"sell", "s", "sld", "sold"}
@@ -102,20 +105,124 @@ def ledger_from(
     frame, name, said = _opened(given)
     cash = cash if given_cash else said.get("cash", cash)
     final_equity = said.get("final_equity") if final_equity is None else final_equity
-    columns = {str(column).strip().lower(): frame[column].tolist() for column in frame.columns}
-    _refuse_several(frame, columns)
-    named = {_VECTORBT_NAMES.get(key, key): values for key, values in columns.items()}
-    if set(named) >= _TRADES_VECTORBT:
-        fills, name = _of_trades(named, bars), name or "vectorbt"
-    elif set(columns) >= _TRADES_BACKTESTING:
-        fills, name = _of_backtesting(columns, bars), name or "backtesting.py"
-    else:
-        fills, name = (
-            _of_executions(frame, columns, bars),
-            name or ("vectorbt" if "order id" in columns else "the list"),
+    columns = _columns(frame)
+    _refuse_several(columns)
+    fills, known = _fills(frame, bars)
+    return Ledger(name=name or known, cash=float(cash), fills=tuple(fills), bars=bars, final_equity=final_equity)
+
+
+def portfolio_ledger_from(
+    given: Any,
+    own: PortfolioLedger,
+    *,
+    cash: float,
+    given_cash: bool = False,
+    final_equity: float | None = None,
+    bars: Any = None,
+) -> PortfolioLedger:
+    """Return a list of trades or orders in several instruments as a ledger.
+
+    Splits, dividends and interest are not in such a list; those of the account that it is compared with are taken.
+
+    Parameters
+    ----------
+    given : DataFrame, Series or portfolio
+        With a column `symbol` (ticker, instrument, or vectorbt's `Column`).
+    own : PortfolioLedger
+        What it is compared with.
+    cash, given_cash, final_equity
+        As in `ledger_from`.
+    bars : mapping of str to DataFrame, or Panel, optional
+        That it was made on; those of `own` by default.
+
+    Raises
+    ------
+    InputError
+        If it is not understood, or names an instrument that has no bars.
+    """
+    frame, name, said = _opened(given)
+    cash = cash if given_cash else said.get("cash", cash)
+    final_equity = said.get("final_equity") if final_equity is None else final_equity
+    column = next((each for each in frame.columns if str(each).strip().lower() in SYMBOLS), None)
+    if column is None and len(own.members) > 1 and len(frame):
+        raise InputError(
+            f"the list has no column that says which instrument a row is of ({', '.join(SYMBOLS[:3])}); there are "
+            f"{', '.join(own.members)}: add one"
         )
-    fills.sort(key=lambda fill: fill.filled_at)
-    return Ledger(name=name, cash=float(cash), fills=tuple(fills), bars=bars, final_equity=final_equity)
+    frame = _with_sides(frame)
+    only = next(iter(own.members))
+    rows = [str(value) for value in frame[column]] if column is not None else [only] * len(frame)
+    frames = {symbol: member.bars for symbol, member in own.members.items()} if bars is None else _frames(bars, own)
+    for symbol in dict.fromkeys(rows):
+        if symbol not in frames:
+            raise InputError(
+                f"the list has {symbol!r} in {column!r}, which has no bars; there are {', '.join(frames)}: rename it,"
+                " or hand in its bars as bars="
+            )
+    members, of = {}, np.array(rows, dtype=object)
+    for symbol, own_bars in frames.items():
+        fills, known = _fills(frame[of == symbol], own_bars) if (of == symbol).any() else ([], name)
+        name = name or known
+        scale = own.multipliers.get(symbol, 1.0)
+        if scale != 1.0:
+            fills = [replace(fill, price=fill.price * scale) for fill in fills]
+        actions = own.members[symbol].actions if symbol in own.members else ()
+        members[symbol] = Ledger(name=name, cash=float(cash), fills=tuple(fills), bars=own_bars, actions=actions)
+    name = name or "the list"
+    members = {symbol: replace(member, name=f"{name}, {symbol}") for symbol, member in members.items()}
+    return PortfolioLedger(
+        name=name,
+        cash=float(cash),
+        members=members,
+        final_equity=final_equity,
+        financing=own.financing,
+        multipliers=own.multipliers,
+    )
+
+
+def _frames(bars: Any, own: PortfolioLedger) -> dict[str, pd.DataFrame]:
+    """Return bars by symbol, in currency per unit."""
+    from algotrendy.backtest.difference.bars import times
+    from algotrendy.backtest.portfolio.again import frames_of
+    from algotrendy.backtest.portfolio.market import as_panel
+
+    panel = as_panel(bars)
+    found = zip(panel.symbols, frames_of(panel).values(), strict=True)
+    return {symbol: times(frame, own.multipliers.get(symbol, 1.0)) for symbol, frame in found}
+
+
+def _with_sides(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return executions with their sides: of one instrument alone there may be no sale that shows that signs count."""
+    columns = _columns(frame)
+    if _kind_of(columns) is not None or any(name in columns for name in ROLES["side"]) or not len(frame):
+        return frame
+    signs = _signs(columns, _roles(columns, has_time_index=hasattr(frame.index, "tz")))
+    return frame.assign(side=["buy" if sign > 0.0 else "sell" for sign in signs])
+
+
+def _kind_of(columns: Columns) -> str | None:
+    """Return whose round trips a list holds, None for one of executions."""
+    if {_VECTORBT_NAMES.get(key, key) for key in columns} >= _TRADES_VECTORBT:
+        return "vectorbt"
+    return "backtesting.py" if set(columns) >= _TRADES_BACKTESTING else None
+
+
+def _columns(frame: pd.DataFrame) -> Columns:
+    return {str(column).strip().lower(): frame[column].tolist() for column in frame.columns}
+
+
+def _fills(frame: pd.DataFrame, bars: pd.DataFrame) -> tuple[list[Fill], str]:
+    """Return the fills of one instrument in time, and whose list it looks like."""
+    columns = _columns(frame)
+    name = _kind_of(columns)
+    if name == "vectorbt":
+        fills = _of_trades({_VECTORBT_NAMES.get(key, key): values for key, values in columns.items()}, bars)
+    elif name is not None:
+        fills = _of_backtesting(columns, bars)
+    else:
+        fills = _of_executions(frame, columns, bars)
+        name = "vectorbt" if "order id" in columns else "the list"
+    return sorted(fills, key=lambda fill: fill.filled_at), name
 
 
 def _opened(given: Any) -> tuple[pd.DataFrame, str, dict[str, float]]:
@@ -128,22 +235,22 @@ def _opened(given: Any) -> tuple[pd.DataFrame, str, dict[str, float]]:
     if hasattr(given, "orders") and hasattr(given, "init_cash") and callable(getattr(given, "final_value", None)):
         said = {"cash": float(given.init_cash), "final_equity": float(given.final_value())}
         return given.orders.records_readable, "vectorbt", said
-    if isinstance(given, pd.DataFrame):
-        return given, "", {}
+    if isinstance(given, pd.DataFrame):  # bt's transactions are indexed by date and security
+        return given.reset_index() if isinstance(given.index, pd.MultiIndex) else given, "", {}
     raise InputError(
         f"the other account is a {type(given).__name__}; give a BacktestResult, a Ledger, a frame of trades or orders, "
         "backtesting.py's stats or a vectorbt portfolio"
     )
 
 
-def _refuse_several(frame: pd.DataFrame, columns: Columns) -> None:
-    """Refuse a list of several instruments."""
-    for name in ("column", "symbol", "ticker", "instrument"):
+def _refuse_several(columns: Columns) -> None:
+    """Refuse a list of several instruments against the run of one."""
+    for name in SYMBOLS:
         different = list(dict.fromkeys(columns.get(name, [])))
         if len(different) > 1:
             raise InputError(
                 f"the list has {len(different)} values in {name!r} ({different[0]!r}, {different[1]!r}, ...); "
-                "give the rows of one instrument"
+                "give the rows of one instrument, or compare it with a backtest of all of them"
             )
 
 

@@ -22,10 +22,12 @@ SHIFT_BARS = 3
 """A fill that is further off is not the same decision filled at another time."""
 WARM_UP_BARS = 60
 """So long after its first bar an account may decide otherwise because of what it has not seen."""
-LEVELS = ("stop", "trail", "target")
+LEVELS = ("stop", "trail", "target", "limit")
 """Reasons of fills whose price hangs on that of the entry."""
 MEMORY_BARS = 20
 """So long after a row that differs a decision may be due to it."""
+CHUNK = 1000
+"""Fills of one position are aligned by so many at a time: every pair of them is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class JointEpisode:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known besides the fills: both sets of bars, where their rows differ, and where decisions were ties."""
+    """What is known besides the fills: both sets of bars, where their rows differ, and where decisions were ties.
+
+    `is_absent`: one of the two has no bars of the instrument at all.
+    """
 
     a: Positions
     b: Positions
@@ -70,11 +75,12 @@ class Surroundings:
     last: tuple[int, int]
     apart: Bool1D
     fills: Mapping[int, Sequence[Leg]]
+    is_absent: bool = False
     causes: dict[int, str] = field(default_factory=dict)
     """By the identity of a fill: why it was filled at another time than its counterpart, as far as that is known."""
 
     @classmethod
-    def of(cls, a: Positions, b: Positions) -> Surroundings:
+    def of(cls, a: Positions, b: Positions, *, is_absent: bool = False) -> Surroundings:
         """Compare the bars of two ledgers."""
         ours, theirs = a.ledger.stamps, b.ledger.stamps
         bars = np.union1d(ours, theirs)
@@ -90,6 +96,7 @@ class Surroundings:
             last=(int(ours[-1]), int(theirs[-1])),
             apart=_sides(a, bars) != _sides(b, bars),
             fills=fills,
+            is_absent=is_absent,
         )
 
     def place(self, stamp: int) -> int:
@@ -98,6 +105,8 @@ class Surroundings:
 
     def why_alone(self, leg: Leg) -> str:
         """Return why a fill is there in one ledger alone."""
+        if self.is_absent:
+            return "data"
         begun = self._parted_by(leg)
         if self._warming_up(min(self.decided(each) for each in begun)):
             return "first bar"
@@ -190,9 +199,9 @@ def differing_rows(a: Ledger, b: Ledger) -> Int1D:
     return inside
 
 
-def joined(a: Positions, b: Positions) -> tuple[JointEpisode, ...]:
-    """Return the positions of two ledgers side by side, in order."""
-    around = Surroundings.of(a, b)
+def joined(a: Positions, b: Positions, *, is_absent: bool = False) -> tuple[JointEpisode, ...]:
+    """Return the positions of two ledgers in one instrument side by side, in order."""
+    around = Surroundings.of(a, b, is_absent=is_absent)
     pairs = _pairs(around)
     # Those that both have come first: what is there in one alone may follow from what moved in them.
     together = [_together(a.episodes[i], b.episodes[j], around) for i, j in pairs]
@@ -290,16 +299,37 @@ def _together(a: Episode, b: Episode, around: Surroundings) -> JointEpisode:
 
 def _leg_pairs(a: Sequence[Leg], b: Sequence[Leg], around: Surroundings) -> list[tuple[Leg | None, Leg | None]]:
     """Align the fills of two positions: entries with entries, exits with exits, the last exit with the last."""
+    found: list[tuple[Leg | None, Leg | None]] = []
+    i = j = 0
+    while i < len(a) or j < len(b):
+        while i < len(a) and j < len(b) and _are_one(a[i], b[j]):
+            found.append((a[i], b[j]))
+            i, j = i + 1, j + 1
+        ours = a[i : i + CHUNK]
+        theirs = b[j : j + CHUNK] if i + CHUNK < len(a) else b[j:]
+        if len(ours) == CHUNK:  # the rest of both begins after the last of these
+            theirs = [leg for leg in theirs if leg.bar <= ours[-1].bar]
+        found += _aligned(ours, theirs, around)
+        i, j = i + len(ours), j + len(theirs)
+    return found
+
+
+def _are_one(a: Leg, b: Leg) -> bool:
+    """Tell whether two fills are of one bar and one kind: no other pair would be better."""
+    return a.bar == b.bar and a.opens == b.opens and a.is_last == b.is_last
+
+
+def _aligned(a: Sequence[Leg], b: Sequence[Leg], around: Surroundings) -> list[tuple[Leg | None, Leg | None]]:
+    """Return the alignment with the most pairs, the nearest of them."""
     n, m = len(a), len(b)
+    places = [np.array([around.place(leg.bar) for leg in legs], dtype=np.int64) for legs in (a, b)]
+    kinds = [np.array([2 * leg.opens + leg.is_last for leg in legs], dtype=np.int64) for legs in (a, b)]
+    near = 1.0 + 1.0 / (1 + np.abs(places[0][:, None] - places[1]))
+    value = np.where(kinds[0][:, None] == kinds[1], near, -np.inf)
     score = np.zeros((n + 1, m + 1))
-    value = np.full((n, m), -np.inf)
-    for i in range(n):
-        for j in range(m):
-            if a[i].opens == b[j].opens and a[i].is_last == b[j].is_last:
-                value[i, j] = 1.0 + 1.0 / (1 + abs(around.place(a[i].bar) - around.place(b[j].bar)))
     for i in range(n - 1, -1, -1):
-        for j in range(m - 1, -1, -1):
-            score[i, j] = max(score[i + 1, j], score[i, j + 1], value[i, j] + score[i + 1, j + 1])
+        best = np.maximum(score[i + 1, :-1], value[i] + score[i + 1, 1:])
+        score[i, :-1] = np.maximum.accumulate(best[::-1])[::-1]
     found: list[tuple[Leg | None, Leg | None]] = []
     i = j = 0
     while i < n or j < m:

@@ -6,25 +6,26 @@ How much falls to each does depend on the order; it is fixed, see `ORDER`, and e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from algotrendy.backtest.definitions import moment_text as _when
-from algotrendy.backtest.difference.ledger import Ledger
-from algotrendy.backtest.difference.matching import Joint, JointEpisode, joined
-from algotrendy.backtest.difference.positions import FeeRule, Positions, Size, positions_of, same
+from algotrendy.backtest.difference.ledger import Ledger, PortfolioLedger, as_portfolio
+from algotrendy.backtest.difference.matching import Joint
+from algotrendy.backtest.difference.positions import book_of, same
+from algotrendy.backtest.difference.replay import Both, Worth, both_of, worth
 
 ORDER = (
     "initial cash",
     "first bar",
     "data",
+    "actions",
     "timing",
     "fill price",
     "fees",
     "sizing",
     "borrow",
+    "financing",
     "ties",
     "missed trades",
     "forced exit",
@@ -48,16 +49,22 @@ class Part:
         What it was seen by.
     fills : int
         How many fills it touches.
+    by_symbol : mapping of str to float
+        Of several instruments, what of the amount each had; the remainder is cash: what the account began with, and
+        interest. Empty for one instrument.
     """
 
     name: str
     amount: float
     evidence: str = ""
     fills: int = 0
+    by_symbol: Mapping[str, float] = field(default_factory=dict)
 
 
-def decompose(first: Ledger, second: Ledger) -> tuple[Part, ...]:
+def decompose(first: Ledger | PortfolioLedger, second: Ledger | PortfolioLedger) -> tuple[Part, ...]:
     """Return the parts of the difference between two ledgers; they add up to the gap of their final equities.
+
+    Of several instruments, one that a ledger has not is one that it does not trade.
 
     Examples
     --------
@@ -72,110 +79,67 @@ def decompose(first: Ledger, second: Ledger) -> tuple[Part, ...]:
     >>> [(part.name, round(part.amount, 9)) for part in decompose(free, paid) if part.amount]
     [('fees', -1.0)]
     """
-    a, b = positions_of(first), positions_of(second)
-    joints = joined(a, b)
-    account = partial(_final, joints=joints, a=a, b=b)
+    both = both_of(as_portfolio(first), as_portfolio(second))
     own = [reported(first), reported(second)]
     done: set[str] = set()
-    start = before = account(done)
+    start = before = worth(both, done)
     parts = []
     for name in ORDER:
         done.add(name)
-        after = account(done)
-        touched = [joint for episode in joints for joint in episode.legs if _touches(joint, name)]
-        parts.append(Part(name, after - before, _evidence(name, touched, a, b), len(touched)))
+        after = worth(both, done)
+        touched = _touched(both, name)
+        parts.append(
+            Part(name, after.equity - before.equity, _evidence(name, touched, both), len(touched), _by(before, after))
+        )
         before = after
-    parts.append(Part("rest", (own[1] - before) - (own[0] - start), _rest_evidence(first, second)))
+    rest = (own[1] - before.equity) - (own[0] - start.equity)
+    parts.append(Part("rest", rest, _rest_evidence(first, second)))
     return tuple(parts)
 
 
-def reported(ledger: Ledger) -> float:
+def _by(before: Worth, after: Worth) -> dict[str, float]:
+    """Return what a step changed of what each instrument earned; nothing is said of one alone."""
+    if len(after.earned) < 2:
+        return {}
+    return {symbol: after.earned[symbol] - before.earned[symbol] for symbol in after.earned}
+
+
+def reported(ledger: Ledger | PortfolioLedger) -> float:
     """Return what a ledger says it ended with, or what its fills add up to."""
     return settled(ledger) if ledger.final_equity is None else ledger.final_equity
 
 
-def settled(ledger: Ledger) -> float:
+def settled(ledger: Ledger | PortfolioLedger) -> float:
     """Return what the fills of a ledger add up to: cash, and units at the last close."""
+    whole = as_portfolio(ledger)
+    return whole.cash + sum(map(_earned, whole.members.values())) - whole.financing
+
+
+def _earned(ledger: Ledger) -> float:
+    """Return what an instrument brought in."""
+    if ledger.actions:
+        [positions] = book_of(as_portfolio(ledger)).positions.values()
+        return positions.earned
     paid = sum(fill.units * fill.price + fill.commission + fill.borrow for fill in ledger.fills)
     held = sum(fill.units for fill in ledger.fills)
     if abs(held) <= 1e-9 * max((abs(fill.units) for fill in ledger.fills), default=0.0):
         held = 0.0
-    return ledger.cash - paid + held * ledger.last_price - ledger.open_borrow
-
-
-# --- the account on the way ---
-
-
-class _Terms(NamedTuple):
-    """What the account needs of a fill at a point of the way."""
-
-    opens: bool
-    side: float
-    price: float
-    fee: FeeRule
-    size: Size
-    borrow: float
-
-
-def _final(done: Collection[str], *, joints: Sequence[JointEpisode], a: Positions, b: Positions) -> float:
-    """Return the final equity with the attributes in `done` taken from `b`, the others from `a`."""
-    cash = (b if "initial cash" in done else a).ledger.cash
-    last = (b if "data" in done else a).ledger.last_price
-    for episode in joints:
-        held = 0.0
-        for joint in episode.legs:
-            terms = _terms(joint, done) if joint.lone is None else _lone_terms(joint, done, a, b)
-            if terms is None or (not terms.opens and held == 0.0):
-                continue
-            opens, side, price, fee, size, borrow = terms
-            units = size.units(cash + held * price if opens else abs(held), price, fee)
-            cash -= side * units * price + fee.charge(abs(units), price) + borrow * abs(units)
-            held = 0.0 if not opens and size.value == 1.0 else held + side * units
-        cash += held * last - abs(held) * episode.open_borrow["borrow" in done]
-    return cash
-
-
-def _terms(joint: Joint, done: Collection[str]) -> _Terms:
-    """Return a fill that both have as it is at a point of the way."""
-    a, b = joint.a, joint.b
-    assert a is not None
-    assert b is not None
-    quoted = joint.data_quoted if "data" in done else a.quoted
-    if (joint.moved or "fill price") in done:
-        quoted = b.quoted
-    return _Terms(
-        a.opens,
-        a.side,
-        quoted * (b if "fill price" in done else a).slip,
-        (b if "fees" in done else a).fee,
-        (b if "sizing" in done else a).size,
-        (b if "borrow" in done else a).borrow,
-    )
-
-
-def _lone_terms(joint: Joint, done: Collection[str], a: Positions, b: Positions) -> _Terms | None:
-    """Return a fill that one ledger alone has, by the habits of the ledger that the account has come to by then.
-
-    None: it is not there at that point of the way. A habit counts where both ledgers do all in one way.
-    """
-    mine = joint.a is not None
-    if (joint.lone in done) == mine:
-        return None
-    leg = joint.known
-    own, foreign = (a, b) if mine else (b, a)
-    quoted, slip, fee, size = leg.quoted, leg.slip, leg.fee, leg.size
-    if mine and "data" in done:
-        quoted = joint.data_quoted
-    if ("fill price" in done) == mine and own.worse is not None and foreign.worse is not None:
-        slip = slip if leg.reason == "target" else 1.0 + leg.side * foreign.worse
-    if ("fees" in done) == mine and own.fee is not None and foreign.fee is not None:
-        fee = foreign.fee
-    if ("sizing" in done) == mine and own.size is not None and foreign.size is not None and leg.opens:
-        size = foreign.size
-    return _Terms(leg.opens, leg.side, quoted * slip, fee, size, leg.borrow)
+    return held * ledger.last_price - paid - ledger.open_borrow
 
 
 # --- what was seen ---
+
+
+def _touched(both: Both, name: str) -> list[tuple[str, Joint]]:
+    """Return the fills that a step changes, with their instruments, in time."""
+    found = [
+        (symbol, joint)
+        for symbol, pair in both.pairs.items()
+        for episode in pair.joints
+        for joint in episode.legs
+        if _touches(joint, name)
+    ]
+    return sorted(found, key=lambda each: each[1].known.bar) if len(both.pairs) > 1 else found
 
 
 def _touches(joint: Joint, name: str) -> bool:
@@ -201,28 +165,55 @@ def _touches(joint: Joint, name: str) -> bool:
     return False
 
 
-def _evidence(name: str, touched: Sequence[Joint], a: Positions, b: Positions) -> str:
-    found = [_ledger_evidence(name, a.ledger, b.ledger), _fill_evidence(name, touched)]
-    return "; ".join(text for text in found if text)
-
-
-def _ledger_evidence(name: str, a: Ledger, b: Ledger) -> str:
+def _evidence(name: str, touched: Sequence[tuple[str, Joint]], both: Both) -> str:
+    a, b = both.a.ledger, both.b.ledger
+    found = []
     if name == "initial cash" and a.cash != b.cash:
-        return f"{b.name} began with {b.cash:,.2f} instead of {a.cash:,.2f}"
-    if name == "first bar" and a.stamps[0] != b.stamps[0]:
-        return f"{b.name} begins on {_when(b.bars.index[0])}, {a.name} on {_when(a.bars.index[0])}"
-    if name == "data" and a.stamps[-1] != b.stamps[-1]:
-        return f"{b.name} ends on {_when(b.bars.index[-1])}, {a.name} on {_when(a.bars.index[-1])}"
-    return ""
+        found.append(f"{b.name} began with {b.cash:,.2f} instead of {a.cash:,.2f}")
+    if name == "financing" and a.financing != b.financing:
+        found.append(f"{b.name} paid {b.financing:,.2f} of interest instead of {a.financing:,.2f}")
+    if name == "actions":
+        found += _action_evidence(both)
+    if name in ("first bar", "data"):
+        found += _bars_evidence(name, both)
+    return "; ".join(text for text in (*found, _fill_evidence(name, touched)) if text)
 
 
-def _fill_evidence(name: str, touched: Sequence[Joint]) -> str:
+def _action_evidence(both: Both) -> list[str]:
+    """Say of how many splits and dividends only one of the two knows."""
+    texts = []
+    for which, ledger in enumerate((both.a.ledger, both.b.ledger)):
+        alone = sum(each.only[which] for each in both.pairs.values())
+        if alone:
+            texts.append(f"{alone:,} splits and dividends are in {ledger.name} alone, or otherwise there")
+    return texts
+
+
+def _bars_evidence(name: str, both: Both) -> list[str]:
+    """Say which bars begin or end elsewhere; of several instruments the first one."""
+    a, b = both.a.ledger, both.b.ledger
+    for symbol, pair in both.pairs.items():
+        ours, theirs = pair.a.ledger, pair.b.ledger
+        of = f" of {symbol}" if symbol else ""
+        if pair.absent is not None:
+            if name == "data":
+                return [f"{(b if pair.absent else a).name} has no bars{of}"]
+            continue
+        if name == "first bar" and ours.stamps[0] != theirs.stamps[0]:
+            return [f"{b.name} begins on {_when(theirs.bars.index[0])}{of}, {a.name} on {_when(ours.bars.index[0])}"]
+        if name == "data" and ours.stamps[-1] != theirs.stamps[-1]:
+            return [f"{b.name} ends on {_when(theirs.bars.index[-1])}{of}, {a.name} on {_when(ours.bars.index[-1])}"]
+    return []
+
+
+def _fill_evidence(name: str, touched: Sequence[tuple[str, Joint]]) -> str:
     if not touched:
         return ""
-    first = touched[0]
+    symbol, first = touched[0]
     count = f"{len(touched):,} fill{'s' if len(touched) > 1 else ''}"
     words = _one(name, first)
-    when = ("first " if len(touched) > 1 else "") + _when(first.known.at)
+    of = f"{symbol} " if symbol else ""
+    when = ("first " if len(touched) > 1 else "") + of + _when(first.known.at)
     return f"{count}, {when}{': ' if words else ''}{words}"
 
 
@@ -254,7 +245,7 @@ def _percent(fraction: float) -> str:
     return f"{0.0 if abs(fraction) < 1e-12 else 100.0 * fraction:.4g} %"
 
 
-def _rest_evidence(a: Ledger, b: Ledger) -> str:
+def _rest_evidence(a: Ledger | PortfolioLedger, b: Ledger | PortfolioLedger) -> str:
     texts = []
     for ledger in (a, b):
         apart = reported(ledger) - settled(ledger)

@@ -7,20 +7,23 @@ ledger can be gone through again with one thing changed, and what follows from t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from algotrendy.backtest.costs import Fees
-from algotrendy.backtest.difference.ledger import Fill, Ledger
+from algotrendy.backtest.difference.ledger import Action, Fill, Ledger, PortfolioLedger, as_portfolio
+from algotrendy.backtest.difference.moments import ACTION, RANKS, Marks, Till
 from algotrendy.domain.types import Float1D
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOT_ROUNDING = 1e-9
+NO_COSTS = ("delisting", "fraction")
+"""Reasons of fills that are settled without commission."""
 SAME = 1e-9
 """Two numbers that differ by less, relatively, are one."""
 
@@ -141,7 +144,8 @@ class Positions:
     """A ledger as positions, and what it does everywhere: None where fills differ in it.
 
     `fee` is the schedule of all fills, `worse` the slippage and `size` the size of all entries, `lag` the nanoseconds
-    from decision to fill (None: unknown).
+    from decision to fill (None: unknown), `actions` are splits and dividends as (stamp, ratio, paid), and `earned` is
+    what the instrument brought in, an open position at the last close.
     """
 
     ledger: Ledger
@@ -150,6 +154,17 @@ class Positions:
     worse: float | None
     size: Size | None
     lag: int | None
+    actions: tuple[tuple[int, float, float], ...] = ()
+    earned: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Book:
+    """An account with several instruments as the positions of each, by symbol, and the prices to value it by."""
+
+    ledger: PortfolioLedger
+    positions: Mapping[str, Positions]
+    marks: Marks | None
 
 
 def positions_of(ledger: Ledger) -> Positions:
@@ -165,87 +180,127 @@ def positions_of(ledger: Ledger) -> Positions:
     >>> one.legs[0].size, one.legs[1].size
     (Size(kind='fraction', value=0.5, lot=0.0), Size(kind='part', value=1.0, lot=0.0))
     """
-    fills = _quoted(ledger, _merged(ledger))
-    rules = _fee_rules(ledger, fills)
-    walker = _Walker(ledger, rules)
-    for fill, rule in zip(fills, rules, strict=True):
-        walker.take(fill, rule)
-    episodes = walker.finish()
-    legs = [leg for episode in episodes for leg in episode.legs]
-    return Positions(
-        ledger,
-        episodes,
-        fee=rules[0] if rules and all(rule == rules[0] for rule in rules) else None,
-        worse=_uniform([leg.worse for leg in legs if leg.opens]),
-        size=_uniform_size([leg for leg in legs if leg.opens]),
-        lag=_lag(legs),
-    )
+    [positions] = book_of(as_portfolio(ledger)).positions.values()
+    return positions
+
+
+def book_of(ledger: PortfolioLedger) -> Book:
+    """Return the positions of all instruments of an account: sizes are shares of what the whole account was worth."""
+    members = list(ledger.members.values())
+    walkers = [_Walker(member) for member in members]
+    marks = Marks(members) if len(members) > 1 else None
+    till = Till(ledger.cash, len(members), marks)
+
+    def carry_out(j: int, step: _Step) -> None:
+        walkers[j].take(step, till, j)
+
+    till.run([walker.steps for walker in walkers], carry_out)
+    found = {
+        symbol: walker.positions(till.earned[j])
+        for j, (symbol, walker) in enumerate(zip(ledger.members, walkers, strict=True))
+    }
+    return Book(ledger, found, marks)
+
+
+class _Step(NamedTuple):
+    """A fill or an action of one instrument; `row` is that of the bar, `kind` what is quoted at it."""
+
+    when: tuple[int, int]
+    opens: bool
+    row: int = 0
+    kind: str = ""
+    fill: Fill | None = None
+    rule: FeeRule = FeeRule()
+    action: Action | None = None
 
 
 class _Walker:
-    """Goes through the fills with cash and position, and writes the legs."""
+    """Goes through the fills of one instrument with its position and the cash of all, and writes the legs."""
 
-    def __init__(self, ledger: Ledger, rules: Sequence[FeeRule]) -> None:
-        self.ledger, self.cash, self.held = ledger, ledger.cash, 0.0
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.held = ledger, 0.0
         self.stamps, self.index = ledger.stamps, ledger.bars.index
         self.prices = {name: ledger.prices(name) for name in ("open", "high", "low", "close")}
         self.legs: list[Leg] = []
         self.episodes: list[Episode] = []
+        fills = _quoted(ledger, _merged(ledger))
+        self.rules = _fee_rules(ledger, fills)
+        self.steps = list(self._steps(fills))
 
-    def take(self, fill: Fill, rule: FeeRule) -> None:
-        """Take one fill; one that turns the position round is two: its commission is shared by units."""
-        turns = self.held * fill.units < 0.0 and abs(fill.units) > abs(self.held) * (1.0 + SAME)
-        if not turns:
-            self._leg(fill, rule, fill.commission)
-            return
-        closing = -self.held
-        share = closing / fill.units
-        self._leg(replace(fill, units=closing), rule, share * fill.commission)
-        rest = replace(fill, units=fill.units - closing, borrow=0.0)
-        self._leg(rest, rule, (1.0 - share) * fill.commission)
+    def _steps(self, fills: Sequence[Fill]) -> Iterator[_Step]:
+        """Yield fills and actions in order; a fill that turns the position round is two: its commission is shared."""
+        held, waiting = 0.0, list(self.ledger.actions)
+        for fill, rule in zip(fills, self.rules, strict=True):
+            row = int(np.searchsorted(self.stamps, _ns(fill.filled_at), side="right")) - 1
+            while waiting and _ns(waiting[0].at) <= self.stamps[row]:
+                held *= waiting[0].ratio
+                yield _Step((_ns(waiting[0].at), ACTION), opens=False, action=waiting.pop(0))
+            quoted = fill.price if fill.quoted is None else fill.quoted
+            kind = self._kind(quoted, row)
+            when = int(self.stamps[row]), RANKS[kind]
+            last = fill
+            if held * fill.units < 0.0 and abs(fill.units) > abs(held) * (1.0 + SAME):
+                share = -held / fill.units
+                closing = replace(fill, units=-held, commission=share * fill.commission)
+                yield _Step(when, False, row, kind, closing, rule)
+                commission = (1.0 - share) * fill.commission
+                last = replace(fill, units=fill.units + held, borrow=0.0, commission=commission)
+                held = 0.0
+            opens = held * last.units >= 0.0
+            yield _Step(when, opens, row, kind, last, rule)
+            held = 0.0 if not opens and same(abs(last.units) / abs(held), 1.0) else held + last.units
+        for action in waiting:
+            yield _Step((_ns(action.at), ACTION), opens=False, action=action)
 
-    def _leg(self, fill: Fill, rule: FeeRule, commission: float) -> None:
-        units, side = abs(fill.units), math.copysign(1.0, fill.units)
-        if not same(rule.charge(units, fill.price), commission):  # half of a fill that turned the position round
-            rule = FeeRule(rate=commission / (units * fill.price))
-        opens = self.held * fill.units >= 0.0
+    def take(self, step: _Step, till: Till, j: int) -> None:
+        """Take one step."""
+        if step.action is not None:
+            till.pay(j, -self.held * step.action.paid)
+            self.held *= step.action.ratio
+        elif step.fill is not None:
+            self._leg(step, step.fill, till, j)
+        till.held[j] = self.held
+
+    def _leg(self, step: _Step, fill: Fill, till: Till, j: int) -> None:
+        units, rule = abs(fill.units), step.rule
+        if not same(rule.charge(units, fill.price), fill.commission):  # half of one that turned the position round
+            rule = FeeRule(rate=fill.commission / (units * fill.price))
         held = abs(self.held)
-        account = self.cash + self.held * fill.price if opens else held
-        size = self._size(units, fill.price, commission, account, rule) if opens else _part(units, held)
-        row = int(np.searchsorted(self.stamps, _ns(fill.filled_at), side="right")) - 1
+        account = till.equity(j, self.held, fill.price) if step.opens else held
+        size = self._size(units, fill, account, rule) if step.opens else _part(units, held)
         quoted = fill.price if fill.quoted is None else fill.quoted
         self.legs.append(
             Leg(
-                opens=opens,
-                side=side,
-                bar=int(self.stamps[row]),
+                opens=step.opens,
+                side=math.copysign(1.0, fill.units),
+                bar=int(self.stamps[step.row]),
                 decided=None if fill.decided_at is None else _ns(fill.decided_at),
-                at=self.index[row],
+                at=self.index[step.row],
                 quoted=quoted,
-                kind=self._kind(quoted, row),
+                kind=step.kind,
                 slip=fill.price / quoted,
                 fee=rule,
                 size=size,
-                borrow=0.0 if opens else fill.borrow / units,
+                borrow=fill.borrow / units,
                 units=units,
                 account=account,
                 reason=fill.reason,
             )
         )
-        self.cash -= fill.units * fill.price + commission + fill.borrow
-        self.held = 0.0 if not opens and size.value == 1.0 else self.held + fill.units
+        till.pay(j, fill.units * fill.price + fill.commission + fill.borrow)
+        self.held = 0.0 if not step.opens and size.value == 1.0 else self.held + fill.units
         if self.held == 0.0:
             self._close_episode(is_open=False)
 
-    def _size(self, units: float, price: float, commission: float, equity: float, rule: FeeRule) -> Size:
+    def _size(self, units: float, fill: Fill, equity: float, rule: FeeRule) -> Size:
         """Return the declared size if it gives these units, else the fraction that does, else the units."""
         fraction = self.ledger.fraction
         if fraction is not None and equity > 0.0:
             declared = Size("fraction", fraction, self.ledger.lot_size)
-            if same(declared.units(equity, price, rule), units):
+            if same(declared.units(equity, fill.price, rule), units):
                 return declared
         if equity > 0.0:
-            return Size("fraction", (units * price + commission) / equity)
+            return Size("fraction", (units * fill.price + fill.commission) / equity)
         return Size("units", units)
 
     def _kind(self, quoted: float, row: int) -> str:
@@ -260,11 +315,22 @@ class _Walker:
         self.episodes.append(Episode(side, tuple(self.legs), is_open, borrow))
         self.legs = []
 
-    def finish(self) -> tuple[Episode, ...]:
-        """Return all positions, the open one last."""
+    def positions(self, earned: float) -> Positions:
+        """Return all positions, the open one last; `earned` is the cash that came from them."""
         if self.legs:
             self._close_episode(is_open=True)
-        return tuple(self.episodes)
+        legs = [leg for episode in self.episodes for leg in episode.legs]
+        rules = [step.rule for step in self.steps if step.fill is not None and step.fill.reason not in NO_COSTS]
+        return Positions(
+            self.ledger,
+            tuple(self.episodes),
+            fee=rules[0] if rules and all(rule == rules[0] for rule in rules) else None,
+            worse=_uniform([leg.worse for leg in legs if leg.opens]),
+            size=_uniform_size([leg for leg in legs if leg.opens]),
+            lag=_lag(legs),
+            actions=tuple((_ns(each.at), each.ratio, each.paid) for each in self.ledger.actions),
+            earned=earned + self.held * self.ledger.last_price - self.ledger.open_borrow,
+        )
 
 
 def _part(units: float, held: float) -> Size:
@@ -281,9 +347,11 @@ def _merged(ledger: Ledger) -> list[Fill]:
     stamps = ledger.stamps
     found: list[Fill] = []
     rows: list[int] = []
-    held = 0.0
+    held, waiting = 0.0, list(ledger.actions)
     for fill in ledger.fills:
         row = int(np.searchsorted(stamps, _ns(fill.filled_at), side="right"))
+        while waiting and _ns(waiting[0].at) <= stamps[row - 1]:
+            held *= waiting.pop(0).ratio
         grows, turns = held * fill.units >= 0.0, held * fill.units < 0.0 and abs(fill.units) > abs(held) * (1.0 + SAME)
         before = found[-1] if found and rows[-1] == row else None
         grew = before is not None and (held - before.units) * before.units >= 0.0
@@ -338,6 +406,12 @@ def _quoted(ledger: Ledger, fills: Sequence[Fill]) -> list[Fill]:
 
 def _fee_rules(ledger: Ledger, fills: Sequence[Fill]) -> list[FeeRule]:
     """Return a rule per fill: the schedule if it gives the commissions, else one for all, else each its own."""
+    charged = [fill for fill in fills if fill.reason not in NO_COSTS]
+    rules = iter(_charged_rules(ledger, charged))
+    return [FeeRule() if fill.reason in NO_COSTS else next(rules) for fill in fills]
+
+
+def _charged_rules(ledger: Ledger, fills: Sequence[Fill]) -> list[FeeRule]:
     units = np.abs([fill.units for fill in fills])
     prices = np.array([fill.price for fill in fills])
     paid = np.array([fill.commission for fill in fills])

@@ -90,6 +90,22 @@ class DifferenceReport:
         ]
         return pd.DataFrame(rows, columns=["part", "amount", "share", "fills", "evidence"])
 
+    @property
+    def by_symbol(self) -> pd.DataFrame:
+        """What of each part arose in which of several instruments: one row per part, one column per symbol, `cash`.
+
+        The columns of a row sum to its amount, in currency. `cash` is what belongs to no instrument: what the account
+        began with, and interest. Empty for one instrument.
+        """
+        import pandas as pd
+
+        symbols = list(dict.fromkeys(symbol for part in self.parts for symbol in part.by_symbol))
+        rows = {part.name: [part.by_symbol.get(symbol, 0.0) for symbol in symbols] for part in self.parts}
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=symbols, dtype=float).rename_axis("part")
+        if symbols:
+            frame["cash"] = [part.amount - sum(part.by_symbol.values()) for part in self.parts]
+        return frame
+
     def summary(self) -> str:
         """Return one sentence that names the gap and its largest cause.
 
@@ -136,7 +152,11 @@ class DifferenceReport:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<div>{escape(self.summary())}</div>{self.table.to_html(index=False)}"
+        by = self.by_symbol
+        return (
+            f"<div>{escape(self.summary())}</div>{self.table.to_html(index=False)}"
+            f"{by.to_html(float_format='{:+,.2f}'.format) if len(by.columns) else ''}"
+        )
 
 
 def _waterfall(labels: tuple[str, ...], report: DifferenceReport, shown: list[Part]) -> dict[str, Any]:

@@ -10,26 +10,23 @@ import numpy as np
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.curves import fees_of
 from algotrendy.backtest.definitions import moment_text
+from algotrendy.backtest.difference.bars import borrow_of_fills, from_same_start, rows_text, same_bars
 from algotrendy.backtest.difference.ledger import Fill, Ledger, stamps_of
 from algotrendy.backtest.difference.path import Part
 from algotrendy.backtest.difference.positions import SAME, Leg, Positions, positions_of, same
+from algotrendy.backtest.difference.ties import condition_ties, touch_ties
 from algotrendy.backtest.repeat import can_repeat, options_of, repeat, strategy_of
 from algotrendy.backtest.result import REASONS, BacktestResult
 from algotrendy.backtest.setting import LEAST_BARS, prepare
-from algotrendy.domain.types import AnyArray, Bool1D, Int1D
-from algotrendy.errors import InputError
+from algotrendy.domain.types import Int1D
 from algotrendy.kernels.orders_types import FILLS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.expressions.nodes import Node
-    from algotrendy.strategy import Strategy
 
 LIKENESS_MIN = 0.5
 """With fewer fills alike a fill convention is not read off a list: by chance one of three is always the most alike."""
-TIE = 1e-9
-"""A comparison whose sides differ by less, relatively to the larger, could have gone either way."""
 
 
 def ledger_of(result: BacktestResult, name: str = "the run", *, strategy: Any = None) -> Ledger:
@@ -63,32 +60,27 @@ def ledger_of(result: BacktestResult, name: str = "the run", *, strategy: Any = 
 
 def _fills(result: BacktestResult) -> Iterator[Fill]:
     columns, index = result.order_columns, list(result.bars.index)
-    if result.strategy.get("kind") == "stateful":
-        raise InputError(
-            f"{result.strategy['name']} is a stateful strategy, whose orders add to positions and reduce them; this"
-            " works on positions that are entered once and left once"
-        )
-    borrow = iter(result.trade_columns["borrow"].tolist())
+    borrow = borrow_of_fills(columns, result.trade_columns).tolist()
     names = ("decided_at", "filled_at", "units", "price", "commission", "slippage", "reason")
-    for decided, filled, units, price, commission, lost, code in zip(
-        *(columns[name].tolist() for name in names), strict=True
+    for row, (decided, filled, units, price, commission, lost, code) in enumerate(
+        zip(*(columns[name].tolist() for name in names), strict=True)
     ):
-        reason = REASONS[int(code)]
-        quoted = price - np.sign(units) * lost / abs(units) if lost else price
         yield Fill(
             filled_at=index[int(filled)],
             decided_at=index[int(decided)],
             units=units,
             price=price,
-            quoted=float(quoted),
+            quoted=float(price - np.sign(units) * lost / abs(units) if lost else price),
             commission=commission,
-            borrow=0.0 if reason == "entry" else next(borrow),
-            reason=reason,
+            borrow=borrow[row],
+            reason=REASONS[int(code)],
         )
 
 
 def _fraction(result: BacktestResult) -> float | None:
     """Return the fraction of the equity that entries use; None if it is not one number."""
+    if result.strategy.get("kind") == "stateful":
+        return None
     size = result.strategy.get("size")
     if size is None:
         size = 1.0
@@ -102,70 +94,12 @@ def _fraction(result: BacktestResult) -> float | None:
 
 def tie_stamps(result: BacktestResult, strategy: Any = None) -> Int1D:
     """Return the stamps of bars on which a comparison of the strategy, or a touch of a level, stood at a tie."""
-    index = stamps_of(result.bars)
-    tied = _touch_ties(result)
+    tied = touch_ties(result.bars, tuple(_fills(result)))
     if "schema" in result.strategy and can_repeat(result, strategy):
-        tied |= _condition_ties(result, strategy_of(result.strategy))  # type: ignore[arg-type]  # it has a schema
-    return index[tied]
-
-
-def _touch_ties(result: BacktestResult) -> Bool1D:
-    """Return the bars at which a stop, trail or target was touched by nothing but the very extreme of the bar."""
-    tied = np.zeros(len(result.bars), dtype=np.bool_)
-    columns = result.order_columns
-    early = np.isin(columns["reason"], [REASONS.index(name) for name in ("stop", "trail", "target")])
-    at = columns["filled_at"][early].astype(np.int64)
-    units, lost, paid = (columns[name][early] for name in ("units", "slippage", "price"))
-    quoted = paid - np.sign(units) * lost / np.abs(units)
-    opens = _column(result.bars, "open")[at]
-    extreme = np.zeros(len(at), dtype=np.bool_)
-    for name in ("low", "high"):
-        extreme |= np.abs(_column(result.bars, name)[at] - quoted) <= TIE * quoted
-    tied[at[extreme & (np.abs(opens - quoted) > TIE * quoted)]] = True
-    return tied
-
-
-def _condition_ties(result: BacktestResult, strategy: Strategy) -> Bool1D:
-    """Return the bars at which the two sides of a comparison were equal, or as good as."""
-    from algotrendy.expressions.nodes import Crossing, Greater
-    from algotrendy.expressions.scalars import calculate
-    from algotrendy.expressions.series import Evaluator
-    from algotrendy.expressions.ties import tolerance_scale
-
-    setting = prepare(result.bars, **options_of(result.assumptions, result.bars))
-    tied = np.zeros(len(result.bars), dtype=np.bool_)
-    for condition in strategy.conditions:
-        if condition is None:
-            continue
-        evaluator = Evaluator(setting.arrays, strategy.parameters, setting.context, catalogue=condition.catalogue)
-        for node in _comparisons(condition.root):
-            comparison = node.comparison if isinstance(node, Crossing) else node
-            assert isinstance(comparison, Greater)
-            left, right = evaluator.numbers(comparison.left), evaluator.numbers(comparison.right)
-            scale = np.abs(tolerance_scale(left, right, calculate))
-            with np.errstate(invalid="ignore"):
-                equal = np.broadcast_to(np.abs(left.value - right.value) <= TIE * scale, tied.shape)
-            tied |= equal
-            if isinstance(node, Crossing):
-                tied[1:] |= equal[:-1]
-    return tied
-
-
-def _comparisons(node: Node) -> Iterator[Node]:
-    """Yield the comparisons of a condition, those on longer bars left out: their ties have other stamps."""
-    from algotrendy.expressions.nodes import Crossing, Greater, Timeframe
-
-    if isinstance(node, Timeframe):
-        return
-    if isinstance(node, Greater | Crossing):
-        yield node
-        return
-    for child in node.children:
-        yield from _comparisons(child)
-
-
-def _column(bars: pd.DataFrame, name: str) -> AnyArray:
-    return bars[name].to_numpy(dtype=np.float64)
+        decided: Any = strategy_of(result.strategy)
+        setting = prepare(result.bars, **options_of(result.assumptions, result.bars))
+        tied |= condition_ties(decided, setting.arrays, setting.context)
+    return stamps_of(result.bars)[tied]
 
 
 # --- the way by running again ---
@@ -214,12 +148,12 @@ def _steps(
     bars = other.bars
     if isinstance(other, BacktestResult) and other.cash != result.cash:
         yield "initial cash", None, {"cash": other.cash}, f"cash {other.cash:,.2f} instead of {result.cash:,.2f}"
-    aligned = _from_same_start(result.bars, bars)
+    aligned = from_same_start(result.bars, bars)
     if bars.index[0] != result.bars.index[0] and len(aligned) >= LEAST_BARS:
         text = f"bars from {moment_text(bars.index[0])} instead of {moment_text(result.bars.index[0])}"
         yield "first bar", aligned, {}, text
-    if not _same_bars(aligned, bars):
-        yield "data", bars, {}, _rows_text(result.bars, bars)
+    if not same_bars(aligned, bars):
+        yield "data", bars, {}, rows_text(result.bars, bars)
     own = options_of(result.assumptions, bars)
     if isinstance(other, Ledger):
         theirs = own | read_options(result, positions_of(other), strategy)
@@ -285,39 +219,6 @@ def _shown(value: Any) -> str:
         given = {name: number for name, number in vars(value).items() if number}
         return " + ".join(f"{name} {number:g}" for name, number in given.items()) or "none"
     return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def _from_same_start(bars: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """Return the bars as if they began where the others do; what they lack is taken from the others."""
-    import pandas as pd
-
-    start = other.index[0]
-    if start >= bars.index[0]:
-        later: pd.DataFrame = bars[bars.index >= start]
-        return later
-    longer: pd.DataFrame = pd.concat([other.loc[other.index < bars.index[0], list(bars.columns)], bars])
-    return longer
-
-
-def _same_bars(bars: pd.DataFrame, other: pd.DataFrame) -> bool:
-    columns = ["open", "high", "low", "close", *(["volume"] if "volume" in bars and "volume" in other else [])]
-    return bars.index.equals(other.index) and all(
-        np.array_equal(_column(bars, name), _column(other, name)) for name in columns
-    )
-
-
-def _rows_text(bars: pd.DataFrame, other: pd.DataFrame) -> str:
-    common = bars.index.intersection(other.index)
-    names = ["open", "high", "low", "close"]
-    changed = (bars.loc[common, names].to_numpy() != other.loc[common, names].to_numpy()).any(axis=1)
-    if changed.any():
-        return f"{int(changed.sum()):,} rows of the bars differ, the first {moment_text(common[changed][0])}"
-    alone = bars.index.symmetric_difference(other.index)
-    return (
-        f"{len(alone):,} bars are in one of the two alone, the last {moment_text(alone[-1])}"
-        if len(alone)
-        else "volumes differ"
-    )
 
 
 def _changed_fills(a: BacktestResult, b: BacktestResult) -> int:

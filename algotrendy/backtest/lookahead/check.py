@@ -37,9 +37,11 @@ from algotrendy.backtest.lookahead.subject import (
     declared_subject,
     expressions_of,
 )
+from algotrendy.backtest.lookahead.subject_panel import declared_on_panel, frames_of, subject_on_panel
 from algotrendy.backtest.lookahead.table import Table, as_table, differences, typical_sizes
 from algotrendy.backtest.lookahead.warm_up import WarmUp, find_warm_up
 from algotrendy.backtest.lookahead.worlds import World, Worlds
+from algotrendy.backtest.lookahead.worlds_panel import PanelWorlds
 from algotrendy.compute.progress import progress_for
 from algotrendy.errors import InputError
 from algotrendy.expressions.lexer import KEYWORDS
@@ -126,7 +128,9 @@ def check_lookahead(
         signals`; a function of bars, or of columns (`close`, `high, low, close`), that gives a Series, an array, a
         frame of features or a mapping; a chart style. Each column that it gives is checked by itself.
     bars : DataFrame of shape (n_bars, >= 4), n_bars >= 8
-        Sound bars, with any further columns that it uses. What is text may have the bars of several instruments.
+        Sound bars, with any further columns that it uses. With those of several instruments a `BarStrategy` has them in
+        one account, a strategy of texts compares them, and a function of bars is run on each; outputs and inputs are
+        then called "KO.units" and "PEP.close".
     params : mapping, optional
         Values of its parameters.
     inputs : str or sequence of str, optional
@@ -137,7 +141,7 @@ def check_lookahead(
         When the value of a bar is claimed to be known. With "open" the high, low, close, volume and further columns of
         the bar itself count as later: for decisions that are filled at the open of their own bar.
     columns : str or sequence of str, optional
-        Change these columns alone, and leave no bars out.
+        Change these columns alone, and leave no bars out. Of several instruments "close" is that of all.
     cuts : int
         Number of runs to search with; about 30 more are made. For slow functions take fewer.
     seed : int
@@ -176,33 +180,33 @@ def check_lookahead(
     ('leak', ('close',), 1)
     """
     begun = time.perf_counter()
+    several = are_several(bars)
     options = _Options(
         _whole("cuts", cuts, 10),
         _whole("seed", seed, 0),
-        _columns(columns, bars),
+        None if several else _columns(columns, bars),
         _is_open(known_at),
         workers,
         progress,
         tolerance,
         warm_up_tolerance,
     )
-    several = are_several(bars)
-    if not several:
+    panel = _panel(bars, options, signals) if several else None
+    if panel is None:
         _check(bars)
-    name, expressions, values = _as_text(strategy, params, _names_in(bars, several=several))
-    if several and (expressions is None or prove(expressions, values).open):
-        raise InputError("a Python function is checked on the bars of one instrument; give those of one symbol")
-    frame: Any = bars
+    name, expressions, values = _as_text(strategy, params, _names_in(bars, panel))
     if expressions is None:
-        subject = as_subject(strategy, params, inputs)
-        return _by_intervention(subject, frame, options, _Start(None, signals, begun, _open_levels(strategy)))
+        given = subject_on_panel(strategy, params, inputs, panel) if panel else as_subject(strategy, params, inputs)
+        start = _Start(None, signals, begun, _open_levels(strategy))
+        return _in_worlds(given, bars if panel is None else panel, columns, options, start)
     proof = prove(expressions, values)
     if not proof.open:
         cost = {"runs": 0, "seconds": time.perf_counter() - begun}
         notes = tuple(f"it rests on {text}" for text in proof.columns)
         return LookaheadReport(PROVED, name, (), notes, (), proof, None, cost, _length(bars), options.seed)
-    subject = declared_subject(name, expressions, proof.custom, values)
-    return _by_intervention(subject, frame, options, _Start(proof, signals, begun))
+    declared = declared_subject if panel is None else declared_on_panel
+    subject = declared(name, expressions, proof.custom, values)
+    return _in_worlds(subject, bars if panel is None else panel, columns, options, _Start(proof, signals, begun))
 
 
 # --- the arguments ----------------------------------------------------------------------------------------------------
@@ -237,13 +241,48 @@ def _check(bars: Any) -> None:
     check_bars(bars, min_bars=LEAST_BARS)
 
 
-def _names_in(bars: Any, *, several: bool) -> Catalogue:
+def _panel(bars: Any, options: _Options, signals: Any) -> Panel:
+    """Return the panel of several instruments.
+
+    Raises
+    ------
+    InputError
+        If there are too few bars, or something is asked for that is for one instrument.
+    """
+    from algotrendy.backtest.portfolio.market import as_panel
+
+    if options.at_open:
+        raise InputError(
+            "known_at='open' is for one instrument: where one has a bar another may have none; leave it out"
+        )
+    if signals is not None:
+        raise InputError("signals= are compared for one instrument; give the bars of one symbol, or leave them out")
+    panel = as_panel(bars)
+    if len(panel) < LEAST_BARS:
+        raise InputError(f"there are {len(panel)} bars; at least {LEAST_BARS} are needed to look for anything")
+    return panel
+
+
+def _in_worlds(
+    subject: Subject, bars: Any, columns: str | Sequence[str] | None, options: _Options, start: _Start
+) -> LookaheadReport:
+    """Look at a subject on the bars of one instrument, or on a panel of several."""
+    from algotrendy.domain.panel import Panel
+
+    if not isinstance(bars, Panel):
+        return _by_intervention(subject, Worlds(bars, options.seed, at_open=options.at_open), options, start)
+    worlds = PanelWorlds(frames_of(bars), options.seed)
+    if columns is not None:
+        names = (columns,) if isinstance(columns, str) else tuple(columns)
+        options = replace(options, columns=worlds.chosen(names))
+    return _by_intervention(subject, worlds, options, start)
+
+
+def _names_in(bars: Any, panel: Panel | None) -> Catalogue:
     """Return what an expression given as text may name: columns of bars, further ones among them."""
     from algotrendy.domain.bars import FurtherColumns
-    from algotrendy.domain.panel import Panel
     from algotrendy.expressions import BARS
 
-    panel = bars if isinstance(bars, Panel) else Panel.of(bars) if several else None
     further = (FurtherColumns(bars),) if panel is None else panel.further
     names = dict.fromkeys(name for each in further for name in each if name.isidentifier() and name.isascii())
     return BARS.with_columns(name for name in names if name not in BARS and name not in KEYWORDS)
@@ -298,9 +337,8 @@ def _open_levels(strategy: Any) -> tuple[str, ...]:
     )
 
 
-def _by_intervention(subject: Subject, bars: pd.DataFrame, options: _Options, start: _Start) -> LookaheadReport:
+def _by_intervention(subject: Subject, worlds: Worlds, options: _Options, start: _Start) -> LookaheadReport:
     proof, signals, begun, notes = start
-    worlds = Worlds(bars, options.seed, at_open=options.at_open)
     repeats = repeated(subject, worlds, options.tolerance)
     found = _Found(notes=list(notes), problems=list(repeats.problems))
     if repeats.changes_bars:
@@ -372,9 +410,10 @@ def _what_it_depends_on(search: Search, found: _Found, one_per_bar: list[bool]) 
         found.notes.append("it depends on bars.attrs: what stands there is not covered")
     if values.failure is not None or values.found:
         return
-    close = search.runner.worlds.numbers["close"]
+    closes = search.runner.worlds.closes()
     for name, column in base.columns.items():
-        if base.keys is None and column.dtype != object and abs(foresight(column, close)) > 9.0:
+        is_plain = base.keys is None and column.dtype != object
+        if is_plain and any(abs(foresight(column, close)) > 9.0 for close in closes):
             found.doubts.append(f"{name} does not depend on the bars, yet foretells their next return: it was stored")
     by_date = bool(dates) and (bool(dates[0].found) or dates[0].failure is not None)
     if by_date and not one_per_bar:

@@ -59,7 +59,7 @@ def repeated(subject: Subject, worlds: Worlds, tolerance: float) -> Repeats:
     early = subject.run(worlds.frame(half), worlds.bars.index)
     handed = worlds.since(0)
     first = subject.run(handed)
-    changes_bars = not handed.equals(worlds.bars) or list(handed.columns) != list(worlds.bars.columns)
+    changes_bars = not worlds.are_unchanged(handed)
     if isinstance(first, Failure):
         if first.n_rows == half.cut and not isinstance(early, Failure):
             text = f"for {worlds.n_bars:,} bars it gave the {half.cut:,} values of the run before: it keeps its answer"

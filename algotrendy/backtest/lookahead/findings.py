@@ -98,7 +98,7 @@ def _from_outside(search: Search, found: OutsideFinding) -> Leak:
     first = int(found.rows[0]) if found.rows.size else None
     return Leak(
         output=found.output,
-        inputs=(found.label,),
+        inputs=tuple(f"{found.label}[{name!r}]" for name in found.columns) or (found.label,),
         first_bar=first,
         first_at=None if first is None else index[first],
         horizon=found.horizon or None,

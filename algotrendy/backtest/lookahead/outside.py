@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from algotrendy.domain.types import AnyArray, Float1D, Int1D
 __all__ = ["OutsideFinding", "foresight", "look_outside"]
 
 _CUTS = 6
+_COLUMNS_MAX = 12
+_TURNS = 3
 _AHEAD_MAX = 20
 _SAME = 0.9
 """Captured values that equal those of a later bar on this share of bars are those of the later bar."""
@@ -48,6 +51,8 @@ class OutsideFinding:
         What was seen.
     is_leak : bool
         Whether it is a leak; else it is a warning.
+    columns : tuple of str
+        Of a frame with several columns: those whose later rows alone move the output.
     """
 
     label: str
@@ -57,6 +62,7 @@ class OutsideFinding:
     horizon: int
     text: str
     is_leak: bool
+    columns: tuple[str, ...] = ()
 
 
 def look_outside(search: Search) -> tuple[list[OutsideFinding], list[Captured]]:
@@ -149,7 +155,31 @@ def _by_intervention(search: Search, each: Captured, ahead: int = 0, why: str = 
             if known is None or known.horizon < horizon:
                 text = why or f"rows of {each.label} after bar {cut - 1} were changed, the bars were not"
                 found[name] = OutsideFinding(each.label, name, rows, cut, horizon, text, True)
-    return list(found.values())
+    return _with_columns(search, each, list(found.values()), ahead)
+
+
+def _with_columns(search: Search, each: Captured, found: list[OutsideFinding], ahead: int) -> list[OutsideFinding]:
+    """Say through which columns of a frame outputs learned of later rows: change one column at a time."""
+    frame, index = each.value, search.runner.worlds.bars.index
+    if not found or not isinstance(frame, pd.DataFrame) or not isinstance(index, pd.DatetimeIndex):
+        return found
+    numeric = [k for k, dtype in enumerate(frame.dtypes) if dtype.kind in "biuf"][:_COLUMNS_MAX]
+    through: dict[str, list[str]] = {}
+    cuts = sorted({finding.cut for finding in found}) if len(numeric) > 1 else []
+    for cut, turn in itertools.product(cuts, range(_TURNS)):
+        if all(one.output in through for one in found):
+            break
+        rng = np.random.default_rng([search.runner.worlds.seed, 41, cut, turn])
+        other = altered(frame, index, max(cut - ahead, 1), rng, drop=False)
+        for k in numeric:
+            changed = frame.copy()
+            changed.isetitem(k, other.iloc[:, k].array)
+            made = _run_with(search, each, changed)
+            if made is not None:
+                moved = differences(search.runner.base, made, cut, search.runner.sizes, search.runner.tolerance)
+                for name in moved:
+                    through.setdefault(name, []).append(str(frame.columns[k]))
+    return [replace(one, columns=tuple(dict.fromkeys(through.get(one.output, ())))) for one in found]
 
 
 def _run_with(search: Search, each: Captured, other: Any) -> Table | None:
@@ -169,7 +199,7 @@ def _by_content(search: Search, each: Captured) -> list[OutsideFinding]:
     """
     bars, index = search.runner.worlds.bars, search.runner.worlds.bars.index
     assert isinstance(index, pd.DatetimeIndex)
-    close = bars["close"].to_numpy(dtype=np.float64)
+    closes = search.runner.worlds.closes()
     for name, values in columns_of(each.value, index).items():
         label = each.label if name == "values" else f"{each.label}[{name!r}]"
         for known, series in _series_of(bars):
@@ -177,7 +207,7 @@ def _by_content(search: Search, each: Captured) -> list[OutsideFinding]:
             if ahead:
                 text = f"{label} holds, at each bar, the {known} of {ahead} bar(s) later, and it is used at that bar"
                 return _by_intervention(search, each, ahead, text)
-        t = foresight(values, close)
+        t = max((foresight(values, close) for close in closes), key=abs)
         if abs(t) > _T_MAX:
             text = f"{label} foretells the next return with t = {t:.0f}, which nothing known at its bar does"
             return _by_intervention(search, each, 1, text)

@@ -125,12 +125,5 @@ def _early(n_bars: int) -> Int1D:
 
 def _extremes(worlds: Worlds) -> Int1D:
     """Return cuts right before the largest moves, gaps, ranges and volumes."""
-    numbers = worlds.numbers
-    close = numbers["close"]
-    sizes = [
-        np.abs(np.diff(np.log(close), prepend=np.log(close[0]))),
-        np.abs(worlds.shape.gap),
-        np.log(numbers["high"] / numbers["low"]),
-        worlds.shape.volume,
-    ]
+    sizes = worlds.moves()
     return _merged([np.argsort(-size, kind="stable")[:6].astype(np.int64) for size in sizes])

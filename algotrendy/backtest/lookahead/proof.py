@@ -5,6 +5,7 @@ The table of kinds of node is closed: a kind that is not in it is not proved, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from algotrendy.expressions import Expression
 
 __all__ = ["Proof", "prove"]
+
+_SYMBOL = re.compile(r"""symbol\(\s*["'][^"']*["']\s*\)\s*\.\s*""")
 
 REASONS: Mapping[type[nodes.Node], str] = {
     nodes.Number: "a literal is the same at every bar",
@@ -130,7 +133,10 @@ def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _text_of(node: nodes.Indicator, expression: Expression, taken: Mapping[str, nodes.Node]) -> str:
-    """Return a name for a call: its text up to the closing bracket."""
+    """Return a name for a call: its text up to the closing bracket.
+
+    `symbol` is left out: what stands in it is evaluated on that instrument, and the call is looked at on each.
+    """
     text = expression.text[node.column :]
     depth = 0
     for k, letter in enumerate(text):
@@ -138,5 +144,6 @@ def _text_of(node: nodes.Indicator, expression: Expression, taken: Mapping[str, 
         if letter == ")" and depth == 0:
             text = text[: k + 1]
             break
+    text = _SYMBOL.sub("", text)
     known = taken.get(text)
     return text if known is None or known == node else f"{text} of another expression"

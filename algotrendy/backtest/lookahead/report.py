@@ -59,10 +59,10 @@ class Leak:
     Attributes
     ----------
     output : str
-        Its name; "" if it is not known which output uses a captured value.
+        Its name; "" if it is not known which output uses a captured value. Of several instruments "KO.units".
     inputs : tuple of str
-        Columns whose later values it uses; "index" for later times, "length" for how many bars follow; or what the
-        function captured, such as "global FULL".
+        Columns whose later values it uses ("close"; of several instruments "KO.close"); "index" for later times,
+        "length" for how many bars follow; or what the function captured, such as "global FULL['close']".
     first_bar : int or None
         The earliest row at which it was seen; other rows may leak too. None where no run was needed to see it.
     first_at : Timestamp or None
@@ -229,7 +229,7 @@ def leak_lines(leak: Leak) -> list[str]:
     head = f"{name} uses later {', '.join(leak.inputs)}" + (f", {reach}" if reach else "")
     if leak.inputs == ("length",):
         head = f"{name} depends on how many bars follow" + (f", {reach}" if reach else "")
-    elif leak.inputs and leak.inputs[0].partition(" ")[0] not in ("open", "high", "low", "close", "volume", "index"):
+    elif leak.inputs and leak.inputs[0].rpartition(".")[2] not in ("open", "high", "low", "close", "volume", "index"):
         head = f"{name} sees later data through {', '.join(leak.inputs)}" + (f", {reach}" if reach else "")
     lines = [head, f"  {leak.evidence}"]
     if leak.example is not None and leak.n_seen > 1:

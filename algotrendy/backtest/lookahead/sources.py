@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from algotrendy.backtest.lookahead.search import Job, Search, Sighting
+from algotrendy.backtest.lookahead.search import Job, Outcome, Search, Sighting
 from algotrendy.backtest.lookahead.worlds import World
 
 __all__ = ["Traced", "trace"]
@@ -82,10 +82,11 @@ def _telling(search: Search, name: str, columns: tuple[str, ...] | None) -> Sigh
 def _by_columns(search: Search, telling: Sighting, columns: tuple[str, ...] | None) -> dict[str, Traced]:
     """Change the later values of one column at a time, for all outputs at once."""
     world = telling.world
-    each = [
-        World(world.change, world.cut, world.seed, (column,), world.teeth) for column in _all_columns(search, columns)
-    ]
-    outcomes = search.do([Job(one, one.cut) for one in each])
+    groups = search.runner.worlds.groups(_all_columns(search, columns))
+    outcomes = _changed_alone(search, world, groups)
+    if any(len(group) > 1 for group in groups):  # of several instruments: first which of them, then which column
+        moved = [name for each in outcomes if each.found for name in each.world.columns or ()]
+        outcomes = _changed_alone(search, world, [(name,) for name in moved])
     inputs: dict[str, list[str]] = {}
     first: dict[str, Sighting] = {}
     for outcome in outcomes:
@@ -95,6 +96,11 @@ def _by_columns(search: Search, telling: Sighting, columns: tuple[str, ...] | No
                 inputs.setdefault(name, []).extend(outcome.world.columns or ())
                 first.setdefault(name, Sighting(outcome.world, before))
     return {name: Traced(tuple(names), False, first[name]) for name, names in inputs.items()}
+
+
+def _changed_alone(search: Search, world: World, groups: Sequence[tuple[str, ...]]) -> list[Outcome]:
+    each = [World(world.change, world.cut, world.seed, group, world.teeth) for group in groups]
+    return search.do([Job(one, one.cut) for one in each])
 
 
 def _by_times(search: Search, name: str) -> Traced:

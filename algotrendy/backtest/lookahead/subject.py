@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.lookahead.table import Table, as_table
+from algotrendy.backtest.lookahead.worlds_panel import union_of
 from algotrendy.backtest.stateful.decisions import Decisions
 from algotrendy.errors import InputError
 from algotrendy.indicators.registry import BAR_COLUMNS, IndicatorSpec, lookup, names
@@ -26,9 +27,11 @@ from algotrendy.strategy.python_strategy import function_name
 if TYPE_CHECKING:
     import pandas as pd
 
-    from algotrendy.expressions import Expression
+    from algotrendy.domain.bars import BarArrays
+    from algotrendy.domain.interval import Interval
+    from algotrendy.expressions import Context, Expression
 
-__all__ = ["Failure", "Subject", "as_subject", "declared_subject"]
+__all__ = ["Failure", "Subject", "as_subject", "declared_subject", "evaluated", "expressions_of", "readable"]
 
 
 @dataclass(frozen=True)
@@ -75,29 +78,30 @@ class Subject:
     inputs: tuple[str, ...] = ()
     reseed: bool = False
 
-    def run(self, bars: pd.DataFrame, calendar: pd.Index | None = None) -> Table | Failure:
+    def run(self, bars: Any, calendar: pd.Index | None = None) -> Table | Failure:
         """Run it on bars of its own; whatever it raises is a failure.
 
         Parameters
         ----------
-        bars : DataFrame
+        bars : DataFrame, or mapping of symbol to DataFrame
             The bars.
         calendar : Index, optional
             Of all bars, where these are the first of them.
         """
-        index = bars.index
+        index = union_of(bars) if isinstance(bars, Mapping) else bars.index
         raw: Any = None
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
                 warnings.simplefilter("ignore")
                 with _seeded_generators() if self.reseed else nullcontext():
-                    raw = self._called(bars)
+                    raw = self.called(bars)
                 return as_table(raw, index, calendar)
         except Exception as error:  # noqa: BLE001 - a stranger's function: any error of it says that this run failed
             text = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
             return Failure(text, _length(raw))
 
-    def _called(self, bars: pd.DataFrame) -> Any:
+    def called(self, bars: Any) -> Any:
+        """Return what it gives for some bars; whatever it raises is passed on."""
         if self.manner == "bars, params":
             return self.function(bars, dict(self.params))
         if self.manner == "bars":
@@ -234,29 +238,47 @@ class _Declared:
     values: Mapping[str, float]
 
     def __call__(self, bars: pd.DataFrame) -> dict[str, Any]:
-        from algotrendy.domain.bars import COLUMNS, BarArrays, FurtherColumns
-        from algotrendy.domain.calendar import bars_per_year, infer_calendar
         from algotrendy.domain.interval import infer_interval
-        from algotrendy.expressions import Context, evaluate, evaluate_condition
-        from algotrendy.expressions.series import Evaluator
 
-        index: Any = bars.index
-        none = np.zeros(len(index))
-        arrays = BarArrays(*(bars[name].to_numpy(dtype=np.float64) if name in bars else none for name in COLUMNS))
-        length = infer_interval(index)
-        per_year = bars_per_year(length, infer_calendar(index))
-        context = Context(index, length, None, {"periods_per_year": per_year}, FurtherColumns(bars))
-        found: dict[str, Any] = {}
-        for name, expression in self.conditions.items():
-            if expression.kind == "condition":
-                found[name] = evaluate_condition(expression, arrays, self.values, context).true
-            else:
-                found[name] = evaluate(expression, arrays, self.values, context)
-        catalogue = next(iter(self.conditions.values())).catalogue
-        evaluator = Evaluator(arrays, self.values, context, catalogue=catalogue)
-        for name, node in self.custom.items():
-            found[name] = np.broadcast_to(evaluator.numbers(node).value, arrays.close.shape)
-        return found
+        arrays, context = readable(bars, infer_interval(bars.index))  # type: ignore[arg-type]  # times
+        return evaluated(self.conditions, self.custom, self.values, arrays, context)
+
+
+def readable(bars: pd.DataFrame, interval: Interval) -> tuple[BarArrays, Context]:
+    """Return what expressions read of bars. Nothing is checked: one column alone may have been changed."""
+    from algotrendy.domain.bars import COLUMNS, BarArrays, FurtherColumns
+    from algotrendy.domain.calendar import bars_per_year, infer_calendar
+    from algotrendy.expressions import Context
+
+    index: Any = bars.index
+    none = np.zeros(len(index))
+    arrays = BarArrays(*(bars[name].to_numpy(dtype=np.float64) if name in bars else none for name in COLUMNS))
+    per_year = bars_per_year(interval, infer_calendar(index))
+    return arrays, Context(index, interval, None, {"periods_per_year": per_year}, FurtherColumns(bars))
+
+
+def evaluated(
+    conditions: Mapping[str, Expression],
+    custom: Mapping[str, Any],
+    values: Mapping[str, float],
+    arrays: BarArrays,
+    context: Context,
+) -> dict[str, Any]:
+    """Return the conditions, levels and user's indicators of a strategy on the bars of one instrument, by name."""
+    from algotrendy.expressions import evaluate, evaluate_condition
+    from algotrendy.expressions.series import Evaluator
+
+    found: dict[str, Any] = {}
+    for name, expression in conditions.items():
+        if expression.kind == "condition":
+            found[name] = evaluate_condition(expression, arrays, values, context).true
+        else:
+            found[name] = np.broadcast_to(evaluate(expression, arrays, values, context), arrays.close.shape)
+    catalogue = next(iter(conditions.values())).catalogue
+    evaluator = Evaluator(arrays, values, context, catalogue=catalogue)
+    for name, node in custom.items():
+        found[name] = np.broadcast_to(evaluator.numbers(node).value, arrays.close.shape)
+    return found
 
 
 def declared_subject(

@@ -6,7 +6,7 @@ Two tables made from bars with the same beginning are compared over that beginni
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from algotrendy.domain.types import AnyArray, Bool1D, Int1D
 from algotrendy.errors import InputError
+from algotrendy.strategy.parameter import LEVELS
 from algotrendy.strategy.signals import SIDES, Signals
 
 __all__ = ["Table", "as_table", "differences", "typical_sizes", "unlike"]
@@ -126,7 +127,7 @@ def typical_sizes(table: Table) -> dict[str, float]:
 def _named(raw: Any) -> Iterator[tuple[str, Any]]:
     """Yield the columns of what was given, with names."""
     if isinstance(raw, Signals):
-        yield from ((each.name, getattr(raw, each.name)) for each in fields(raw) if _is_known(getattr(raw, each.name)))
+        yield from ((name, getattr(raw, name)) for name in (*SIDES, *LEVELS) if _is_known(getattr(raw, name)))
     elif isinstance(raw, pd.DataFrame):
         yield from ((str(name), raw.iloc[:, k]) for k, name in enumerate(raw.columns))
     elif isinstance(raw, pd.Series):

@@ -122,11 +122,33 @@ class Worlds:
         """Names of the columns that can be changed."""
         return (*self.numbers, *self.extras)
 
-    def frame(self, world: World) -> pd.DataFrame:
+    def groups(self, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Return columns in groups, to be changed one group after the other; here each is one by itself."""
+        return [(name,) for name in columns]
+
+    def closes(self) -> list[Float1D]:
+        """Return the closes."""
+        return [self.numbers["close"]]
+
+    def moves(self) -> list[Float1D]:
+        """Return how large each bar is in some ways: its move, its gap, its range, its volume."""
+        close = self.numbers["close"]
+        return [
+            np.abs(np.diff(np.log(close), prepend=np.log(close[0]))),
+            np.abs(self.shape.gap),
+            np.log(self.numbers["high"] / self.numbers["low"]),
+            self.shape.volume,
+        ]
+
+    def are_unchanged(self, handed: Any) -> bool:
+        """Return whether what a function was handed is still as it was."""
+        return bool(handed.equals(self.bars)) and list(handed.columns) == list(self.bars.columns)
+
+    def frame(self, world: World) -> Any:
         """Return new bars for a world; the function may do with them what it likes."""
         return self._handed(self._made(world), with_attrs=world.change != "no attrs")
 
-    def since(self, start: int) -> pd.DataFrame:
+    def since(self, start: int) -> Any:
         """Return the bars as they are from a row on."""
         return self._handed(self.bars.iloc[start:].copy())
 

@@ -15,11 +15,10 @@ from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.monte_carlo.result import MonteCarloResult
 from algotrendy.backtest.run import run_strategy
 from algotrendy.backtest.setting import Setting, prepare
-from algotrendy.backtest.sweep.declarative import DeclarativeSweep
+from algotrendy.backtest.sweep.evaluate import Evaluator
 from algotrendy.backtest.sweep.grid import Grid, Where
-from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
 from algotrendy.backtest.sweep.where import keeper
-from algotrendy.compute import map_work, progress_for
+from algotrendy.compute import Executor, progress_for
 from algotrendy.compute.progress import Show
 from algotrendy.domain.types import Float1D, Float2D, Int1D
 from algotrendy.errors import InputError
@@ -59,27 +58,15 @@ class _Reruns:
     setting: Setting
     options: Mapping[str, Any]
 
-    def metrics(self, grid: Grid, workers: int, progress: Show) -> tuple[Int1D, Float2D]:
-        """Return the rows of the grid that are done, and their metrics."""
+    def metrics(self, grid: Grid, where: Executor | int | None, progress: Show) -> tuple[Int1D, Float2D]:
+        """Return the rows of the grid that are done, and their metrics; `where` as of `run_jitter`."""
+        executor, workers = (where, None) if isinstance(where, Executor) else (None, where)
+        evaluator = Evaluator(self.strategy, self.setting.bars, self.setting, self.options, executor, workers)
         with progress_for("parameter jitter", len(grid), show=progress) as bar:
-            if isinstance(self.strategy, Strategy):
-                sweep = DeclarativeSweep(self.strategy, grid, self.setting)
-                chunks = sweep.chunks(workers)
-                mapped = map_work(
-                    sweep.run, chunks, workers=workers, progress=bar, steps=lambda chunk: len(chunk.places)
-                )
-                places = [chunk.places for chunk in chunks]
-            else:
-                runs = python_chunks([grid.combination(row) for row in range(len(grid))])
-                one_by_one = PythonSweep(self.strategy, self.setting.bars, self.options)
-                mapped = map_work(one_by_one, runs, workers=workers, where="processes", progress=bar, steps=len)
-                places = np.split(np.arange(len(grid)), np.cumsum([len(run) for run in runs])[:-1])
-        done = [(at, rows) for at, rows in zip(places, mapped.results, strict=True) if rows is not None]
-        if not done:
+            done, rows = evaluator.rows(grid, bar)
+        if not len(done):
             raise KeyboardInterrupt("stopped before the first parameters were done")
-        at = np.concatenate([each[0] for each in done])
-        order = np.argsort(at, kind="stable")
-        return at[order], np.concatenate([each[1] for each in done])[order]
+        return done, rows
 
     def wealth(self, combination: Mapping[str, Any]) -> Float1D:
         """Return the equity of a full backtest as a multiple of the initial cash, bar by bar."""
@@ -91,10 +78,12 @@ def run_jitter(
     source: Any,
     strategy: Strategy | PythonStrategy | None,
     plan: Jitter,
-    workers: int,
+    where: Executor | int | None,
     progress: Show,
 ) -> MonteCarloResult:
     """Run the strategy of a result again with parameters near its own; see `monte_carlo`.
+
+    `where` is an executor, or a number of workers in the place that is usual for the strategy.
 
     Raises
     ------
@@ -110,7 +99,7 @@ def run_jitter(
     reruns = _reruns(source, _strategy_of(source, strategy))
     chosen = reruns.strategy
     grid, which = _drawn(chosen, plan)
-    done, rows = reruns.metrics(grid, workers, progress)
+    done, rows = reruns.metrics(grid, where, progress)
     counted = np.isin(which, done)
     at = np.searchsorted(done, which[counted])
     final, drawdown = (rows[:, METRICS.index(name)] for name in ("final_equity", "max_drawdown"))

@@ -12,7 +12,7 @@ from algotrendy.backtest.monte_carlo.result import LABELS, MonteCarloResult
 from algotrendy.backtest.monte_carlo.source import SHUFFLE, Source, source_of
 from algotrendy.backtest.resampling import block_length, fit_garch
 from algotrendy.backtest.sweep.grid import Where
-from algotrendy.compute import map_work, progress_for, worker_count
+from algotrendy.compute import Executor, map_work, progress_for
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
 from algotrendy.strategy.parameter import is_number, nearest
@@ -48,6 +48,7 @@ def monte_carlo(
     vary: Sequence[str] | None = None,
     where: Where = None,
     strategy: Strategy | PythonStrategy | None = None,
+    executor: Executor | str | None = None,
     workers: int | None = None,
     progress: Show = None,
 ) -> MonteCarloResult:
@@ -93,6 +94,8 @@ def monte_carlo(
         For "parameter_jitter": which parameters go together, such as "fast < slow"; others are drawn again.
     strategy : Strategy or PythonStrategy, optional
         For "parameter_jitter" of a Python function, of which a result only knows the name.
+    executor : Executor, or {"threads", "processes", "ray"}, optional
+        Where to compute; by default on threads, jitter of a Python function on processes.
     workers : int, optional
         Cores to use; None: all. The numbers do not depend on it.
     progress : bool or callable, optional
@@ -126,13 +129,13 @@ def monte_carlo(
     (500, 252, True)
     """
     _check(method, paths, ruin, confidence, seed)
-    workers = worker_count(workers)
+    place = Executor.of(executor, workers=workers)
     if method == JITTER:
         from algotrendy.backtest.monte_carlo.jitter import Jitter, run_jitter
 
         _refuse({"horizon": horizon, "block": block, "cash": cash}, method)
         plan = Jitter(paths, ruin, confidence, seed, spread, vary, where)
-        return run_jitter(source, strategy, plan, workers, progress)
+        return run_jitter(source, strategy, plan, place if executor is not None else workers, progress)
     _refuse({"vary": vary, "where": where, "strategy": strategy, "spread": None if spread == 0.2 else spread}, method)
     if method not in _BLOCKS:
         _refuse({"block": block}, method)
@@ -140,7 +143,7 @@ def monte_carlo(
     maker, settings = _maker(found, method, horizon, block, seed)
     chunks = maker.chunks(paths)
     with progress_for("Monte Carlo", paths, show=progress) as bar:
-        mapped = map_work(maker.run, chunks, workers=workers, progress=bar, steps=lambda chunk: chunk.size)
+        mapped = map_work(maker.run, chunks, where=place, progress=bar, steps=lambda chunk: chunk.size)
     done = [chunk for chunk, figures in zip(chunks, mapped.results, strict=True) if figures is not None]
     figures = _joined([figures for figures in mapped.results if figures is not None])
     observed = {

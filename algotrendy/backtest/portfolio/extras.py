@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
 
-__all__ = ["EXTRAS", "AccountExtras", "Frame", "Margin", "extras_of"]
+__all__ = ["EXTRAS", "AccountExtras", "ContractMargin", "Frame", "Margin", "extras_of"]
 
 EXTRAS = ("actions", "margin", "financing", "participation", "tick_size", "fine_bars")
 """Options of `backtest` that make an account one with extras."""
@@ -60,11 +60,51 @@ class Margin:
             if not is_number(value) or not 0.0 < value <= _HIGHEST_MARGIN:
                 raise InputError(f"the {name} margin is {value!r}; use a fraction of the position's value, such as 0.5")
             object.__setattr__(self, name, float(value))
-        if self.maintenance > self.initial:
-            raise InputError(
-                f"the maintenance margin {self.maintenance:g} is above the initial one {self.initial:g}; a position"
-                " would be called as it is opened"
-            )
+        _check_order(self.initial, self.maintenance)
+
+
+@dataclass(frozen=True)
+class ContractMargin:
+    """What each contract binds of the equity, in currency of the account, as exchanges and brokers give it for futures.
+
+    It does not move with the price. A contract is one unit, whatever its multiplier.
+
+    Parameters
+    ----------
+    initial : float
+        Bound for each contract when it is opened; above 0.
+    maintenance : float
+        What the equity may not fall below for each contract; above 0, at most `initial`.
+
+    Raises
+    ------
+    InputError
+        If a number lies outside what it may be.
+
+    Examples
+    --------
+    >>> ContractMargin(initial=13_200.0, maintenance=12_000.0)
+    ContractMargin(initial=13200.0, maintenance=12000.0)
+    """
+
+    initial: float
+    maintenance: float
+
+    def __post_init__(self) -> None:
+        for name in ("initial", "maintenance"):
+            value = getattr(self, name)
+            if not is_number(value) or not 0.0 < value < np.inf:
+                raise InputError(f"the {name} margin of a contract is {value!r}; use currency per contract, above 0")
+            object.__setattr__(self, name, float(value))
+        _check_order(self.initial, self.maintenance)
+
+
+def _check_order(initial: float, maintenance: float) -> None:
+    if maintenance > initial:
+        raise InputError(
+            f"the maintenance margin {maintenance:g} is above the initial one {initial:g}; a position would be called"
+            " as it is opened"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +184,8 @@ def extras_of(frame: Frame, given: Mapping[str, Any]) -> AccountExtras | None:
     kernel = Extras(
         events=events,
         changes=changes,
-        initial=np.array([0.0 if each is None else each.initial for each in margins]),
-        maintenance=np.array([0.0 if each is None else each.maintenance for each in margins]),
+        initial=_needs(margins, "initial"),
+        maintenance=_needs(margins, "maintenance"),
         interest=_interest(given.get("financing"), frame),
         caps=caps,
         tick=_ticks(given.get("tick_size"), frame),
@@ -171,21 +211,41 @@ def by_symbol(name: str, value: Any, symbols: Sequence[str]) -> dict[str, Any]:
     return dict(value)
 
 
-def _margins(margin: Any, symbols: Sequence[str]) -> list[Margin | None]:
+def _margins(margin: Any, symbols: Sequence[str]) -> list[Margin | ContractMargin | None]:
     if margin is None:
         return [None] * len(symbols)
     return [None if each is None else _margin(each) for each in map(by_symbol("margin", margin, symbols).get, symbols)]
 
 
-def _margin(value: Any) -> Margin:
-    if isinstance(value, Margin):
+def _margin(value: Any) -> Margin | ContractMargin:
+    if isinstance(value, Margin | ContractMargin):
         return value
     if isinstance(value, tuple | list) and len(value) == 2:
+        found = [each for each in value if is_number(each) and each > _HIGHEST_MARGIN]
+        if found:
+            raise InputError(
+                f"margin is {value!r}, which as a fraction is {found[0]:g} times the value of a position; for currency"
+                f" per contract write ContractMargin({value[0]!r}, {value[1]!r})"
+            )
         return Margin(*value)
     raise InputError(
-        f"margin is {value!r}; give the initial and the maintenance margin as fractions, such as (0.5, 0.25), or such a"
-        " pair for each symbol"
+        f"margin is {value!r}; give the initial and the maintenance margin as fractions, such as (0.5, 0.25), a"
+        " ContractMargin in currency per contract, or one of these for each symbol"
     )
+
+
+def _needs(margins: Sequence[Margin | ContractMargin | None], name: str) -> Float2D:
+    """Return what positions bind: as fractions of their value, and in currency per unit."""
+    needs = np.zeros((2, len(margins)))
+    for j, each in enumerate(margins):
+        if each is not None:
+            needs[int(isinstance(each, ContractMargin)), j] = getattr(each, name)
+    return needs
+
+
+def _told(value: Margin | ContractMargin) -> dict[str, Any]:
+    per = {"per": "contract"} if isinstance(value, ContractMargin) else {}
+    return {**vars(value), **per}
 
 
 def _events(happenings: tuple[Happening | None, ...], frame: Frame) -> tuple[Any, Float2D]:
@@ -265,9 +325,9 @@ def _shown(given: Mapping[str, Any], happenings: tuple[Happening | None, ...], f
             continue
         if name == "margin":
             value = (
-                {key: vars(_margin(each)) for key, each in value.items() if each is not None}
+                {key: _told(_margin(each)) for key, each in value.items() if each is not None}
                 if isinstance(value, Mapping)
-                else vars(_margin(value))
+                else _told(_margin(value))
             )
         shown[name] = dict(value) if isinstance(value, Mapping) else value
     if given.get("fine_bars") is not None:

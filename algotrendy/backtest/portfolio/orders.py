@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.portfolio.ledger import Ledger
+from algotrendy.backtest.portfolio.ledger import Ledger, full_ledger
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.stamps import first_at_or_after, stamps_of
-from algotrendy.domain.types import Bool1D, Float1D, Int1D
+from algotrendy.domain.types import Bool1D, Float1D, Float2D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import LIMIT, MARKET, STOP_ORDER, Fills, empty_fills
 from algotrendy.strategy.parameter import nearest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from algotrendy.kernels.portfolio_orders import Requests
 
-__all__ = ["COLUMNS", "run_orders"]
+__all__ = ["COLUMNS", "frame_of", "requests_of", "run_orders"]
 
 COLUMNS = (
     "time",
@@ -38,11 +38,14 @@ COLUMNS = (
     "reduce_only",
 )
 KINDS = {"market": MARKET, "limit": LIMIT, "stop": STOP_ORDER}
+_FIRST_FILLS = 1024
 _PRICE_OF = {"limit": "limit_price", "stop": "stop_price"}
 
 
 def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     """Work explicit orders; return the run, and the orders with how each ended in a column `status`.
+
+    With extras a column `filled` says how many units were filled of each, in units of the day on which it was placed.
 
     Raises
     ------
@@ -52,8 +55,10 @@ def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     from algotrendy.kernels.portfolio_events import walk_orders
     from algotrendy.kernels.portfolio_orders import STATUS
 
-    frame = _as_frame(orders, account)
+    frame = frame_of(orders, account)
     requests = requests_of(account, frame)
+    if account.extras is not None:
+        return _run_full(account, requests, frame)
     n_orders = len(frame)
     fills = empty_fills(2 * n_orders + 2 * account.n_instruments)
     curve, status = np.empty((3, account.n_bars)), np.zeros(n_orders, np.int64)
@@ -61,6 +66,25 @@ def run_orders(account: Account, orders: Any) -> tuple[Ledger, pd.DataFrame]:
     done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
     ledger = Ledger(account, done, curve, None if ruined_at < 0 else int(ruined_at))
     return ledger, frame.assign(status=[STATUS[k] for k in status])
+
+
+def _run_full(account: Account, requests: Requests, frame: pd.DataFrame) -> tuple[Ledger, pd.DataFrame]:
+    """Work explicit orders in an account with extras."""
+    from algotrendy.kernels.portfolio_events_full import ROOM_PER_BAR, walk_orders_full
+    from algotrendy.kernels.portfolio_orders import STATUS
+
+    ends: dict[str, Any] = {}
+
+    def walk(fills: Fills, curve: Float2D, unfilled: Float2D) -> tuple[int, int]:
+        own = requests._replace(units=requests.units.copy(), price=requests.price.copy())
+        venue = account.venue(fills, account.market)
+        n_fills, ruined_at, status, filled = walk_orders_full(venue, own, account.kernel_extras, (curve, unfilled))
+        ends.update(status=[STATUS[k] for k in status], filled=filled)
+        return n_fills, ruined_at
+
+    room = 2 * len(frame) + ROOM_PER_BAR * account.n_instruments
+    ledger = full_ledger(account, walk, 2 * room + _FIRST_FILLS)
+    return ledger, frame.assign(**ends)
 
 
 def requests_of(account: Account, frame: pd.DataFrame) -> Requests:
@@ -96,7 +120,8 @@ def requests_of(account: Account, frame: pd.DataFrame) -> Requests:
     )
 
 
-def _as_frame(orders: Any, account: Account) -> pd.DataFrame:
+def frame_of(orders: Any, account: Account) -> pd.DataFrame:
+    """Return orders as a checked frame, sorted by time."""
     import pandas as pd
 
     if not isinstance(orders, pd.DataFrame):

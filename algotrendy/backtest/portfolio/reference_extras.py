@@ -39,13 +39,16 @@ __all__ = ["Extra", "FullRun", "simulate_signals_full", "simulate_weights_full"]
 class Extra:
     """What one instrument has besides prices and costs.
 
-    `actions` gives, by bar, new units for an old one, cash per old unit, and what levels are multiplied with; `caps`
-    the units that may be filled at each bar; `fine` the steps (open, high, low) inside a bar.
+    `actions` gives, by bar, new units for an old one, cash per old unit, and what levels are multiplied with; margins
+    are shares of the value of a position, and currency per unit of it; `caps` the units that may be filled at each bar;
+    `fine` the steps (open, high, low) inside a bar.
     """
 
     actions: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
     initial: float = 0.0
     maintenance: float = 0.0
+    initial_each: float = 0.0
+    maintenance_each: float = 0.0
     caps: Sequence[float] | None = None
     tick: float = 0.0
     fine: Mapping[int, Sequence[tuple[float, float, float]]] = field(default_factory=dict)
@@ -136,15 +139,50 @@ class FullAccount(Account):
 
     def bound(self, prices: Sequence[float], which: str) -> float:
         """The margin that all positions bind."""
-        return sum(
-            (extra.initial if which == "initial" else extra.maintenance) * abs(position.units * price)
-            for extra, position, price in zip(self.extras, self.positions, prices, strict=True)
-        )
+        total = 0.0
+        for extra, position, price in zip(self.extras, self.positions, prices, strict=True):
+            rate, each = extra.initial, extra.initial_each
+            if which == "maintenance":
+                rate, each = extra.maintenance, extra.maintenance_each
+            total += rate * abs(position.units * price) + each * abs(position.units)
+        return total
+
+    def needs_margin(self, j: int) -> bool:
+        return self.extras[j].initial > 0 or self.extras[j].initial_each > 0
 
     def margin_left(self, prices: Sequence[float]) -> float:
-        if not any(extra.initial > 0 for extra in self.extras):
+        if not any(self.needs_margin(j) for j in range(len(self.extras))):
             return math.inf
         return self.equity(prices) - self.bound(prices, "initial")
+
+    def margin_of(self, j: int, units: float, price: float) -> float:
+        """What a position of so many units binds."""
+        return self.extras[j].initial * (abs(units) * price) + self.extras[j].initial_each * abs(units)
+
+    def affordable(self, j: int, price: float, budget: float, need: tuple[float, float]) -> float:
+        """The units whose need, by value and by unit, and commission are the budget."""
+        terms, (rate, each) = self.terms[j], need
+        units = (budget - terms.fixed) / (price * (rate + terms.rate) + terms.per_unit + each)
+        if terms.rate * (units * price) + terms.per_unit * units + terms.fixed < terms.minimum:
+            units = (budget - terms.minimum) / (price * rate + each)
+        return units
+
+    def allowed(self, j: int, price: float, budget: float, margin: float) -> float:
+        """The units that a budget and what is left for margins allow."""
+        units = self.affordable(j, price, budget, (1.0, 0.0))
+        if self.needs_margin(j):
+            extra = self.extras[j]
+            others = self.affordable(j, price, margin, (extra.initial, extra.initial_each))
+            units = others if others < units else units
+        return units
+
+    def to_tick(self, j: int, price: float, *, down: bool) -> float:
+        """A price on the tick, down or up by less than one tick; the price itself where that would be none."""
+        tick = self.extras[j].tick
+        if tick <= 0:
+            return price
+        rounded = math.floor(price / tick + LOT_ROUNDING) if down else math.ceil(price / tick - LOT_ROUNDING)
+        return rounded * tick if rounded > 0 else price
 
     def liquidate(self, i: int, moment: str) -> bool:
         """Fill a margin call of the bar before; return whether there was one."""
@@ -171,10 +209,10 @@ class FullAccount(Account):
 def scaled_share(account: FullAccount, opening: Sequence[tuple[int, float]], prices: Sequence[float]) -> float:
     """The factor, at most 1, by which all opening legs fit into the room and into what is left for margins."""
     least = NO_ROOM * abs(account.equity_before)
-    share = within(account, opening, prices, (account.room(prices), least, [1.0 for _ in account.bars]))
+    share = within(account, opening, prices, (account.room(prices), least, [(1.0, 0.0) for _ in account.bars]))
     margin = account.margin_left(prices)
     if math.isfinite(margin):
-        needs = [extra.initial for extra in account.extras]
+        needs = [(extra.initial, extra.initial_each) for extra in account.extras]
         share = min(share, within(account, opening, prices, (margin, least, needs)))
     return share
 
@@ -183,7 +221,7 @@ def within(
     account: FullAccount,
     opening: Sequence[tuple[int, float]],
     prices: Sequence[float],
-    limit: tuple[float, float, Sequence[float]],
+    limit: tuple[float, float, Sequence[tuple[float, float]]],
 ) -> float:
     room, least, needs = limit
 
@@ -192,7 +230,8 @@ def within(
         for j, units in opening:
             terms = account.terms[j]
             price = prices[j] * (1.0 + math.copysign(terms.slippage, units))
-            total += needs[j] * (abs(units) * share * price) + terms.commission(units * share, price)
+            size, (rate, each) = abs(units) * share, needs[j]
+            total += rate * (size * price) + each * size + terms.commission(units * share, price)
         return total
 
     if not room > least:
@@ -376,32 +415,17 @@ class FullCompetition(Competition):
             if places > 0 and equity > 0 and self.room > least and self.margin > least:
                 places -= self.open(j, wish, (i, prices[j]), equity)
 
-    def affordable(self, j: int, price: float, budget: float, need: float) -> float:
-        terms = self.account.terms[j]
-        units = (budget - terms.fixed) / (price * (need + terms.rate) + terms.per_unit)
-        if terms.rate * (units * price) + terms.per_unit * units + terms.fixed < terms.minimum:
-            units = (budget - terms.minimum) / (price * need)
-        return units
-
-    def allowed(self, j: int, price: float, budget: float) -> float:
-        """The units that a budget and what is left for margins allow."""
-        units, initial = self.affordable(j, price, budget, 1.0), self.account.extras[j].initial
-        if initial > 0:
-            others = self.affordable(j, price, self.margin, initial)
-            units = others if others < units else units
-        return units
-
     def spend(self, j: int, units: float, price: float) -> None:
         paid = self.account.terms[j].commission(units, price)
         self.room -= abs(units) * price + paid
-        self.margin -= self.account.extras[j].initial * (abs(units) * price) + paid
+        self.margin -= self.account.margin_of(j, units, price) + paid
 
     def add(self, j: int, i: int, base: float) -> None:
         """Go on with an entry."""
         rest, decided_at = self.entering[j]
         terms = self.account.terms[j]
         price = base * (1.0 + math.copysign(terms.slippage, rest))
-        can = self.allowed(j, price, self.room)
+        can = self.account.allowed(j, price, self.room, self.margin)
         wanted = rest if abs(rest) <= can else math.copysign(terms.whole(max(can, 0.0)), rest)
         if wanted == 0:
             return
@@ -433,7 +457,7 @@ class FullCompetition(Competition):
         leverage = self.options.max_leverage
         fraction = leverage if self.options.fixed_units or size > leverage else size
         budget = fraction * equity
-        units = self.allowed(j, price, self.room if budget > self.room else budget)
+        units = self.account.allowed(j, price, self.room if budget > self.room else budget, self.margin)
         if self.options.fixed_units:
             units = units if size > units else size
         return self.account.terms[j].whole(units)
@@ -476,22 +500,11 @@ class FullCompetition(Competition):
         if at_or_above(sign * opening, target_level):
             return opening, "target"
         if at_or_below(worst, protective):
-            return self.rounded(j, sign * protective, sign), reason
+            return self.account.to_tick(j, sign * protective, down=sign > 0), reason
         if at_or_above(best, target_level):
-            return self.rounded(j, sign * target_level, sign), "target"
+            return self.account.to_tick(j, sign * target_level, down=sign > 0), "target"
         guard.best = sign * max(sign * guard.best, best)
         return None
-
-    def rounded(self, j: int, price: float, sign: float) -> float:
-        """Against the trader: what is sold for less, what is bought for more, by less than a tick."""
-        tick = self.account.extras[j].tick
-        if tick <= 0:
-            return price
-        if sign > 0:
-            rounded = math.floor(price / tick + LOT_ROUNDING) * tick
-        else:
-            rounded = math.ceil(price / tick - LOT_ROUNDING) * tick
-        return rounded if rounded > 0 else price
 
 
 def simulate_signals_full(

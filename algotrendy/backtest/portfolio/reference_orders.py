@@ -77,7 +77,11 @@ class Desk:
     state: list[Working] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.state = [Working(wanted=request.units) for request in self.requests]
+        self.state = [self.standing(request) for request in self.requests]
+
+    def standing(self, request: Request) -> Working:
+        """Where an order begins."""
+        return Working(wanted=request.units)
 
     def do(self, action: Action, i: int) -> None:
         """Place, cancel or replace an order; what is replaced ends, and what waited for it waits for the new one."""
@@ -87,7 +91,7 @@ class Desk:
             return
         assert action.request is not None
         self.requests.append(action.request)
-        self.state.append(Working(wanted=action.request.units))
+        self.state.append(self.standing(action.request))
         if action.what == "replace":
             self.state[action.order].status = "replaced"
             for child, each in enumerate(self.requests):

@@ -5,10 +5,12 @@ It is slow and obviously correct, knows no kernel and no array library, and is w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from algotrendy.backtest.portfolio.reference import Bars, Options, Recorder, ReferenceRun, Terms
+from algotrendy.backtest.portfolio.reference_extras import Extra, FullCompetition
 from algotrendy.backtest.portfolio.reference_signals import NO_ROOM, TOLERANCE, Competition, Signals
 
 __all__ = ["simulate_sleeves"]
@@ -62,6 +64,61 @@ class SleeveOfOne(Competition):
         return j in self.wishes and self.wishes[j].position != self.side(j)
 
 
+class FullSleeveOfOne(FullCompetition):
+    """The account of one strategy with extras, whose positions may be given new sizes."""
+
+    factors: dict[int, float]
+    resized_at: int
+
+    def with_factors(self) -> FullSleeveOfOne:
+        self.factors, self.resized_at = {}, -1
+        return self
+
+    def fill_wishes(self, i: int, moment: str) -> None:
+        """New sizes come before what was decided by the strategy, and after a margin call."""
+        self.resize(i, self.account.prices(i, moment))
+        super().fill_wishes(i, moment)
+
+    def resize(self, i: int, prices: Sequence[float]) -> None:
+        account = self.account
+        now = [j for j in sorted(self.factors) if account.has_bar(i, j)]
+        factors = {j: self.factors.pop(j) for j in now}
+        factors = {j: f for j, f in factors.items() if account.positions[j].units != 0.0 and not self.is_leaving(j)}
+        for j, factor in factors.items():
+            if factor < 1.0:
+                self.change(j, i, prices[j], (factor - 1.0, factor))
+        share = self.growth({j: factor for j, factor in factors.items() if factor > 1.0}, prices)
+        for j, factor in factors.items():
+            if factor > 1.0 and share > 0.0:
+                self.change(j, i, prices[j], ((factor - 1.0) * share, factor))
+
+    def change(self, j: int, i: int, price: float, by: tuple[float, float]) -> None:
+        """Add to a position, or take from it; what the volume does not allow goes on waiting."""
+        account = self.account
+        held = account.positions[j].units
+        wanted = account.terms[j].whole(held * by[0])
+        if wanted != 0.0 and account.fill(j, wanted, price, (self.resized_at, i), "rebalance") != wanted:
+            self.factors[j] = (held + wanted) / account.positions[j].units
+
+    def growth(self, factors: dict[int, float], prices: Sequence[float]) -> float:
+        """The share, at most 1, of what grows that the room and what is left for margins allow."""
+        account, spent, bound, fixed = self.account, 0.0, 0.0, 0.0
+        for j, factor in factors.items():
+            terms, units = account.terms[j], account.positions[j].units * (factor - 1.0)
+            price = prices[j] * (1.0 + (terms.slippage if units > 0.0 else -terms.slippage))
+            spent += abs(units) * (price * (1.0 + terms.rate) + terms.per_unit)
+            bound += account.margin_of(j, units, price) + abs(units) * (price * terms.rate + terms.per_unit)
+            fixed += terms.fixed + terms.minimum
+        room, margin, least = account.room(prices), account.margin_left(prices), NO_ROOM * abs(account.equity(prices))
+        share = min(1.0, (room - fixed) / spent) if spent > 0.0 and room > least else 0.0
+        if math.isfinite(margin) and bound > 0.0:
+            share = min(share, (margin - fixed) / bound) if margin > least else 0.0
+        return share
+
+    def is_leaving(self, j: int) -> bool:
+        return j in self.leaving or (j in self.wishes and self.wishes[j].position != self.side(j))
+
+
 @dataclass(frozen=True)
 class SleevesRun:
     """What each strategy did, the cash that came to each at the end of each bar, and the cash of none."""
@@ -69,6 +126,7 @@ class SleevesRun:
     parts: list[ReferenceRun]
     transfers: list[list[float]]
     reserve: list[float]
+    interest_paid: float = 0.0
 
 
 def simulate_sleeves(
@@ -77,9 +135,12 @@ def simulate_sleeves(
     terms: Sequence[Terms],
     options: Options,
     restored_at: Collection[int],
+    *,
+    extras: tuple[Sequence[Extra], Sequence[float]] | None = None,
 ) -> SleevesRun:
     """Run strategies side by side: each is its signals, its share and its places.
 
+    `extras` are those of each instrument, and the interest of each bar; of the volume each strategy has its share.
     At the ends of the bars `restored_at` each strategy that is not ruined gets its share of what they and the reserve
     are worth.
 
@@ -95,10 +156,14 @@ def simulate_sleeves(
     """
     n_bars, left = len(bars[0].close), 1.0 - sum(share for _, share, _ in strategies)
     left = left if left > TOLERANCE else 0.0
-    sleeves = [
-        SleeveOfOne(bars, signals, terms, replace(options, cash=share * options.cash, max_positions=places))
-        for signals, share, places in strategies
-    ]
+    sleeves: list[SleeveOfOne | FullSleeveOfOne] = []
+    for signals, share, places in strategies:
+        own = replace(options, cash=share * options.cash, max_positions=places)
+        if extras is None:
+            sleeves.append(SleeveOfOne(bars, signals, terms, own))
+        else:
+            each = [replace(e, caps=None if e.caps is None else [share * cap for cap in e.caps]) for e in extras[0]]
+            sleeves.append(FullSleeveOfOne(bars, signals, (terms, each, extras[1]), own).with_factors())
     recorders = [Recorder() for _ in sleeves]
     moved = [[0.0] * n_bars for _ in sleeves]
     spare = options.cash - sum(share * options.cash for _, share, _ in strategies) if left > 0.0 else 0.0
@@ -112,11 +177,15 @@ def simulate_sleeves(
             recorder.note(sleeve.account)
         reserve.append(spare)
     runs = [recorder.run(sleeve.account) for sleeve, recorder in zip(sleeves, recorders, strict=True)]
-    return SleevesRun(runs, moved, reserve)
+    paid = sum(sleeve.account.interest_paid for sleeve in sleeves if isinstance(sleeve, FullSleeveOfOne))
+    return SleevesRun(runs, moved, reserve, paid)
 
 
 def restore(
-    sleeves: Sequence[SleeveOfOne], i: int, capital: tuple[Sequence[float], float, float], moved: list[list[float]]
+    sleeves: Sequence[SleeveOfOne | FullSleeveOfOne],
+    i: int,
+    capital: tuple[Sequence[float], float, float],
+    moved: list[list[float]],
 ) -> float:
     """Move cash so that the shares hold, and let what is held wait for its new size; return the reserve."""
     shares, left, spare = capital
@@ -135,7 +204,11 @@ def restore(
         account = sleeves[k].account
         account.cash += wanted[k] - own
         moved[k][i] = wanted[k] - own
-        sleeves[k].resized_at = i
+        sleeve = sleeves[k]
+        sleeve.resized_at = i
+        if isinstance(sleeve, FullSleeveOfOne):  # what is still being bought grows and shrinks as well
+            for j, (units, at) in list(sleeve.entering.items()):
+                sleeve.entering[j] = account.terms[j].whole(units * (wanted[k] / own)), at
         for j, position in enumerate(account.positions):
             if position.units != 0.0:
                 sleeves[k].factors[j] = sleeves[k].factors.get(j, 1.0) * (wanted[k] / own)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.fill_interval import FillInterval
     from algotrendy.reports.pdf import Paper
 
 __all__ = ["PortfolioResult"]
@@ -85,6 +86,9 @@ class PortfolioResult:
         With `participation=`: `bar`, `instrument` and the `units` (signed) that the volume of the bar did not allow.
     written_with : mapping of str to str, optional
         Versions of the libraries that computed it, if it was loaded from a file.
+    arguments : mapping of str to object, optional
+        What `backtest` was called with, by name, so that it can be run again: the bars, what decides, options. None for
+        a result that was loaded from a file, or came from another process.
 
     See Also
     --------
@@ -116,9 +120,10 @@ class PortfolioResult:
     dividend_columns: Mapping[str, AnyArray] | None = None
     unfilled_columns: Mapping[str, AnyArray] | None = None
     written_with: Mapping[str, str] | None = None
+    arguments: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("dividend_columns", "unfilled_columns"):
+        for name in ("dividend_columns", "unfilled_columns", "arguments"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else MappingProxyType(given))
         for name in (*("order_columns", "trade_columns", "metrics", "strategy", "params", "assumptions", "sleeves"),):
@@ -341,6 +346,48 @@ class PortfolioResult:
 
         return load(path)
 
+    # --- what hangs on it ---
+
+    def fill_interval(self, *, keep: int = 32, **given: Any) -> FillInterval:
+        """Run it on the best and on the worst paths inside the bars that are found.
+
+        Signals are left at stops, trails and targets, and explicit orders and those of a stateful strategy are filled
+        at limits and stops, in an order that bars do not tell. Target weights are filled at opens and closes, so
+        nothing of theirs hangs on a path.
+
+        Instruments share the cash, so the better outcome of each need not be the best of all, and there are more
+        combinations than can be followed. Where `is_exact` is true none lies outside. Where it is false, `worst` and
+        `best` are runs that may have happened, and there may be some further out.
+
+        Parameters
+        ----------
+        keep : int
+            So many runs are followed at once, at least 1; more is slower and never narrower where all of them fit.
+        **given
+            What `backtest` was called with, for a result that came from a file or another process.
+
+        Returns
+        -------
+        FillInterval
+
+        Raises
+        ------
+        InputError
+            If it cannot be run again, does not come out as it was, or is of several strategies.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> bars = {name: at.synthetic(n=200, seed=seed, volatility=0.5) for seed, name in enumerate("AB")}
+        >>> result = at.backtest(at.strategies.sma_cross(5, 20), bars, stop=0.02, target=0.03)
+        >>> found = result.fill_interval()
+        >>> found.worst.final_equity <= found.best.final_equity
+        True
+        """
+        from algotrendy.backtest.portfolio.fill_interval import portfolio_fill_interval
+
+        return portfolio_fill_interval(self, keep=keep, **given)
+
     # --- ways to look at it ---
 
     def summary(self) -> str:
@@ -393,7 +440,8 @@ class PortfolioResult:
         return summary_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        values = (getattr(self, field.name) for field in fields(self))
+        # What it was called with stays here: functions cannot be pickled, and bars are large.
+        values = (None if field.name == "arguments" else getattr(self, field.name) for field in fields(self))
         return (PortfolioResult, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values))
 
     @cached_property

@@ -19,6 +19,7 @@ from algotrendy.kernels.portfolio_types import Fills, Levels, empty_fills
 from algotrendy.strategy import Signals, Strategy
 from algotrendy.strategy.inputs import RunInputs, level_values, resolve
 from algotrendy.strategy.parameter import LEVELS, is_number
+from algotrendy.strategy.signals import SIDES
 
 if TYPE_CHECKING:
     from algotrendy.expressions import Catalogue, Expression
@@ -115,8 +116,9 @@ def _own_signals(signals: Signals, account: Account, j: int) -> Signals:
     import pandas as pd
 
     symbol, index = account.panel.symbols[j], account.settings[j].bars.index
-    own: dict[str, Any] = {}
-    for name, value in vars(signals).items():
+    own: dict[str, Any] = {"columns": signals.columns}
+    for name in (*SIDES, *LEVELS):
+        value = getattr(signals, name)
         if not isinstance(value, pd.DataFrame):
             if value is not None and np.ndim(value) > 0:
                 raise InputError(f"{name} is one array for {account.n_instruments} instruments; give a frame by symbol")
@@ -240,11 +242,13 @@ def sums_in_order(account: Account, decided: Decided) -> bool:
 def _run_full(account: Account, decided: Decided, wishes: Wishes, places: int) -> Ledger:
     """Run what is decided in an account with extras."""
     from algotrendy.kernels.portfolio_signals_full import ROOM_PER_BAR, walk_signals_full
+    from algotrendy.kernels.portfolio_sleeves_full import new_full_sleeve
 
     def walk(fills: Fills, curve: Float2D, unfilled: Float2D) -> tuple[int, int]:
         venue = account.venue(fills, account.market, size_kind=decided.size_kind, max_positions=places)
+        sleeve = new_full_sleeve(account.n_instruments, account.n_bars, account.options.cash)
         found: tuple[int, int] = walk_signals_full(
-            wishes, decided.levels, venue, account.kernel_extras, (curve, unfilled)
+            wishes, decided.levels, venue, account.kernel_extras, (curve, unfilled, sleeve)
         )
         return found
 

@@ -8,10 +8,10 @@ and what each holds is resized at its next fill.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,10 +26,12 @@ from algotrendy.kernels.portfolio_types import CASH, EQUITY, FILLED_AT, ROUNDING
 if TYPE_CHECKING:
     from algotrendy.kernels.portfolio_signals import Wishes
     from algotrendy.kernels.portfolio_sleeves import Sleeve
+    from algotrendy.kernels.portfolio_sleeves_full import FullSleeve
 
 __all__ = ["Plan", "Several", "SeveralLedger", "run_sleeves", "with_cash"]
 
 _FIRST_FILLS = 4096
+LOT_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +122,13 @@ class Several:
     reserve: Float1D
 
 
-def with_cash(account: Account, cash: float) -> Account:
-    """Return the same account with other initial cash; prices are laid out once for all."""
+def with_cash(account: Account, cash: float, share: float = 1.0) -> Account:
+    """Return the same account with other initial cash and a share of the volume; prices are laid out once for all."""
     options, assumptions = account.options.replaced(cash=cash), {**account.assumptions, "cash": cash}
-    return account.changed(options=options, assumptions=assumptions)
+    extras = account.extras
+    if extras is not None and extras.is_capped and share != 1.0:
+        extras = replace(extras, kernel=extras.kernel._replace(caps=extras.kernel.caps * share))
+    return account.changed(options=options, assumptions=assumptions, extras=extras)
 
 
 def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | None) -> Several:
@@ -148,7 +153,9 @@ def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | 
     shares = np.array([plan.share for plan in plans])
     left = 1.0 - float(shares.sum())
     left = left if left > ROUNDING else 0.0
-    accounts = [with_cash(account, plan.share * account.options.cash) for plan in plans]
+    if account.extras is not None:
+        account.market  # noqa: B018  # laid out once for all sleeves
+    accounts = [with_cash(account, plan.share * account.options.cash, plan.share) for plan in plans]
     unused = account.options.cash - sum(one.options.cash for one in accounts) if left > 0.0 else 0.0
     reserve = np.full(account.n_bars, unused)
     if not len(at):
@@ -157,7 +164,8 @@ def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | 
         ]
         transfers = np.zeros((len(plans), account.n_bars))
     else:
-        parts, transfers, reserve = _Lockstep(accounts, plans, left, reserve).run(at)
+        lockstep = _Lockstep if account.extras is None else _FullLockstep
+        parts, transfers, reserve = lockstep(accounts, plans, left, reserve).run(at)
     growth = tuple(_growth(part, moved) for part, moved in zip(parts, transfers, strict=True))
     return Several(_joined(account, parts, reserve), tuple(parts), transfers, growth, reserve)
 
@@ -185,7 +193,9 @@ def _joined(account: Account, parts: Sequence[Ledger], reserve: Float1D) -> Seve
     ended = [part.ruined_at for part in parts if part.ruined_at is not None]
     ruined_at = max(ended) if len(ended) == len(parts) and not reserve.any() else None
     in_order = len(parts) == 1 and parts[0].in_order
-    return SeveralLedger(account, fills, curve, ruined_at, in_order, parts=tuple(parts), order=order)
+    missed = [part.unfilled for part in parts if part.unfilled is not None]
+    unfilled = np.sum(missed, axis=0) if missed else None
+    return SeveralLedger(account, fills, curve, ruined_at, in_order, unfilled, parts=tuple(parts), order=order)
 
 
 class _Lockstep:
@@ -207,33 +217,47 @@ class _Lockstep:
         return found
 
     def _attempt(self, at: Int1D, capacity: int) -> tuple[list[Ledger], Float2D, Float1D] | None:
-        from algotrendy.kernels.portfolio_signals import walk_signals
-        from algotrendy.kernels.portfolio_sleeves import new_sleeve
-
-        n = self._accounts[0].n_instruments
-        sleeves = [new_sleeve(n, self._n_bars, each.options.cash) for each in self._accounts]
+        sleeves: list[Any] = [self._new_sleeve(each) for each in self._accounts]
         fills = [empty_fills(capacity) for _ in sleeves]
-        curves = np.empty((len(sleeves), 3, self._n_bars))
+        curves = np.empty((len(sleeves), self._n_rows, self._n_bars))
         transfers, reserve = np.zeros((len(sleeves), self._n_bars)), self._reserve.copy()
         edges = [0, *(bar + 1 for bar in at.tolist() if bar + 1 < self._n_bars), self._n_bars]
         for first, stop in pairwise(edges):
-            for k, plan in enumerate(self._plans):
-                account = self._accounts[k]
-                kind, places = plan.decided.size_kind, plan.places
-                venue = account.venue(fills[k], account.columns, size_kind=kind, max_positions=places)
-                sleeve = sleeves[k]._replace(first=first, stop=stop)
-                if walk_signals(plan.wishes, plan.decided.levels, venue, curves[k], sleeve)[0] < 0:
+            for k in range(len(sleeves)):
+                if self._walk(k, sleeves[k]._replace(first=first, stop=stop), fills[k], curves[k]) < 0:
                     return None
             if stop < self._n_bars:
                 self._restore(sleeves, stop - 1, curves, transfers, reserve)
         parts = [self._ledger(k, sleeves[k], fills[k], curves[k]) for k in range(len(sleeves))]
         return parts, transfers, reserve
 
-    def _restore(
-        self, sleeves: Sequence[Sleeve], bar: int, curves: Float2D, transfers: Float2D, reserve: Float1D
-    ) -> None:
+    _n_rows = 3
+
+    def _new_sleeve(self, account: Account) -> Sleeve | FullSleeve:
+        from algotrendy.kernels.portfolio_sleeves import new_sleeve
+
+        return new_sleeve(account.n_instruments, self._n_bars, account.options.cash)
+
+    def _walk(self, k: int, sleeve: Any, fills: Fills, curve: Float2D) -> int:
+        """Walk a stretch of bars; return how many fills there are, or -1 if they need more room."""
+        from algotrendy.kernels.portfolio_signals import walk_signals
+
+        account, plan = self._accounts[k], self._plans[k]
+        kind, places = plan.decided.size_kind, plan.places
+        venue = account.venue(fills, account.columns, size_kind=kind, max_positions=places)
+        return int(walk_signals(plan.wishes, plan.decided.levels, venue, curve, sleeve)[0])
+
+    def _resize(self, k: int, sleeve: Any, factor: float) -> None:
+        """Let all that a sleeve holds wait for its new size."""
+        from algotrendy.kernels.portfolio_sleeves import WAITING
+
+        held = sleeve.state.units != 0.0
+        sleeve.factors[held] *= factor
+        sleeve.counts[WAITING] = int(held.sum())
+
+    def _restore(self, sleeves: Sequence[Any], bar: int, curves: Float2D, transfers: Float2D, reserve: Float1D) -> None:
         """Give each sleeve that is not ruined its share of what they and the reserve are worth."""
-        from algotrendy.kernels.portfolio_sleeves import RESIZED_AT, RUINED_AT, WAITING
+        from algotrendy.kernels.portfolio_sleeves import RESIZED_AT, RUINED_AT
 
         alive = [k for k, sleeve in enumerate(sleeves) if sleeve.counts[RUINED_AT] < 0]
         equity = {k: float(curves[k, EQUITY, bar]) for k in alive}
@@ -250,16 +274,56 @@ class _Lockstep:
             transfers[k, bar] = moved
             curves[k, EQUITY, bar] += moved
             curves[k, CASH, bar] += moved
-            held = sleeve.state.units != 0.0
-            sleeve.factors[held] *= wanted[k] / equity[k]
-            sleeve.counts[RESIZED_AT], sleeve.counts[WAITING] = bar, int(held.sum())
+            sleeve.counts[RESIZED_AT] = bar
+            self._resize(k, sleeve, wanted[k] / equity[k])
         if self._left > 0.0:
             reserve[bar:] = total - sum(wanted.values())
 
-    def _ledger(self, k: int, sleeve: Sleeve, fills: Fills, curve: Float2D) -> Ledger:
+    def _ledger(self, k: int, sleeve: Any, fills: Fills, curve: Float2D) -> Ledger:
         from algotrendy.kernels.portfolio_sleeves import ROWS, RUINED_AT
 
         n_fills, ruined_at = int(sleeve.counts[ROWS]), int(sleeve.counts[RUINED_AT])
         done = Fills(fills.places[:n_fills].copy(), fills.money[:n_fills].copy())
         in_order = sums_in_order(self._accounts[k], self._plans[k].decided)
         return Ledger(self._accounts[k], done, curve, None if ruined_at < 0 else ruined_at, in_order)
+
+
+class _FullLockstep(_Lockstep):
+    """As `_Lockstep`, of accounts with extras."""
+
+    _n_rows = 4
+
+    def _attempt(self, at: Int1D, capacity: int) -> tuple[list[Ledger], Float2D, Float1D] | None:
+        first = self._accounts[0]
+        capped = first.extras is not None and first.extras.is_capped
+        shape = (self._n_bars, first.n_instruments) if capped else (1, 1)
+        self._unfilled: list[Float2D] = [np.zeros(shape) for _ in self._accounts]
+        return super()._attempt(at, capacity)
+
+    def _new_sleeve(self, account: Account) -> FullSleeve:
+        from algotrendy.kernels.portfolio_sleeves_full import new_full_sleeve
+
+        return new_full_sleeve(account.n_instruments, self._n_bars, account.options.cash)
+
+    def _walk(self, k: int, sleeve: Any, fills: Fills, curve: Float2D) -> int:
+        from algotrendy.kernels.portfolio_signals_full import walk_signals_full
+
+        account, plan = self._accounts[k], self._plans[k]
+        kind, places, out = plan.decided.size_kind, plan.places, (curve, self._unfilled[k], sleeve)
+        venue = account.venue(fills, account.market, size_kind=kind, max_positions=places)
+        extras = account.kernel_extras
+        return int(walk_signals_full(plan.wishes, plan.decided.levels, venue, extras, out)[0])
+
+    def _resize(self, k: int, sleeve: Any, factor: float) -> None:
+        """What is still being bought grows and shrinks as well."""
+        super()._resize(k, sleeve, factor)
+        lots, rest = self._accounts[k].terms.lot_size, sleeve.state.rest
+        rest *= factor
+        lotted = lots > 0.0
+        whole = np.floor(np.abs(rest[lotted]) / lots[lotted] + LOT_ROUNDING) * lots[lotted]
+        rest[lotted] = np.copysign(whole, rest[lotted])
+
+    def _ledger(self, k: int, sleeve: Any, fills: Fills, curve: Float2D) -> Ledger:
+        found, extras = super()._ledger(k, sleeve, fills, curve), self._accounts[k].extras
+        capped = extras is not None and extras.is_capped
+        return replace(found, in_order=False, unfilled=self._unfilled[k] if capped else None)

@@ -22,6 +22,8 @@ from algotrendy.backtest.storage import (
     check_schema,
     json_content,
     parquet_table,
+    requests_from_plain,
+    requests_to_plain,
     source_and_suffix,
     target_and_suffix,
 )
@@ -31,8 +33,6 @@ from algotrendy.errors import DataError
 from algotrendy.home import write_whole
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from algotrendy.backtest.portfolio.result import PortfolioResult
 
 __all__ = ["load", "save"]
@@ -82,7 +82,9 @@ def content_hash(result: PortfolioResult) -> str:
         digest.update(f"|{name}|".encode())
         if values is not None:
             digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-    plain = {name: to_plain(getattr(result, name)) for name in _MEANING} | {"requests": _requests(result)}
+    plain = {name: to_plain(getattr(result, name)) for name in _MEANING} | {
+        "requests": requests_to_plain(result.requests)
+    }
     plain["sleeves"] = [[name, content_hash(each)] for name, each in result.sleeves.items()]
     digest.update(json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
     return digest.hexdigest()
@@ -99,27 +101,9 @@ def _header(result: PortfolioResult) -> dict[str, Any]:
             name: None if getattr(result, name) is None else array_to_plain(getattr(result, name)) for name in _OPTIONAL
         },
         "sleeves": [[name, _content(each)] for name, each in result.sleeves.items()],
-        "requests": _requests(result),
+        "requests": requests_to_plain(result.requests),
         "index": stamps_facts(result.index),
     }
-
-
-def _requests(result: PortfolioResult) -> list[dict[str, Any]] | None:
-    """Return explicit orders in plain JSON types, column by column."""
-    if result.requests is None:
-        return None
-    return [
-        {"name": str(name), "dtype": str(column.dtype), "values": to_plain(column.tolist())}
-        for name, column in result.requests.items()
-    ]
-
-
-def _requests_back(columns: Any) -> pd.DataFrame | None:
-    import pandas as pd
-
-    if columns is None:
-        return None
-    return pd.DataFrame({each["name"]: pd.Series(from_plain(each["values"]), dtype=each["dtype"]) for each in columns})
 
 
 def _rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any]) -> PortfolioResult:
@@ -143,7 +127,7 @@ def _rebuilt(content: Mapping[str, Any], source: Path, arrays: Mapping[str, Any]
             for name in _OPTIONAL
         },
         sleeves={name: _from_content(each, source) for name, each in content["sleeves"]},
-        requests=_requests_back(content["requests"]),
+        requests=requests_from_plain(content["requests"]),
         written_with=content["versions"],
     )
     if content_hash(result) != content["content_hash"]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from algotrendy.backtest.curves import floats
 from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe, moment_text, written
+from algotrendy.backtest.plots import wall_texts
 from algotrendy.backtest.summary import WIDTH, pair_lines, sparkline, wrapped
 from algotrendy.backtest.wording import FILL_WORDS, assumption_text, commission_text, label_of, plain_text
-from algotrendy.domain.types import Float1D, Int1D
+from algotrendy.domain.types import Float1D
 from algotrendy.reports.palette import ACCENT, GRID, INK, LOSS, MUTED, translucent
 from algotrendy.reports.thinning import thinned
 
@@ -159,22 +160,13 @@ def contributions_of(result: PortfolioResult) -> pd.DataFrame:
 # --- figures ---
 
 
-def _texts(index: pd.DatetimeIndex, positions: Int1D) -> list[str]:
-    wall = index.take(positions)
-    moments = (wall if wall.tz is None else wall.tz_localize(None)).to_numpy()
-    days = moments.astype("datetime64[D]")
-    plain = days if (days == moments).all() else moments.astype("datetime64[s]")
-    texts: list[str] = np.datetime_as_string(plain).tolist()
-    return texts
-
-
 def _line(result: PortfolioResult, values: Float1D, name: str, **line: Any) -> dict[str, Any]:
     positions = thinned(values)
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": _texts(result.index, positions),
+        "x": wall_texts(result.index, positions),
         "y": values[positions],
         "line": line,
     }

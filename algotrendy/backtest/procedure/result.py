@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from types import MappingProxyType
@@ -16,10 +16,14 @@ from algotrendy.backtest.estimates import exact_share_interval
 from algotrendy.backtest.procedure.null import NULLS
 from algotrendy.backtest.sweep.pareto import LOWER_IS_BETTER
 from algotrendy.domain.types import Float1D
+from algotrendy.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+    from algotrendy.backtest.sweep.result import SweepResult
+    from algotrendy.backtest.trials import TrialRecord
 
 _CONFIDENCE = 0.95
 
@@ -50,6 +54,8 @@ class ProcedureTest:
         The same seed gives the same paths.
     complete : bool
         False if Ctrl-C stopped it: then `null_best` holds the paths that were done.
+    data : SweepResult, optional
+        The search on the data: every combination with all its metrics.
     """
 
     metric: str
@@ -62,6 +68,7 @@ class ProcedureTest:
     keep_drift: bool
     seed: int
     complete: bool
+    data: SweepResult | None = None
 
     def __post_init__(self) -> None:
         for name in ("best_params", "settings"):
@@ -69,6 +76,18 @@ class ProcedureTest:
 
     def __len__(self) -> int:
         return self.null_best.size
+
+    def trial(self) -> TrialRecord:
+        """Return the record of the search on the data for a trial ledger: the same as that of the same sweep.
+
+        Raises
+        ------
+        InputError
+            If the result does not hold that search.
+        """
+        if self.data is None:
+            raise InputError("this result does not hold the search on the data, so there is nothing to record")
+        return replace(self.data.trial(), kind="procedure_test")
 
     @property
     def n_matched(self) -> int:

@@ -12,17 +12,19 @@ from algotrendy.backtest.arguments import AnyStrategy, as_strategy
 from algotrendy.backtest.monte_carlo.run import check_seed
 from algotrendy.backtest.procedure.null import NullBars, as_keyword, null_bars
 from algotrendy.backtest.procedure.result import ProcedureTest
-from algotrendy.backtest.setting import keep_freed_memory, prepare
+from algotrendy.backtest.setting import Setting, keep_freed_memory, prepare
 from algotrendy.backtest.sweep.declarative import Chunk, DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value, Where, make_grid
 from algotrendy.backtest.sweep.pareto import LOWER_IS_BETTER
 from algotrendy.backtest.sweep.python import PythonSweep
-from algotrendy.backtest.sweep.result import check_metric
-from algotrendy.backtest.sweep.run import check_grid
+from algotrendy.backtest.sweep.result import SweepResult, check_metric
+from algotrendy.backtest.sweep.run import Runner, check_grid, table_of
+from algotrendy.backtest.sweep.search import Found
 from algotrendy.backtest.sweep.where import keeper
-from algotrendy.compute import map_work, progress_for, worker_count
+from algotrendy.compute import Executor, map_work, progress_for
+from algotrendy.compute.progress import Show
 from algotrendy.domain.bars import BarArrays
-from algotrendy.domain.types import Float1D
+from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy import Strategy
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["procedure_test"]
 
 _PATHS_MAX = 10_000_000
+_PIECES, _PATHS_PER_PIECE = 64, 16
+"""At least so many pieces of work, and at most so many paths in one."""
 
 
 def procedure_test(
@@ -50,8 +54,9 @@ def procedure_test(
     block: float | None = None,
     keep_drift: bool = False,
     seed: int = 0,
+    executor: Executor | str | None = None,
     workers: int | None = None,
-    progress: bool | None = None,
+    progress: Show = None,
     **options: Any,
 ) -> ProcedureTest:
     """Run a whole optimisation again on null paths, and say how often luck alone matches its best result.
@@ -81,10 +86,12 @@ def procedure_test(
         path ends where the data ended, which asks whether the timing is better than luck, not whether the market rose.
     seed : int
         From 0 up, below 2**64; path number k depends on it and on k alone.
+    executor : Executor, or {"threads", "processes", "ray"}, optional
+        Where to compute; by default text strategies on threads and Python functions on processes.
     workers : int, optional
         Cores to use; None: all. The numbers do not depend on it.
-    progress : bool, optional
-        Show a progress bar; None: if the standard error stream is a terminal.
+    progress : bool or callable, optional
+        Show a progress bar; None: if the standard error stream is a terminal. A function is told an `Estimate`.
     **options
         As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `chart`, ...
 
@@ -126,14 +133,16 @@ def procedure_test(
     made = null_bars(setting.arrays, null, seed=seed, block=block, keep_drift=keep_drift)
     search: _TextSearch | _PythonSearch
     if isinstance(chosen, Strategy) and chart is None:
-        sweep = DeclarativeSweep(chosen, combinations, setting)
-        search = _TextSearch(sweep, sweep.chunks(1), metric, made)
+        search = _TextSearch.of(chosen, combinations, setting, metric, made)
     else:
         search = _PythonSearch(chosen, bars.iloc[:, :0], combinations, options, metric, made)
-    row, best = search.on_data()
+    place = Executor.of(executor, workers=workers, usual=search.where)
+    rows = search.on_data()
+    row, best = checked_best(rows[:, METRICS.index(metric)], metric)
+    table = table_of(Found(combinations, np.arange(len(combinations)), rows, complete=True))
     with progress_for("procedure test", paths, show=progress) as bar:
-        mapped = map_work(search, range(paths), workers=worker_count(workers), where=search.where, progress=bar)
-    found = [each for each in mapped.results if each is not None]
+        mapped = map_work(search.on(place.where), _pieces(paths, place.where), where=place, progress=bar, steps=len)
+    found = [best for each in mapped.results if each is not None for best in each]
     return ProcedureTest(
         metric=metric,
         best=best,
@@ -145,35 +154,68 @@ def procedure_test(
         keep_drift=bool(keep_drift),
         seed=int(seed),
         complete=len(found) == paths,
+        data=SweepResult(table, combinations.names, metric, True, Runner(chosen, bars, options, setting)),
     )
+
+
+def _pieces(paths: int, place: str) -> list[range]:
+    """Cut the numbers of the paths into pieces: single ones here, some together where each piece is a journey."""
+    size = 1 if place == "threads" else min(max(paths // _PIECES, 1), _PATHS_PER_PIECE)
+    return [range(first, min(first + size, paths)) for first in range(0, paths, size)]
 
 
 @dataclass(frozen=True, eq=False)
 class _TextSearch:
-    """The best of a text strategy on a path: the conditions stay compiled, and no table is made."""
+    """The best of a text strategy on paths: the conditions stay compiled, and no table is made."""
 
     sweep: DeclarativeSweep
     chunks: Sequence[Chunk]
     metric: str
     made: NullBars
+    remote: _RemoteSearch
     where: ClassVar[Literal["threads"]] = "threads"
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def of(cls, strategy: Strategy, grid: Grid, setting: Setting, metric: str, made: NullBars) -> _TextSearch:
+        """Return the search over a grid."""
         keep_freed_memory()
+        sweep = DeclarativeSweep(strategy, grid, setting)
+        return cls(sweep, sweep.chunks(1), metric, made, _RemoteSearch(strategy, grid, setting, metric, made))
 
-    def __call__(self, number: int) -> float:
+    def on(self, place: str) -> Callable[[range], list[float]]:
+        """Return what computes a piece: a compiled sweep holds addresses, and does not travel."""
+        return self if place == "threads" else self.remote
+
+    def __call__(self, numbers: range) -> list[float]:
+        return [self._best(number) for number in numbers]
+
+    def _best(self, number: int) -> float:
         sweep = self.sweep.over(self.made.path(number))
         return best_of(np.concatenate([self._column(sweep, chunk) for chunk in self.chunks]), self.metric)[1]
 
-    def on_data(self) -> tuple[int, float]:
-        """Return the row of the best combination on the real bars, and its metric."""
-        values = np.empty(sum(len(chunk.places) for chunk in self.chunks))
+    def on_data(self) -> Float2D:
+        """Return the metrics of every combination on the real bars, one row each."""
+        rows = np.empty((sum(len(chunk.places) for chunk in self.chunks), len(METRICS)))
         for chunk in self.chunks:
-            values[chunk.places] = self._column(self.sweep, chunk)
-        return checked_best(values, self.metric)
+            rows[chunk.places] = self.sweep.run(chunk)
+        return rows
 
     def _column(self, sweep: DeclarativeSweep, chunk: Chunk) -> Float1D:
         return sweep.run(chunk)[:, METRICS.index(self.metric)]
+
+
+@dataclass(frozen=True, eq=False)
+class _RemoteSearch:
+    """The same as it travels to other processes and machines, where it is compiled once for each piece."""
+
+    strategy: Strategy
+    grid: Grid
+    setting: Setting
+    metric: str
+    made: NullBars
+
+    def __call__(self, numbers: range) -> list[float]:
+        return _TextSearch.of(self.strategy, self.grid, self.setting, self.metric, self.made)(numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,19 +230,24 @@ class _PythonSearch:
     made: NullBars
     where: ClassVar[Literal["processes"]] = "processes"
 
-    def __call__(self, number: int) -> float:
-        return best_of(self._column(self.made.path(number)), self.metric)[1]
+    def on(self, place: str) -> Callable[[range], list[float]]:
+        """Return what computes a piece."""
+        return self
 
-    def on_data(self) -> tuple[int, float]:
-        """Return the row of the best combination on the real bars, and its metric."""
-        return checked_best(self._column(self.made.bars), self.metric)
+    def __call__(self, numbers: range) -> list[float]:
+        at = METRICS.index(self.metric)
+        return [best_of(self._rows(self.made.path(number))[:, at], self.metric)[1] for number in numbers]
 
-    def _column(self, arrays: BarArrays) -> Float1D:
+    def on_data(self) -> Float2D:
+        """Return the metrics of every combination on the real bars, one row each."""
+        return self._rows(self.made.bars)
+
+    def _rows(self, arrays: BarArrays) -> Float2D:
         import pandas as pd
 
         bars = pd.DataFrame(arrays._asdict(), index=self.frame.index)
         combinations = [self.grid.combination(row) for row in range(len(self.grid))]
-        return PythonSweep(self.strategy, bars, self.options)(combinations)[:, METRICS.index(self.metric)]
+        return PythonSweep(self.strategy, bars, self.options)(combinations)
 
 
 def best_of(values: Float1D, metric: str) -> tuple[int, float]:

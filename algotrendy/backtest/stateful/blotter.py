@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.orders import KINDS
 from algotrendy.backtest.stateful.orders import AccountState, Action, Order
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from algotrendy.kernels.portfolio_events import Walk
     from algotrendy.kernels.portfolio_orders import Desk, Requests
 
-__all__ = ["Blotter"]
+__all__ = ["Blotter", "frame_of"]
 
 _ROOM = 64
 _NEVER = 1 << 62
@@ -35,23 +37,28 @@ class Blotter:
         What it runs on.
     state : AccountState
         As the strategy sees it; statuses of its orders are kept up to date.
+    room : int
+        For so many orders there is room at first.
     """
 
-    def __init__(self, account: Account, state: AccountState) -> None:
-        from algotrendy.kernels.portfolio_events import new_walk
+    def __init__(self, account: Account, state: AccountState, room: int = _ROOM) -> None:
+        from algotrendy.kernels.portfolio_events import live
         from algotrendy.kernels.portfolio_orders import STATUS, WORKING
 
         self._words, self._last_open = STATUS, WORKING
         self.account, self.state = account, state
         self.orders: list[Order] = []
+        self._asked: list[float | None] = []
         self._last_child: dict[int, int] = {}
         self._last_of_group: dict[int, int] = {}
         self._units: AnyArray = np.zeros(account.n_instruments)
         self._capacity = 0
         self._kept_fills: Fills | None = None
-        self._grow(_ROOM)
-        self.walk: Walk = new_walk(account.n_bars, self.venue)
+        self._grow(room)
+        self.walk: Walk = self._new_walk()
         self.table = self._table()
+        self.live: Callable[[int, int, int, Int1D], None] = live
+        """Lives through bars: the first, the one after the last, which part of them, and the table."""
 
     def apply(self, actions: list[Action]) -> None:
         """Do what the strategy did at a bar, in its order."""
@@ -92,43 +99,33 @@ class Blotter:
             found.append((bar, j, reason, units, price, order))
         return found
 
-    def done(self) -> Fills:
-        """Return the fills of the run."""
-        n = int(self.walk.counts[0])
-        return Fills(self.fills.places[:n].copy(), self.fills.money[:n].copy())
+    def ledger(self) -> Ledger:
+        """Return what was done."""
+        from algotrendy.kernels.portfolio_events import ROWS, RUINED_AT
+
+        n, ruined_at = int(self.walk.counts[ROWS]), int(self.walk.counts[RUINED_AT])
+        done = Fills(self.fills.places[:n].copy(), self.fills.money[:n].copy())
+        return Ledger(self.account, done, self.walk.curve, None if ruined_at < 0 else ruined_at)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per order: the columns of `orders=`, then what came of it."""
-        import pandas as pd
+        status = self.desk.status[: len(self.orders)].tolist()
+        return frame_of(self.account.panel.index, self.orders, status, self._asked, self._filled())
 
-        from algotrendy.kernels.portfolio_orders import STATUS
-
-        index, orders = self.account.panel.index, self.orders
-        nan = float("nan")
-        columns: dict[str, Any] = {
-            "time": index.take([order.placed_at for order in orders]),
-            "symbol": [order.symbol for order in orders],
-            "quantity": [nan if order.units is None else order.units for order in orders],
-            "size": [nan if order.size is None else order.size for order in orders],
-            "type": [order.type for order in orders],
-            "limit_price": [nan if order.limit_price is None else order.limit_price for order in orders],
-            "stop_price": [nan if order.stop_price is None else order.stop_price for order in orders],
-            "time_in_force": [order.time_in_force for order in orders],
-            "id": [order.id for order in orders],
-            "parent": pd.array([None if order.parent is None else order.parent.id for order in orders], dtype="Int64"),
-            "group": pd.array([order.group for order in orders], dtype="Int64"),
-            "reduce_only": [order.reduce_only for order in orders],
-        }
-        status = self.desk.status[: len(orders)].tolist()
-        columns["status"] = [STATUS[each] for each in status]
-        columns["filled"] = [order.filled_units for order in orders]
-        columns["fill_price"] = [order.fill_price for order in orders]
-        columns["replaced_by"] = pd.array(
-            [None if order.successor is None else order.successor.id for order in orders], dtype="Int64"
-        )
-        return pd.DataFrame(columns)
+    def _filled(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Return what was filled of each order, and the average price after slippage."""
+        return [order.filled_units for order in self.orders], [order.fill_price for order in self.orders]
 
     # --- arrays ---
+
+    def _new_walk(self) -> Walk:
+        from algotrendy.kernels.portfolio_events import new_walk
+
+        return new_walk(self.account.n_bars, self.venue)
+
+    def _room(self, capacity: int) -> int:
+        """Return how many fills there can be with so many orders."""
+        return 2 * capacity + 2 * self.account.n_instruments
 
     def _add(self, order: Order) -> None:
         """Write an order into the next row; its number is its place."""
@@ -139,12 +136,13 @@ class Blotter:
             self._grow(2 * self._capacity)
             self.table = self._table()
         self.orders.append(order)
+        self._asked.append(order.units)  # as it was placed: what is open follows splits
         requests = self.requests
         price = order.limit_price if order.type == "limit" else order.stop_price
         requests.placed_at[k], requests.instrument[k] = order.placed_at, order.place
         requests.kind[k], requests.reduces[k] = KINDS[order.type], order.reduce_only
         requests.is_day[k] = order.time_in_force == "DAY"
-        requests.price[k] = 0.0 if price is None else price * self.account.multipliers[order.place]
+        requests.price[k] = 0.0 if price is None else price / order.scale * self.account.multipliers[order.place]
         if order.size is not None:
             requests.units[k], requests.measure[k] = order.size, SHARE
         elif order.units is not None:
@@ -194,7 +192,7 @@ class Blotter:
         """Make room for so many orders, and for all that may be filled of them."""
         from algotrendy.kernels.portfolio_orders import Desk, Requests
 
-        n, before = self.account.n_instruments, self._capacity
+        before = self._capacity
 
         def grown(old: AnyArray | None, dtype: Any, empty: Any, size: int = capacity) -> AnyArray:
             made: AnyArray = np.full(size, empty, dtype=dtype)
@@ -212,7 +210,7 @@ class Blotter:
             },
             sessions=self.account.sessions,
         )
-        room = 2 * capacity + 2 * n
+        room = self._room(capacity)
         self.desk: Desk = Desk(
             **{name: grown(getattr(desk, name, None), np.int64, empty) for name, empty in _STANDING.items()},
             counts=np.zeros(2, np.int64) if desk is None else desk.counts,
@@ -237,3 +235,41 @@ class Blotter:
 
 
 _STANDING = {"status": 0, "from_bar": -1, "born_inside": -1, "session": -1, "working": -1, "born": -1}
+
+
+def frame_of(
+    index: pd.DatetimeIndex,
+    orders: Sequence[Order],
+    status: Sequence[int],
+    asked: Sequence[float | None],
+    filled: tuple[Sequence[float], Sequence[float]],
+) -> pd.DataFrame:
+    """Return one row per order: the columns of `orders=`, then what came of it; `status` as the kernel says it.
+
+    `asked` are the units as they were placed, `filled` the units that were filled and the average price after slippage.
+    """
+    import pandas as pd
+
+    from algotrendy.kernels.portfolio_orders import STATUS
+
+    nan = float("nan")
+    columns: dict[str, Any] = {
+        "time": index.take([order.placed_at for order in orders]),
+        "symbol": [order.symbol for order in orders],
+        "quantity": [nan if units is None else units for units in asked],
+        "size": [nan if order.size is None else order.size for order in orders],
+        "type": [order.type for order in orders],
+        "limit_price": [nan if order.limit_price is None else order.limit_price / order.scale for order in orders],
+        "stop_price": [nan if order.stop_price is None else order.stop_price / order.scale for order in orders],
+        "time_in_force": [order.time_in_force for order in orders],
+        "id": [order.id for order in orders],
+        "parent": pd.array([None if order.parent is None else order.parent.id for order in orders], dtype="Int64"),
+        "group": pd.array([order.group for order in orders], dtype="Int64"),
+        "reduce_only": [order.reduce_only for order in orders],
+    }
+    columns["status"] = [STATUS[each] for each in status]
+    columns["filled"], columns["fill_price"] = filled
+    columns["replaced_by"] = pd.array(
+        [None if order.successor is None else order.successor.id for order in orders], dtype="Int64"
+    )
+    return pd.DataFrame(columns)

@@ -101,7 +101,9 @@ class Context(AccountReads):
         return views[order.place] if isinstance(order, Order) else views[0]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(InstrumentView, name):
+        if name.startswith("_"):  # a copy asks for these before there is anything in it
+            raise AttributeError(f"ctx has no {name!r}")
+        if not hasattr(InstrumentView, name):
             raise AttributeError(f"ctx has no {name!r}{nearest(name, _names(self._views))}")
         first = next(iter(self._views))
         raise InputError(

@@ -1,23 +1,34 @@
-"""What a stateful strategy decides at each bar, as columns: what a check for look-ahead compares."""
+"""What a stateful strategy decides at each bar, as columns: what a check for look-ahead compares.
+
+Of several instruments none ends: an end is something that no bar before it knows of, and here bars are left out to see
+whether an earlier decision changes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from algotrendy.backtest.portfolio.market import account_of_one
+from algotrendy.backtest.portfolio.market import account_of, account_of_one
 from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.stateful.loop import run_bars
 from algotrendy.backtest.stateful.run import further_columns
+from algotrendy.domain.bars import PRICES, BarArrays
+from algotrendy.domain.panel import Panel
 from algotrendy.domain.types import Float1D
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.stateful.orders import Order
+    from algotrendy.domain.calendar import Calendar
+    from algotrendy.domain.panel import Name
     from algotrendy.strategy import BarStrategy
 
-__all__ = ["Decisions"]
+__all__ = ["Decisions", "PanelDecisions"]
 
 _COLUMNS = ("orders", "units", "size", "price", "cancelled")
 
@@ -49,15 +60,52 @@ class Decisions:
         >>> decided["orders"][:4].tolist(), decided["size"][:4].tolist()
         ([0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.5, 0.0])
         """
-        setting = prepare(bars)
-        done = run_bars(self.strategy, account_of_one(setting), columns=further_columns(bars))
-        decided = {name: np.zeros(len(bars)) for name in _COLUMNS}
-        for order in done.orders:
-            at = order.placed_at
-            decided["orders"][at] += 1.0
-            decided["units"][at] += order.units if order.units is not None and np.isfinite(order.units) else 0.0
-            decided["size"][at] += order.size or 0.0
-            decided["price"][at] += (order.limit_price or 0.0) + (order.stop_price or 0.0)
-            if order.ended_at is not None:
-                decided["cancelled"][order.ended_at] += 1.0
-        return decided
+        low, high = bars[list(PRICES)].min(axis=1), bars[list(PRICES)].max(axis=1)
+        setting = prepare(bars.assign(low=low, high=high))  # one column alone may have been changed
+        arrays = BarArrays(*(bars[name].to_numpy(dtype=np.float64) if name in bars else old
+                             for name, old in setting.arrays._asdict().items()))  # fmt: skip
+        done = run_bars(
+            self.strategy, account_of_one(replace(setting, bars=bars, arrays=arrays)), columns=further_columns(bars)
+        )
+        return _by_bar(done.orders, len(bars))
+
+
+class PanelDecisions:
+    """Runs a copy of a strategy on several instruments, and gives its decisions in each as one row per stamp.
+
+    Parameters
+    ----------
+    strategy : BarStrategy
+        What decides.
+    calendars : mapping of symbol or Instrument to Calendar
+        Of the instruments.
+    """
+
+    def __init__(self, strategy: BarStrategy, calendars: Mapping[Name, Calendar]) -> None:
+        self.strategy, self.calendars = strategy, dict(calendars)
+
+    def __call__(self, frames: Mapping[Name, pd.DataFrame]) -> dict[str, Float1D]:
+        """Return the columns of `Decisions` for each instrument, as "KO.units", on the union of the stamps."""
+        account = account_of(Panel.of(frames, calendars=self.calendars))
+        vars(account)["market"] = account.market._replace(ends=np.empty((0, 2), np.int64))
+        placed: dict[int, list[Order]] = {}
+        for order in run_bars(self.strategy, account).orders:
+            placed.setdefault(order.place, []).append(order)
+        return {
+            f"{symbol}.{name}": values
+            for j, symbol in enumerate(account.panel.symbols)
+            for name, values in _by_bar(placed.get(j, []), account.n_bars).items()
+        }
+
+
+def _by_bar(orders: Sequence[Order], n_bars: int) -> dict[str, Float1D]:
+    decided = {name: np.zeros(n_bars) for name in _COLUMNS}
+    for order in orders:
+        at = order.placed_at
+        decided["orders"][at] += 1.0
+        decided["units"][at] += order.units if order.units is not None and np.isfinite(order.units) else 0.0
+        decided["size"][at] += order.size or 0.0
+        decided["price"][at] += (order.limit_price or 0.0) + (order.stop_price or 0.0)
+        if order.ended_at is not None:
+            decided["cancelled"][order.ended_at] += 1.0
+    return decided

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,20 +15,23 @@ from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.market import Account, Own
 from algotrendy.backtest.stateful.blotter import Blotter
 from algotrendy.backtest.stateful.context import context_of
+from algotrendy.backtest.stateful.full import Adjusted, FullBlotter
 from algotrendy.backtest.stateful.orders import AccountState, Order
 from algotrendy.backtest.stateful.view import InstrumentView
 from algotrendy.domain.bars import COLUMNS
 from algotrendy.domain.types import AnyArray
 from algotrendy.kernels.orders_types import SAME_CLOSE
-from algotrendy.kernels.portfolio_types import DELISTING, LIMIT, REASONS
+from algotrendy.kernels.portfolio_types import DELISTING, FRACTION, LIMIT, REASONS, SPLIT
 from algotrendy.strategy.bar_context import Fill
 from algotrendy.strategy.bar_strategy import BarStrategy
+from algotrendy.strategy.compiled_strategy import CompiledStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.strategy.bar_context import BarContext
 
-__all__ = ["StatefulRun", "run_bars"]
+__all__ = ["Leaves", "Noted", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +42,23 @@ class StatefulRun:
     ----------
     ledger : Ledger
         Fills, curve and what follows from them.
-    orders : list of Order
-        All that were placed, with how each ended.
+    made_orders : callable
+        Gives all orders that were placed, with how each ended.
     frame : callable
         Gives the same as `requests`, made anew.
     strategy : BarStrategy
-        The copy that was run, with the state that it ended in.
+        The copy that was run, with the state that it ended in; of several the last.
     """
 
     ledger: Ledger
-    orders: list[Order]
+    made_orders: Callable[[], list[Order]]
     frame: Callable[[], pd.DataFrame]
     strategy: BarStrategy
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """All orders, by number."""
+        return self.made_orders()
 
     @cached_property
     def requests(self) -> pd.DataFrame:
@@ -84,15 +92,59 @@ def run_bars(
     InputError
         If it orders what is not allowed. Whatever else its methods raise is passed on, with a note that names the bar.
     """
-    return _Session(strategy, account, columns or {}).run((0, account.n_bars) if asked is None else asked)
+    turn = Turn(strategy, *((0, account.n_bars) if asked is None else asked))
+    if isinstance(strategy, CompiledStrategy) and account.n_instruments == 1 and account.extras is None:
+        from algotrendy.backtest.stateful.compiled import run_compiled
+
+        done = run_compiled(strategy, account, (turn.begin, turn.end), columns or {})
+        if done is not None:
+            return done
+    return run_in_turn([turn], account, columns or {})
+
+
+class Turn(NamedTuple):
+    """The bars at which a strategy decides, up to but not with `end`; those before warm it up."""
+
+    strategy: BarStrategy
+    begin: int
+    end: int
+
+
+class Leaves(BarStrategy):
+    """Cancels what is open and leaves whatever is held: what decides where nothing was chosen."""
+
+    def on_bar(self, ctx: BarContext) -> None:
+        """Cancel and leave."""
+        ctx.cancel()
+        ctx.close()
+
+
+def run_in_turn(turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> StatefulRun:
+    """Run copies of strategies one after the other in one account; each takes it over as the one before left it.
+
+    Parameters
+    ----------
+    turns : sequence of Turn
+        Without bars between them.
+    account : Account
+        Bars, conventions and costs.
+    columns : dict of str to array
+        Further columns of the bars.
+
+    Raises
+    ------
+    InputError
+        As `run_bars`.
+    """
+    return _Session(turns, account, columns).run()
 
 
 class _Session:
-    """One run: the strategy's copy, what it sees, and the orders as the kernel reads them."""
+    """One run: copies of what decides, what they see, and the orders as the kernel reads them."""
 
-    def __init__(self, strategy: BarStrategy, account: Account, columns: dict[str, AnyArray]) -> None:
+    def __init__(self, turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> None:
         options = account.options
-        self.strategy, self.account = strategy.fresh(), account
+        self.turns, self.account = [turn._replace(strategy=turn.strategy.fresh()) for turn in turns], account
         self.state = AccountState(options.cash, options.cash, options.max_leverage)
         terms = [
             {"lot_size": float(lot), "multiplier": float(multiplier)}
@@ -101,21 +153,28 @@ class _Session:
         names = (*COLUMNS, *columns)
         self.ctx, self.views = context_of(self.state, account.panel.symbols, names, terms)
         self.feeds = [_Feed(own, view, columns) for own, view in zip(account.settings, self.views, strict=True)]
-        self.blotter = Blotter(account, self.state)
+        plain, extras = account.extras is None, account.extras
+        self.blotter = Blotter(account, self.state) if plain else FullBlotter(account, self.state)
+        self._adjusted = Adjusted(account) if extras is not None and extras.has_actions else None
+        if self._adjusted is not None:
+            for view, holding in zip(self.views, self._adjusted.holdings, strict=True):
+                view._holding = holding
         money: Any = self.blotter.walk.money
         self._money = memoryview(money)
 
-    def run(self, asked: tuple[int, int]) -> StatefulRun:
+    def run(self) -> StatefulRun:
         """Live through all bars."""
-        from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT, live
+        from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT
 
-        state, blotter, strategy = self.state, self.blotter, self.strategy
+        state, blotter, turns = self.state, self.blotter, self.turns
         ctx: Any = self.ctx
         at_once = blotter.venue.rules.fill == SAME_CLOSE
-        observes = type(strategy).observe is not BarStrategy.observe
-        walk, actions = blotter.walk, state.actions
-        with _Noted(strategy, state):
-            strategy.start(ctx)
+        observers = [turn for turn in turns if type(turn.strategy).observe is not BarStrategy.observe]
+        walk, actions, live, k = blotter.walk, state.actions, blotter.live, 0
+        with Noted(state) as noted:
+            for turn in turns:
+                noted.strategy = turn.strategy
+                turn.strategy.start(ctx)
             for t, time in enumerate(self.account.panel.index):
                 live(t, t + 1, BEFORE, blotter.table)
                 state.number, state.time = t, time
@@ -123,9 +182,16 @@ class _Session:
                     self._go_on(t + 1)
                     break
                 self._tell(t)
-                if observes:
-                    strategy.observe(ctx)
-                if asked[0] <= t < asked[1]:
+                for each in observers:
+                    if t < each.end or len(turns) == 1:
+                        noted.strategy = each.strategy
+                        each.strategy.observe(ctx)
+                if t >= turns[k].end and k + 1 < len(turns):
+                    k += 1
+                if turns[k].begin <= t < turns[k].end:
+                    noted.strategy = strategy = turns[k].strategy
+                    if k and t == turns[k].begin:
+                        self._hand_over(k)
                     state.may_trade = True
                     strategy.on_bar(ctx)
                     state.may_trade = False
@@ -134,29 +200,35 @@ class _Session:
                     live(t, t + 1, AFTER, blotter.table)
         blotter.refresh()
         self._tell_fills()
-        ruined_at = int(walk.counts[RUINED_AT])
-        ledger = Ledger(self.account, blotter.done(), walk.curve, None if ruined_at < 0 else ruined_at)
-        return StatefulRun(ledger, blotter.orders, blotter.frame, strategy)
+        return StatefulRun(blotter.ledger(), lambda: blotter.orders, blotter.frame, turns[-1].strategy)
+
+    def _hand_over(self, k: int) -> None:
+        before, ctx = self.turns[k - 1].strategy, self.ctx
+        self.turns[k].strategy.take_over(ctx, None if isinstance(before, Leaves) else before)  # type: ignore[arg-type]  # it has what is promised
 
     def _go_on(self, first: int) -> None:
         """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
-        from algotrendy.kernels.portfolio_events import BEFORE, live
+        from algotrendy.kernels.portfolio_events import BEFORE
 
-        live(first, self.account.n_bars, BEFORE, self.blotter.table)
+        self.blotter.live(first, self.account.n_bars, BEFORE, self.blotter.table)
 
     def _tell(self, t: int) -> None:
         """Bring what the strategy sees up to date: orders and fills, bars and indicators, the account."""
-        state = self.state
+        state, adjusted = self.state, self._adjusted
+        open_before = tuple(state.open.values()) if adjusted is not None and adjusted.is_due(t) else ()
         if state.open:
             self.blotter.refresh()
-        self._tell_fills()
+        self._tell_fills(open_before)
+        if adjusted is not None:
+            adjusted.follow(t, open_before)
         cash, value = self._money[0], self._money[1]
         state.cash, state.equity = cash, cash + value
         for feed in self.feeds:
             feed.give(t)
 
-    def _tell_fills(self) -> None:
-        row = self._told
+    def _tell_fills(self, open_before: Sequence[Order] = ()) -> None:
+        """Hand on what was filled; orders that were `open_before` follow splits in between."""
+        row, adjusted = self._told, self._adjusted
         if row == self.blotter.walk.counts[0]:
             for view in self._with_fills:
                 view._take_fills((), ())
@@ -167,6 +239,12 @@ class _Session:
         found: dict[int, tuple[list[Fill], list[int]]] = {view._place: ([], []) for view in self._with_fills}
         for bar, j, reason, units, base, order in self.blotter.fills_since(row):
             price, commission = self._paid(j, reason, units, base)
+            if adjusted is not None:
+                adjusted.follow(bar, open_before)
+                holding = adjusted.holdings[j]
+                if holding is not None:
+                    holding.take(bar, units, price, REASONS[reason])
+                    price *= adjusted.scale_at(j, bar)
             time = now if bar == self.state.number and now is not None else index[bar]
             fill = Fill(time, self.views[j].symbol, units, price, commission, REASONS[reason], order)
             if order is not None:
@@ -187,14 +265,15 @@ class _Session:
     def _paid(self, j: int, reason: int, units: float, base: float) -> tuple[float, float]:
         """Return the price after slippage, as it is quoted, and the commission of a fill."""
         terms = self.account.terms
-        slippage = 0.0 if reason in (LIMIT, DELISTING) else float(terms.slippage[j])
+        free = reason in (DELISTING, SPLIT, FRACTION)
+        slippage = 0.0 if free or reason == LIMIT else float(terms.slippage[j])
         price = base * (1.0 + (slippage if units > 0.0 else -slippage))
         size = abs(units)
         paid = max(
             float(terms.minimum[j]),
             float(terms.rate[j]) * (size * price) + float(terms.per_unit[j]) * size + float(terms.fixed[j]),
         )
-        return price / float(self.account.multipliers[j]), 0.0 if reason == DELISTING else paid
+        return price / float(self.account.multipliers[j]), 0.0 if free else paid
 
 
 class _Feed:
@@ -206,11 +285,14 @@ class _Feed:
         self._rows: Iterator[int] = _numbers(own.rows)
         self._bars = zip(*(_numbers(np.asarray(each, dtype=np.float64)) for each in arrays), strict=True)
         self._sessions = _sessions(own)
+        self._scales = None if own.happening is None else _numbers(own.happening.scale)
         self._due = next(self._rows, -1)
 
     def give(self, t: int) -> None:
         """Hand on the bar of stamp `t`, if there is one."""
         if t == self._due:
+            if self._scales is not None:
+                self._view._scale = next(self._scales)
             self._view._take_bar(next(self._bars), next(self._sessions))
             self._due = next(self._rows, -1)
 
@@ -229,11 +311,13 @@ def _numbers(array: Any) -> Iterator[Any]:
     return iter(memoryview(buffer))
 
 
-class _Noted:
+class Noted:
     """Adds to what is raised inside at which bar that was."""
 
-    def __init__(self, strategy: BarStrategy, state: AccountState) -> None:
-        self._strategy, self._state = strategy, state
+    strategy: BarStrategy
+
+    def __init__(self, state: AccountState) -> None:
+        self._state = state
 
     def __enter__(self) -> Self:
         return self
@@ -243,6 +327,6 @@ class _Noted:
     ) -> None:
         if isinstance(error, Exception):
             state = self._state
-            name = self._strategy.name or type(self._strategy).__name__
+            name = self.strategy.name or type(self.strategy).__name__
             at = "before the first bar" if state.time is None else f"at bar {state.number} ({moment_text(state.time)})"
             error.add_note(f"raised by {name} {at}")

@@ -36,6 +36,10 @@ class Order:
         What it replaced, and what replaced it.
     ended_at : int or None
         Number of the bar at whose end the strategy cancelled or replaced it.
+    scale : float
+        What raw prices were multiplied with for its prices, when it was placed.
+    rest : float or None
+        Signed units that are left of it, once it was filled in part.
     """
 
     id: int
@@ -60,11 +64,18 @@ class Order:
     predecessor: Order | None = None
     successor: Order | None = None
     ended_at: int | None = None
+    scale: float = 1.0
+    rest: float | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it may still be filled."""
         return self.status not in ENDED
+
+    @property
+    def takes_of_parent(self) -> bool:
+        """Whether it takes as many units as its parent fills."""
+        return self.units is None and self.size is None
 
     @property
     def newest(self) -> Order:
@@ -165,7 +176,7 @@ class AccountState:
         self.open.pop(old.id, None)
         self.actions.append(("replace", old))
         for each in self.open.values():
-            if each.parent is old and each.status == "placed":
+            if each.parent is old and (each.status == "placed" or each.takes_of_parent):
                 each.parent = new
         new.stop, new.target = old.stop, old.target
         above = old.parent

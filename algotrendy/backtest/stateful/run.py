@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.strategy import BarStrategy
 
-__all__ = ["backtest_account", "backtest_stateful", "further_columns", "one_result"]
+__all__ = ["backtest_account", "backtest_stateful", "further_columns", "one_result", "stateful_metrics"]
 
 
 def backtest_stateful(strategy: BarStrategy, setting: Setting) -> BacktestResult:
@@ -35,13 +35,28 @@ def backtest_stateful(strategy: BarStrategy, setting: Setting) -> BacktestResult
     InputError
         If the setting has a chart, or the strategy orders what is not allowed.
     """
+    done = _run(strategy, setting)
+    warnings = (*setting.warnings, *_stale_fills(setting, done), *_warnings(done))
+    return one_result(done.ledger, setting, strategy, requests=done.requests, warnings=warnings)
+
+
+def stateful_metrics(strategy: BarStrategy, setting: Setting) -> Mapping[str, float]:
+    """Return the metrics of a run on one instrument, and nothing else.
+
+    Raises
+    ------
+    InputError
+        As `backtest_stateful`.
+    """
+    return _run(strategy, setting).ledger.metrics()[0]
+
+
+def _run(strategy: BarStrategy, setting: Setting) -> StatefulRun:
     if setting.chart is not None:
         raise InputError(
             "chart= is for conditions that are read on rows; a stateful strategy is asked at every bar: leave it out"
         )
-    done = run_bars(strategy, account_of_one(setting), columns=further_columns(setting.bars))
-    warnings = (*setting.warnings, *_stale_fills(setting, done), *_warnings(done))
-    return one_result(done.ledger, setting, strategy, requests=done.requests, warnings=warnings)
+    return run_bars(strategy, account_of_one(setting), columns=further_columns(setting.bars))
 
 
 def backtest_account(strategy: BarStrategy, bars: Any, **options: Any) -> PortfolioResult:

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from algotrendy.backtest.definitions import moment_text
+from algotrendy.backtest.stateful.holding import Holding
 from algotrendy.backtest.stateful.orders import AccountState, Order
 from algotrendy.backtest.stateful.readings import Reading, bound, taken
 from algotrendy.domain.types import Float1D
@@ -51,6 +52,8 @@ class InstrumentView:
         self._lot_size, self._multiplier = terms.get("lot_size", 0.0), terms.get("multiplier", 1.0)
         self._units, self._price, self._opened_at = 0.0, _NAN, 0
         self._fills: tuple[Fill, ...] = ()
+        self._scale = 1.0
+        self._holding: Holding | None = None
 
     # --- what it is told by whoever runs the strategy ---
 
@@ -73,7 +76,9 @@ class InstrumentView:
         self._fills = tuple(fills)
         for fill, number in zip(fills, filled_at, strict=True):
             units, held = fill.units, self._units
-            if held == 0.0:
+            if fill.reason == "split":
+                pass  # what is seen of prices does not move
+            elif held == 0.0:
                 self._price, self._opened_at = fill.price, number
             elif held * units > 0.0:
                 self._price = (held * self._price + units * fill.price) / (held + units)
@@ -102,6 +107,11 @@ class InstrumentView:
     def n_bars(self) -> int:
         """How many bars of it are known."""
         return len(self._sessions)
+
+    @property
+    def adjustment(self) -> float:
+        """What raw prices of its last bar are multiplied with for what is seen."""
+        return self._scale
 
     @property
     def fills(self) -> tuple[Fill, ...]:
@@ -137,7 +147,10 @@ class InstrumentView:
         """Return what is held; it is false where nothing is."""
         if self._units == 0.0:
             return OpenPosition(self._symbol)
-        profit = self._units * (self._now[3] - self._price) * self._multiplier
+        if self._holding is None:
+            profit = self._units * (self._now[3] - self._price) * self._multiplier
+        else:
+            profit = self._holding.profit(self._units, self._now[3] / self._scale, self._account.number)
         held = self._account.number - self._opened_at
         return OpenPosition(self._symbol, self._units, self._price, held, profit)
 
@@ -241,14 +254,15 @@ class InstrumentView:
             raise self._wrong("replace changes nothing; give units, a limit_price or a stop_price")
         if not old.is_open:
             return old
-        number = old.units if units is None else old.sign * self._above_zero("units", units)
+        number, size = (old.units, old.size) if old.rest is None else (old.rest, None)
         if units is not None:
+            number, size = old.sign * self._above_zero("units", units), None
             self._check_lot(number)
         made = self._made(
             type=old.type,
             sign=old.sign,
             units=number,
-            size=old.size if units is None else None,
+            size=size,
             limit_price=old.limit_price if limit_price is None else self._above_zero("limit_price", limit_price),
             stop_price=old.stop_price if stop_price is None else self._above_zero("stop_price", stop_price),
             time_in_force=old.time_in_force,
@@ -312,7 +326,14 @@ class InstrumentView:
 
     def _made(self, **fields: Any) -> Order:
         account = self._account
-        return Order(id=account.n_orders, symbol=self._symbol, place=self._place, placed_at=account.number, **fields)
+        return Order(
+            id=account.n_orders,
+            symbol=self._symbol,
+            place=self._place,
+            placed_at=account.number,
+            scale=self._scale,
+            **fields,
+        )
 
     # --- what is refused ---
 

@@ -285,11 +285,22 @@ def _deflated(estimate: SharpeEstimate, n_trials: float, variance: float) -> flo
 
 def sweep_hash(sweep: SweepResult) -> str:
     """Return the hash of what a sweep tried: strategy, assumptions and combinations."""
-    grid = [sweep.table[name].to_numpy() for name in sweep.parameters]
-    found = [sweep.table["sharpe_ratio"].to_numpy()] if "kind" in sweep.runner.definition else []
+    columns = columns_of(sweep)
+    grid = [columns[name] for name in sweep.parameters]
+    found = [columns["sharpe_ratio"]] if "kind" in sweep.runner.definition else []
     strategy, assumptions = nameless(sweep.runner.definition), sweep.runner.assumptions
     meaning = {"strategy": strategy, "assumptions": assumptions, "names": sweep.parameters}
     return definition_hash(meaning, *grid, *found)
+
+
+def columns_of(sweep: SweepResult) -> dict[str, np.ndarray[Any, Any]]:
+    """Return what was varied, and the Sharpe ratios, as arrays.
+
+    Columns are taken by place: to look one up by name, pandas makes an index of the names first, a millisecond for each
+    new table.
+    """
+    names = list(sweep.table.columns)
+    return {name: sweep.table.iloc[:, names.index(name)].to_numpy() for name in (*sweep.parameters, "sharpe_ratio")}
 
 
 def trial_of_sweep(sweep: SweepResult, sample: int) -> TrialRecord:
@@ -307,15 +318,19 @@ def trial_of_sweep(sweep: SweepResult, sample: int) -> TrialRecord:
     InputError
         If no row was done.
     """
-    table, per_year, n_trials = sweep.table, sweep.periods_per_year, len(sweep.table)
+    columns, per_year, n_trials = columns_of(sweep), sweep.periods_per_year, len(sweep.table)
     if not n_trials:
         raise InputError("no combination was done, so there is nothing to record")
     effective = float(n_trials)
     if sample and n_trials > 1:
-        effective = effective_trials(sweep.returns(sample=sample).clip(lower=-1.0), n_trials=n_trials)
-    ratios = table["sharpe_ratio"].to_numpy(dtype=np.float64) / math.sqrt(per_year)
+        rows = sampled_rows(n_trials, sample, 0)
+        returns = sweep.runner.returns({name: columns[name][rows] for name in sweep.parameters})[1]
+        if returns.min() < -1.0:  # a ruined row may have lost more than everything
+            returns = np.maximum(returns, -1.0)
+        effective = effective_trials(returns, n_trials=n_trials)
+    ratios = columns["sharpe_ratio"].astype(np.float64) / math.sqrt(per_year)
     known = ratios[~np.isnan(ratios)]
-    spans = [f"{name} {table[name].min():g} to {table[name].max():g}" for name in sweep.parameters]
+    spans = [f"{name} {columns[name].min():g} to {columns[name].max():g}" for name in sweep.parameters]
     return TrialRecord(
         kind="sweep",
         data_hash=sweep.data_hash,

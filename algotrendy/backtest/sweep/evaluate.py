@@ -15,7 +15,7 @@ from algotrendy.backtest.sweep.grid import Grid, Value
 from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
 from algotrendy.compute import Cancel, Executor, Progress, map_work, worker_count
 from algotrendy.kernels.statistics_names import METRICS
-from algotrendy.strategy import Strategy
+from algotrendy.strategy import CompiledStrategy, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,8 @@ class Evaluator:
     @property
     def place(self) -> Executor:
         """Where to compute, with the usual place filled in."""
-        usual = "threads" if self.is_declarative else "processes"
+        is_compiled = isinstance(self.strategy, CompiledStrategy)
+        usual = "threads" if self.is_declarative or is_compiled else "processes"
         return Executor.of(self.executor, workers=self.workers, usual=usual)  # type: ignore[arg-type]  # one of both
 
     def rows(self, grid: Grid, bar: Progress, *, kept: Rows | None = None, on_rows: OnRows | None = None) -> Rows:

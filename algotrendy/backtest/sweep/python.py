@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from algotrendy.backtest.run import run_strategy
 from algotrendy.backtest.setting import Setting, prepare
+from algotrendy.backtest.stateful.run import stateful_metrics
 from algotrendy.kernels.statistics_names import METRICS
+from algotrendy.strategy import BarStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,9 +54,15 @@ class PythonSweep:
             key = tuple(costs.values())
             if key not in settings:
                 settings[key] = prepare(self.bars, **{**self.options, **costs})
-            metrics = run_strategy(self.strategy.with_params(**values), settings[key]).metrics
+            metrics = _metrics(self.strategy.with_params(**values), settings[key])
             rows.append([float(metrics[name]) for name in METRICS])
         return np.array(rows)
+
+
+def _metrics(strategy: AnyStrategy, setting: Setting) -> Mapping[str, Any]:
+    if isinstance(strategy, BarStrategy):  # without the frames of a result
+        return stateful_metrics(strategy, setting)
+    return run_strategy(strategy, setting).metrics
 
 
 def split_costs(combination: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -157,7 +157,7 @@ def optimize(
     with closing(Checkpoint(checkpoint, evaluator, search, tried, is_drawn=is_drawn)) as kept:
         found = _searched(replace(search, seed=kept.seed), tried, keep, evaluator, checkpoint=kept, show=progress)
     return SweepResult(
-        table=_table(found),
+        table=table_of(found),
         parameters=found.grid.names,
         metric=objectives[0],
         complete=found.complete,
@@ -178,7 +178,7 @@ def _means(
         return runner, PanelEvaluator(runner, *where)
     setting = prepare(bars, **options)
     check_grid(strategy, named, setting.options.max_leverage)
-    return _Runner(strategy, bars, options), Evaluator(strategy, bars, setting, options, *where)
+    return Runner(strategy, bars, options, setting), Evaluator(strategy, bars, setting, options, *where)
 
 
 def _searched(
@@ -207,11 +207,16 @@ def _ends(space: Space) -> Grid:
     return Grid(tuple(space), tuple(values), np.empty((0, len(values)), dtype=np.int32))
 
 
-class _Runner:
-    """Runs combinations again: one with its full backtest, or many for their returns."""
+class Runner:
+    """Runs combinations of one instrument again: one with its full backtest, or many for their returns."""
 
-    def __init__(self, strategy: AnyStrategy, bars: pd.DataFrame, options: Mapping[str, Any]) -> None:
-        self._strategy, self._bars, self._options = strategy, bars, options
+    def __init__(
+        self, strategy: AnyStrategy, bars: pd.DataFrame, options: Mapping[str, Any], setting: Setting | None = None
+    ) -> None:
+        self._strategy, self._bars, self._options, self._prepared = strategy, bars, options, setting
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Runner, (self._strategy, self._bars, self._options)
 
     def __call__(self, combination: Mapping[str, Any]) -> Any:
         costs, values = split_costs(combination)
@@ -223,7 +228,7 @@ class _Runner:
 
     @cached_property
     def _setting(self) -> Setting:
-        return prepare(self._bars, **self._options)
+        return prepare(self._bars, **self._options) if self._prepared is None else self._prepared
 
     @cached_property
     def data_hash(self) -> str:
@@ -290,7 +295,7 @@ def _check_of(name: str, strategy: AnyStrategy) -> Callable[[Any], object]:
     return strategy.specs[name].check if name in strategy.specs else lambda value: value
 
 
-def _table(found: Found) -> pd.DataFrame:
+def table_of(found: Found) -> pd.DataFrame:
     """Return parameters and metrics of the combinations that are done, in the order in which they were to be tried."""
     columns: dict[str, Any] = {name: found.grid.column(name)[found.done] for name in found.grid.names}
     for k, name in enumerate(METRICS):

@@ -63,9 +63,9 @@ class PanelRunner:
     @cached_property
     def data_hash(self) -> str:
         """Hash of the bars of all instruments."""
-        from algotrendy.backtest.trials import data_hash_of
+        from algotrendy.backtest.trials import data_hash
 
-        return data_hash_of(self._plain)
+        return data_hash(self.bars)
 
     @property
     def assumptions(self) -> Mapping[str, Any]:

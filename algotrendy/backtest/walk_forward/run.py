@@ -32,7 +32,7 @@ from algotrendy.backtest.walk_forward.windows import Window, cut_windows
 from algotrendy.compute import Cancel, Executor, Journal, map_work, progress_for
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
-from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, CompiledStrategy, PythonStrategy, Strategy
 
 if TYPE_CHECKING:
     from algotrendy.strategy import StrategyTemplate
@@ -84,8 +84,8 @@ def walk_forward(
     Parameters
     ----------
     strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
-        What is optimised. What is asked bar by bar begins each testing window afresh: its indicators and `observe` have
-        seen the bars before.
+        What is optimised. What is asked bar by bar begins each testing window as a fresh copy: its indicators and
+        `observe` have seen the bars before.
     bars : DataFrame
         Bars of one instrument.
     grid : mapping, sequence of str, optional
@@ -101,7 +101,8 @@ def walk_forward(
         Bars between training and testing that neither sees.
     carry : bool
         False: each testing window begins flat, with the initial cash, and is closed at its last close, at cost; the
-        returns are joined. True: one account throughout; new parameters take over the position as it is.
+        returns are joined. True: one account throughout; new parameters take over the position as it is, of a stateful
+        strategy also its open orders, and what `BarStrategy.take_over` reads off the one before.
     metric : str
         What the best of a training window is chosen by.
     method, where, constraints, n_trials, seed, patience
@@ -157,18 +158,14 @@ def walk_forward(
     space = make_space(grid, chosen, spans=method != "grid")
     _refuse_costs(space)
     _refuse_rows(options.get("chart"))
-    if carry and isinstance(chosen, BarStrategy):
-        raise InputError(
-            "carry=True hands a position to new parameters, but what a stateful strategy keeps would stay behind; use"
-            " carry=False: each testing window begins flat"
-        )
     setting = prepare(bars, **options)
     windows = cut_windows(len(bars), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
     _refuse_holes(windows, carry=carry)
     fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
     axes = {name: axis if isinstance(axis, Span) else list(axis) for name, axis in space.items()}
-    worker = Worker(chosen, bars, axes, search, {**options, **fixed})
-    usual = "threads" if isinstance(chosen, Strategy) and setting.chart is None else "processes"
+    worker = Worker(chosen, bars, axes, search, {**options, **fixed}, carry=carry)
+    is_compiled = isinstance(chosen, CompiledStrategy) or (isinstance(chosen, Strategy) and setting.chart is None)
+    usual = "threads" if is_compiled else "processes"
     place = Executor.of(executor, workers=workers, usual=usual)  # type: ignore[arg-type]  # one of both
     journal = (
         None if checkpoint is None else Journal(checkpoint, _parts(worker, setting, windows, space), "walk-forward")
@@ -207,6 +204,8 @@ def _parts(worker: Worker, setting: Setting, windows: Sequence[Window], space: S
     search = dict(worker.search)
     if callable(search["where"]):
         search["where"] = source_of(search["where"])
+    if worker.carry and isinstance(worker.strategy, BarStrategy):  # then windows hold what was chosen alone
+        search["carry"] = True
     return {
         "strategy": strategy_fingerprint(worker.strategy),
         "bars": bars_fingerprint(worker.bars),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.strategy import BarStrategy
 
-__all__ = ["Asked", "ask", "joined_result", "window_metrics"]
+__all__ = ["Asked", "ask", "joined_result", "taken_bars", "window_metrics"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ class JoinedLedger(Ledger):
 def window_metrics(asked: Asked, setting: Setting) -> Mapping[str, float]:
     """Return the metrics of the whole testing window, closed at its last close."""
     places = np.arange(asked.window.test_begin, asked.window.test_end)
-    return _ledger([_closed(asked, setting, asked.window.test_end)], _taken(setting, places)).metrics()[0]
+    return _ledger([_closed(asked, setting, asked.window.test_end)], taken_bars(setting, places)).metrics()[0]
 
 
 def joined_result(
@@ -182,7 +182,7 @@ def joined_result(
     positions = np.concatenate(
         [np.arange(each.window.test_begin, end) for each, end in zip(decided, ends, strict=True)]
     )
-    taken = _taken(setting, positions)
+    taken = taken_bars(setting, positions)
     changes = {"assumptions": assumptions, "params": {}}
     return one_result(_ledger(parts, taken), taken, strategy, requests=None, warnings=setting.warnings, **changes)
 
@@ -230,7 +230,7 @@ def _closed(asked: Asked, setting: Setting, end: int) -> Asked:
     return replace(asked, places=places, money=money, curve=curve, ruined_at=ruined_at)
 
 
-def _taken(setting: Setting, positions: Int1D) -> Setting:
+def taken_bars(setting: Setting, positions: Int1D) -> Setting:
     """Return the setting of some bars."""
     marks = setting.options.marks
     if marks is not None:

@@ -13,6 +13,7 @@ from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.walk_forward.account import Account, carried, joined, measured, part, traded
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
 from algotrendy.backtest.walk_forward.stateful import Asked, joined_result, window_metrics
+from algotrendy.backtest.walk_forward.stateful_carried import carried_result
 from algotrendy.backtest.walk_forward.window import Decided, Worker
 from algotrendy.backtest.walk_forward.windows import Window
 from algotrendy.kernels.statistics_names import METRICS
@@ -50,6 +51,8 @@ def _joined(
     """Return the joined account, and the metrics of each window."""
     if isinstance(worker.strategy, BarStrategy):
         asked = [each for each in decided if isinstance(each, Asked)]
+        if assumptions["carry"] and asked:
+            return carried_result(asked, _ends(asked, setting), setting, worker.strategy, assumptions)
         measures = [window_metrics(each, setting) for each in asked]
         if not asked:
             return None, measures

@@ -105,6 +105,8 @@ class Worker:
         `metric`, `method`, `where`, `constraints`, `n_trials`, `seed`, `patience`.
     options : mapping
         Keywords of `backtest`, interval and periods per year among them, so that no window infers its own.
+    carry : bool
+        One account throughout: a stateful strategy is then asked when all windows have chosen.
     """
 
     strategy: AnyStrategy
@@ -112,6 +114,7 @@ class Worker:
     grid: Any
     search: Mapping[str, Any]
     options: Mapping[str, Any]
+    carry: bool = False
 
     def read(self, record: Record, windows: list[Window]) -> Decided | Asked:
         """Return what a window left in a file."""
@@ -121,7 +124,7 @@ class Worker:
         """Return what a window chose and decides."""
         params, in_sample, n_tried = self._trained(window)
         if isinstance(self.strategy, BarStrategy):
-            chosen = None if params is None else self.strategy.with_params(**params)
+            chosen = None if params is None or self.carry else self.strategy.with_params(**params)
             return ask(chosen, window, self.bars, self.options, (params, in_sample, n_tried))
         begin, n = window.test_begin - 1, window.test_end - window.test_begin + 1
         signals, levels, kind = np.zeros((4, n), dtype=bool), np.full((4, n), np.nan), 0
