@@ -17,12 +17,12 @@ from algotrendy.backtest.plots import axis, layout_of, wall_texts
 from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import library_versions
-from algotrendy.backtest.thinning import thinned
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
 from algotrendy.reports import Cell, Chart, Column, Document, Notice, Section, Switch, Table, write_document
 from algotrendy.reports.palette import ACCENT, GAIN, INK, LOSS, MUTED
 from algotrendy.reports.pdf import Paper
+from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
     from datetime import date

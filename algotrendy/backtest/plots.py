@@ -11,9 +11,9 @@ import numpy as np
 
 from algotrendy.backtest.curves import drawdown_of, floats
 from algotrendy.backtest.result import REASONS
-from algotrendy.backtest.thinning import POINTS_MAX, thinned
 from algotrendy.domain.types import Bool1D, Float1D, Int1D
 from algotrendy.reports.palette import ACCENT, GAIN, GRID, INK, LOSS, MUTED, translucent
+from algotrendy.reports.thinning import POINTS_MAX, thinned
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,6 @@ import numpy as np
 
 from algotrendy.backtest import plots
 from algotrendy.backtest.definitions import METRIC_INFO, describe, is_missing, moment_text, written
-from algotrendy.backtest.thinning import POINTS_MAX
 from algotrendy.backtest.wording import (
     all_warnings,
     assumption_rows,
@@ -40,7 +39,9 @@ from algotrendy.reports import (
     write_document,
 )
 from algotrendy.reports.document import Block, Tone
+from algotrendy.reports.months import months_table
 from algotrendy.reports.pdf import Paper
+from algotrendy.reports.thinning import POINTS_MAX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
 
 ROWS_MAX = 100
 """So many trades, the most recent, stand in the table."""
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class SweepLike(Protocol):
@@ -227,25 +226,7 @@ def _calendar(result: BacktestResult) -> Section:
         caption=f"{n_periods - len(moving):,} of {n_periods:,} periods did not move the account and are not drawn.",
         height=300,
     )
-    return Section("Returns", [_monthly_table(result), chart])
-
-
-def _monthly_table(result: BacktestResult) -> Table:
-    frame = result.monthly_returns
-    months = frame[list(range(1, 13))].to_numpy()
-    strongest = float(np.nanquantile(np.abs(months), 0.95)) or 1.0
-    strongest_year = float(np.nanmax(np.abs(frame["year"].to_numpy()))) or 1.0
-
-    def cell(value: float, scale: float) -> Cell | str:
-        return "" if np.isnan(value) else Cell.of(float(value), "points", heat=_heat(value, scale))
-
-    rows = [
-        [str(year), *(cell(v, strongest) for v in months[place]), cell(frame["year"].iloc[place], strongest_year)]
-        for place, year in enumerate(frame.index)
-    ]
-    year = Column("Year", "right", formula="{PRODUCT(1+[Jan]:[Dec])-1}")
-    columns = [Column("Year"), *(Column(name, "right") for name in MONTHS), year]
-    return Table(columns, rows, "Return per month and year, in percent")
+    return Section("Returns", [months_table(result.monthly_returns), chart])
 
 
 def _metrics(result: BacktestResult) -> Section:

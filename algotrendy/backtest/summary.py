@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from algotrendy.backtest.definitions import METRIC_INFO, describe, written
-from algotrendy.backtest.thinning import thinned
 from algotrendy.backtest.wording import (
     all_warnings,
     assumption_rows,
@@ -20,6 +19,7 @@ from algotrendy.backtest.wording import (
     title_of,
 )
 from algotrendy.domain.types import Float1D
+from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
     from algotrendy.backtest.curves import HoldMetrics

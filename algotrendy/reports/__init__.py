@@ -22,6 +22,7 @@ from algotrendy.reports.document import (
 from algotrendy.reports.excel import render_excel
 from algotrendy.reports.html import render_html
 from algotrendy.reports.pdf import render_pages, render_pdf
+from algotrendy.reports.performance_report import PerformanceReport, ReportType
 from algotrendy.reports.write import format_of, render, write_document
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "KeyFigure",
     "KeyFigures",
     "Notice",
+    "PerformanceReport",
+    "ReportType",
     "Section",
     "Switch",
     "Table",

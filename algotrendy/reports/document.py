@@ -100,9 +100,9 @@ class Column:
     """The head of one column of a table: `right` for numbers, `text` for sentences, which may take several lines.
 
     `formula` is how a spreadsheet derives the cells of the column that have a value: `[Label]` is the cell of the same
-    row in the column of that label, `[Label:-1]` the one a row above, `[Label:first]` and `[Label:last]` those of the
-    first and the last row. In braces it computes with whole ranges: `{PRODUCT(1+[Jan]:[Dec])-1}`. A cell whose formula
-    would look above the first row keeps its number.
+    row in the column of that label, `[#2]` the one in the third column, `[Label:-1]` the one a row above,
+    `[Label:first]` and `[Label:last]` those of the first and the last row. In braces it computes with whole ranges:
+    `{PRODUCT(1+[Jan]:[Dec])-1}`. A cell whose formula would look above the first row keeps its number.
     """
 
     label: str

@@ -381,6 +381,8 @@ class _Formulas:
         return "{" + text + "}" if outside else text
 
     def _column(self, label: str, formula: str) -> int:
+        if re.fullmatch(r"#\d+", label):
+            return min(int(label[1:]), len(self.columns) - 1)
         found = [place for place, column in enumerate(self.columns) if column.label == label]
         if len(found) != 1:
             raise InputError(

@@ -360,9 +360,10 @@ def _reach(axis: Axis, marks: Sequence[Mark]) -> None:
     room = _PADDING * (high - low) if padded or (not axis.is_horizontal and axis.kind != "category") else 0.0
     if any(mark.kind == "heatmap" for mark in marks):
         room = 0.0
+    above = 0.1 * (high - low) if any(_has_amounts(mark, axis) for mark in marks) else 0.0
     at_zero = axis.layout.get("rangemode") == "tozero" or _has_bars(axis, marks)
     axis.low = low if at_zero and low == 0.0 else low - room
-    axis.high = high if at_zero and high == 0.0 else high + room
+    axis.high = (high if at_zero and high == 0.0 else high + room) + above
     if axis.high - axis.low <= 1e-12 * max(abs(axis.low), abs(axis.high), 1e-300):
         half = DAY_WIDTH if axis.kind == "date" else 0.5 if axis.kind in ("category", "log") else 0.1 * abs(low) or 0.5
         axis.low, axis.high = low - half, high + half
@@ -371,6 +372,11 @@ def _reach(axis: Axis, marks: Sequence[Mark]) -> None:
         first, last = sorted(axis._place(value) for value in given)
         if math.isfinite(first) and math.isfinite(last) and first < last:
             axis.low, axis.high = first, last
+
+
+def _has_amounts(mark: Mark, axis: Axis) -> bool:
+    """Return whether text stands above the bars of a waterfall on this axis."""
+    return mark.kind == "waterfall" and mark.y_axis == axis.name and mark.trace.get("text") is not None
 
 
 def _has_bars(axis: Axis, marks: Sequence[Mark]) -> bool:

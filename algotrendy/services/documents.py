@@ -20,8 +20,8 @@ import numpy as np
 from algotrendy.backtest.plain import from_plain, to_plain
 from algotrendy.backtest.result import BacktestResult
 from algotrendy.backtest.storage import PORTFOLIO_SCHEMA_NAME
-from algotrendy.backtest.thinning import thinned
 from algotrendy.errors import DataError
+from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.thinning import thinned
 from algotrendy.reports.palette import ACCENT, GRID, INK, LOSS, MUTED, translucent
+from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

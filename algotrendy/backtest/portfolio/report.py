@@ -6,8 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe
 from algotrendy.backtest.portfolio.views import assumption_rows, curve_figure, span_of, title_of
 from algotrendy.backtest.storage import library_versions
@@ -24,6 +22,7 @@ from algotrendy.reports import (
     Text,
     write_document,
 )
+from algotrendy.reports.months import months_table
 
 if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
@@ -64,7 +63,7 @@ def compose(result: PortfolioResult, *, title: str | None = None) -> Document:
         ),
         *_strategies(result),
         Section("Trades", [_trades(result)]),
-        Section("Returns", [_months(result)]),
+        Section("Returns", [months_table(result.monthly_returns)]),
         _metrics(result),
         Section("Assumptions", [Table([Column("What"), Column("Value")], assumption_rows(result), "Assumptions")]),
     ]
@@ -153,24 +152,6 @@ def _trades(result: PortfolioResult) -> Block:
     right = [Column(name, "right") for name in ("Units", "Entry price", "Exit price", "Profit", "Return")]
     columns = [Column("Symbol"), Column("Entry"), Column("Exit"), Column("Side"), *right, Column("Closed by")]
     return Table(columns, rows, f"The {len(rows):,} most recent of {len(frame):,} trades, at average cost", tall=True)
-
-
-def _months(result: PortfolioResult) -> Table:
-    frame = result.monthly_returns
-    strongest = float(np.nanquantile(np.abs(frame.to_numpy()), 0.95)) or 1.0
-
-    def cell(value: float) -> Cell | str:
-        if np.isnan(value):
-            return ""
-        return Cell.of(float(value), "points", heat=float(np.clip(value / strongest, -1.0, 1.0)))
-
-    rows = [
-        [str(year), *(cell(value) for value in row)] for year, row in zip(frame.index, frame.to_numpy(), strict=True)
-    ]
-    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-    year = Column("Year", "right", formula="{PRODUCT(1+[Jan]:[Dec])-1}")
-    columns = [Column("Year"), *(Column(name, "right") for name in months), year]
-    return Table(columns, rows, "Return per month and year, in percent")
 
 
 def _metrics(result: PortfolioResult) -> Section:

@@ -12,10 +12,10 @@ from algotrendy.backtest.curves import floats
 from algotrendy.backtest.definitions import ACCOUNT_METRIC_INFO, describe, moment_text, written
 from algotrendy.backtest.plots import wall_texts
 from algotrendy.backtest.summary import WIDTH, pair_lines, sparkline, wrapped
-from algotrendy.backtest.thinning import thinned
 from algotrendy.backtest.wording import FILL_WORDS, assumption_text, commission_text, label_of, plain_text
 from algotrendy.domain.types import Float1D
 from algotrendy.reports.palette import ACCENT, GRID, INK, LOSS, MUTED, translucent
+from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ import numpy as np
 
 from algotrendy.backtest.definitions import METRIC_INFO
 from algotrendy.backtest.plots import stamp_texts
-from algotrendy.backtest.thinning import thinned
 from algotrendy.domain.types import Int1D
 from algotrendy.reports.palette import ACCENT, GRID, INK, MUTED, translucent
+from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -10,8 +10,8 @@ import pytest
 
 from algotrendy.backtest import plots
 from algotrendy.backtest.result import BacktestResult
-from algotrendy.backtest.thinning import POINTS_MAX
 from algotrendy.reports.figure_json import figure_json
+from algotrendy.reports.thinning import POINTS_MAX
 
 Make = Callable[..., BacktestResult]
 FIGURES = [plots.equity_figure, plots.drawdown_figure, plots.trades_figure, plots.distribution_figure]
