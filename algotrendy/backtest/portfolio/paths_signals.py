@@ -255,8 +255,10 @@ def extras_of_account(account: Account) -> tuple[list[Extra], list[float]]:
         found.append(
             Extra(
                 actions=dict(zip(kernel.events[own, 0].tolist(), changes, strict=True)),
-                initial=float(kernel.initial[j]),
-                maintenance=float(kernel.maintenance[j]),
+                initial=float(kernel.initial[0, j]),
+                maintenance=float(kernel.maintenance[0, j]),
+                initial_each=float(kernel.initial[1, j]),
+                maintenance_each=float(kernel.maintenance[1, j]),
                 caps=kernel.caps[:, j].tolist() if len(kernel.caps) > 1 else None,
                 tick=float(kernel.tick[j]),
                 fine=steps,
