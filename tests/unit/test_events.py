@@ -32,6 +32,10 @@ from algotrendy.events import (
 from algotrendy.events.envelope import TOPIC
 from algotrendy.events.subscription import Delivery
 
+# A thread that a handler ends is told of when it is gone, which may be during the next test.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
 REBALANCED = {"portfolio_id": "port_1", "method": "full"}
 QUICK = Delivery(retry_seconds=0.0)
 
@@ -223,7 +227,6 @@ def test_a_cancelled_subscription_is_told_of_nothing_more(bus: InProcessBus) -> 
     assert subscription not in bus.subscriptions
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_handler_that_ends_its_thread_leaves_dead_letters_and_no_silence(bus: InProcessBus) -> None:
     def exits(event: EventEnvelope) -> None:
         raise SystemExit
