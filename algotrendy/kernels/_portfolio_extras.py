@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from algotrendy.kernels._instructions import round_down
 from algotrendy.kernels._part import called_part, part
 from algotrendy.kernels._portfolio import book
+from algotrendy.kernels.orders import TOLERANCE
 from algotrendy.kernels.portfolio_types import FRACTION, MARGIN, ROUNDING, SPLIT, Extras, Fills, PanelTerms, Venue
 from algotrendy.kernels.portfolio_weights import LOT_ROUNDING, whole
 
@@ -26,9 +27,12 @@ class Hands(NamedTuple):
 
 @part
 def capped(wanted: float, left: float, lot: float) -> float:
-    """Return how much of what is wanted the volume allows, in whole lots where it does not allow all."""
+    """Return how much of what is wanted the volume allows, in whole lots where it does not allow all.
+
+    What is above it by rounding alone is allowed: units that follow splits are products, and no dust may be left over.
+    """
     size = abs(wanted)
-    if size <= left:
+    if size <= left * (1.0 + TOLERANCE):
         return wanted
     size = max(left, 0.0)
     if lot > 0.0:

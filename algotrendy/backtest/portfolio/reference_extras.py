@@ -115,8 +115,8 @@ class FullAccount(Account):
             self._close(j, sold, price, 0.0, (i, "fraction"))
 
     def capped(self, j: int, units: float) -> float:
-        """What the volume allows of an order, in whole lots where that is not all."""
-        if abs(units) <= self.left[j]:
+        """What the volume allows of an order, in whole lots where that is not all; rounding above it is allowed."""
+        if abs(units) <= self.left[j] * (1.0 + TOLERANCE):
             return units
         size = max(self.left[j], 0.0)
         lot = self.terms[j].lot_size
