@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any, Protocol
 
 import numpy as np
 
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
+from algotrendy.risk.distributions import TailRisk, empirical_tail, normal_tail
 
 __all__ = ["ParametricRisk", "RiskEstimates", "ScenarioRisk"]
 
@@ -85,8 +85,8 @@ class ParametricRisk:
         _known(values, self._place)
         self._matrix, self._equity = matrix, equity
         held = np.array([float(values.get(symbol, 0.0)) for symbol in symbols])
-        z = NormalDist().inv_cdf(confidence_level)
-        self._to_var, self._to_es = z / equity, NormalDist().pdf(z) / (1.0 - confidence_level) / equity
+        unit = normal_tail(0.0, 1.0, 1.0 - confidence_level)
+        self._to_var, self._to_es = unit.value_at_risk / equity, unit.expected_shortfall / equity
         self._slope: Float1D = matrix @ held
         self._variance = float(held @ self._slope)
 
@@ -168,39 +168,25 @@ class ScenarioRisk:
         self._columns = np.ascontiguousarray(table.T)
         self._equity, self._level = equity, confidence_level
         held = np.array([float(values.get(symbol, 0.0)) for symbol in symbols])
-        self._losses: Float1D = -(table @ held)
+        self._profits: Float1D = table @ held
 
-    def _worst(self, symbol: str, change: float) -> tuple[Float1D, float]:
-        losses = self._losses - change * self._columns[self._place[symbol]]
-        place = self._level * (len(losses) - 1)
-        below = int(place)
-        above = min(below + 1, len(losses) - 1)
-        losses.partition((below, above))
-        return losses, float(losses[below] + (place - below) * (losses[above] - losses[below]))
+    def _tail(self, symbol: str, change: float) -> TailRisk:
+        returns = (self._profits + change * self._columns[self._place[symbol]]) / self._equity
+        return empirical_tail(returns, 1.0 - self._level)
 
     def value_at_risk(self, symbol: str, change: float) -> float:
         """Return the VaR, as a fraction of equity, after that change; a book that cannot lose has a negative one."""
-        return self._worst(symbol, change)[1] / self._equity
+        return self._tail(symbol, change).value_at_risk
 
     def expected_shortfall(self, symbol: str, change: float) -> float:
-        """Return the ES, as a fraction of equity, after that change.
-
-        With n scenarios of equal weight, VaR in that definition is the ceil(n c)-th smallest loss, and
-        ES = VaR + sum of (loss - VaR above it) / (n (1 - c)).
-        """
-        losses = self._losses - change * self._columns[self._place[symbol]]
-        n, tail = len(losses), 1.0 - self._level
-        at = min(max(math.ceil(n * self._level - 1e-9) - 1, 0), n - 1)
-        losses.partition(at)
-        quantile = float(losses[at])
-        excess = float((losses[at:] - quantile).sum())
-        return (quantile + excess / (n * tail)) / self._equity
+        """Return the ES, as a fraction of equity, after that change."""
+        return self._tail(symbol, change).expected_shortfall
 
     def moved(self, symbol: str, change: float) -> ScenarioRisk:
         """Return the estimates of the book after that change."""
         made = object.__new__(ScenarioRisk)
         made.__dict__.update(self.__dict__)
-        made._losses = self._losses - change * self._columns[self._place[symbol]]
+        made._profits = self._profits + change * self._columns[self._place[symbol]]
         return made
 
 

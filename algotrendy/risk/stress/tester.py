@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import singledispatchmethod
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
+from algotrendy.risk.distributions import normal_tail
 from algotrendy.risk.limits.limit import Limit, LimitKind, limits_from
 from algotrendy.risk.stress.book import StressBook
 from algotrendy.risk.stress.measures import MEASURES, measured
@@ -137,7 +137,7 @@ class StressTester:
         if not (math.isfinite(horizon_days) and horizon_days > 0):
             raise InputError(f"horizon_days is {horizon_days}; expected more than 0")
         self.confidence_level, self.horizon_days = confidence_level, horizon_days
-        self._quantile = NormalDist().inv_cdf(confidence_level)
+        self._quantile = normal_tail(0.0, 1.0, 1.0 - confidence_level).value_at_risk
 
     def run(
         self,
