@@ -210,6 +210,14 @@ def test_simulated_days_agree_with_the_formulas() -> None:
     assert np.array_equal(again.losses, monte_carlo_stress(BOOK, 1000, seed=3).losses)
 
 
+def test_the_tail_of_simulated_days_is_that_of_rockafellar_and_uryasev() -> None:
+    found = monte_carlo_stress(BOOK, 110, seed=5, confidence_level=0.95)  # a tail of five days and a half
+    worst = found.losses[::-1]
+    assert found.expected_shortfall == pytest.approx((worst[:5].sum() + 0.5 * worst[5]) / 5.5)
+    assert found.expected_shortfall >= found.value_at_risk
+    assert sum((found.contributions or {}).values()) == pytest.approx(found.expected_shortfall)
+
+
 # --- what is refused ---
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
+from algotrendy.risk.distributions import empirical_tail
 from algotrendy.risk.stress.book import StressBook
 
 __all__ = ["MonteCarloStress", "monte_carlo_stress", "root_of"]
@@ -27,7 +28,8 @@ class MonteCarloStress:
     confidence_level : float
         Of the two figures that follow.
     value_at_risk, expected_shortfall : float
-        The linear quantile of the losses, and the mean of those from it on.
+        The linear quantile of the losses, and the mean of the worst n x (1 - confidence_level) of them, the last in
+        part (Rockafellar and Uryasev), as everywhere in the house.
     contributions : mapping of str to float or None
         What each position adds to the expected shortfall; they add up to it. None of a book that is repriced.
     """
@@ -124,17 +126,19 @@ def _result(book: StressBook, returns: Float2D, confidence_level: float) -> Mont
         losses = -(returns @ book.exposures) / book.equity
     else:
         losses = np.array([-book.profit(one) for one in returns]) / book.equity
-    at_risk = float(np.quantile(losses, confidence_level))
-    tail = losses >= at_risk
+    tail = empirical_tail(-losses, 1.0 - confidence_level)
     contributions: dict[str, Any] | None = None
     if book.reprice is None:
-        shares = -(returns[tail] * book.exposures).mean(axis=0) / book.equity
+        order = np.argsort(-losses, kind="stable")
+        mass = len(losses) * (1.0 - confidence_level)
+        weights = np.clip(mass - np.arange(len(losses)), 0.0, 1.0) / mass  # the last of the tail counts in part
+        shares = -(weights @ returns[order]) * book.exposures / book.equity
         contributions = dict(zip(book.symbols, shares.tolist(), strict=True))
     return MonteCarloStress(
         losses=np.sort(losses),
         confidence_level=confidence_level,
-        value_at_risk=at_risk,
-        expected_shortfall=float(losses[tail].mean()),
+        value_at_risk=tail.value_at_risk,
+        expected_shortfall=tail.expected_shortfall,
         contributions=contributions,
     )
 
