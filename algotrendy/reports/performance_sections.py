@@ -397,9 +397,14 @@ def _basis(report: PerformanceReport) -> Section:
 
 
 def _names(report: PerformanceReport) -> tuple[str, str]:
-    """Return what the returns and the benchmark are called in charts, where `<` would else begin markup."""
+    """Return what the returns and the benchmark are called in charts, where `<` would else begin markup.
+
+    A name that both have, such as that of the column `close`, tells neither from the other.
+    """
     own = report.series.name
     held = None if report.base is None else report.base.name
+    if own == held:
+        own = held = None
     return escape(str(own or "Returns"), quote=False), escape(str(held or "Benchmark"), quote=False)
 
 

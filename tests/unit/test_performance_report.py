@@ -214,6 +214,12 @@ class Words(HTMLParser):
         self.found += data
 
 
+def test_two_series_of_one_name_are_told_apart_in_charts() -> None:
+    report = PerformanceReport(RETURNS.rename("close"), BENCHMARK.rename("close"))
+    chart = blocks(report.document, Chart)[0]
+    assert {trace["name"] for trace in chart.figure["data"]} == {"Returns", "Benchmark"}
+
+
 def test_names_of_series_are_literal_in_charts() -> None:
     report = PerformanceReport(RETURNS.rename("<b>x</b>"), BENCHMARK.rename("=1+1"))
     chart = blocks(report.document, Chart)[0]
