@@ -421,20 +421,29 @@ def _with_settings(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verify(
-    file: str | Path, bars: pd.DataFrame | None = None, *, strategy: Any = None, chart: Any = None
+    file: str | Path,
+    bars: Any = None,
+    *,
+    strategy: Any = None,
+    chart: Any = None,
+    fine_bars: Mapping[str, pd.DataFrame] | None = None,
 ) -> Verification:
     """Run the backtest of a passport again, and say whether the same comes out, or where not.
 
     Parameters
     ----------
     file : str or Path
-        That `BacktestResult.passport` wrote.
-    bars : DataFrame, optional
-        The bars; needed unless they were a sample or synthetic ones, which are made again.
-    strategy : callable or Signals, optional
-        The Python function, or the signals, that decided. Code is never taken from the file.
+        That `BacktestResult.passport` or `PortfolioResult.passport` wrote.
+    bars : DataFrame, mapping or Panel, optional
+        The bars, of several instruments as `backtest` takes them; needed unless they were samples or synthetic ones,
+        which are made again.
+    strategy : callable, BarStrategy, Signals or mapping, optional
+        The Python function, the stateful strategy or its class, or the signals, that decided; of several strategies
+        those that are not texts, by name. Code is never taken from the file.
     chart : Chart, str, mapping or DataFrame, optional
         The chart that the conditions were read on, if it was one.
+    fine_bars : mapping of str to DataFrame, optional
+        Finer bars by symbol, where the run had some.
 
     Returns
     -------
@@ -460,7 +469,7 @@ def verify(
     from algotrendy.backtest.verification import verify_passport
     from algotrendy.data.recipes import bars_of
 
-    return verify_passport(file, bars, strategy=strategy, chart=chart, fetch=bars_of)
+    return verify_passport(file, bars, strategy=strategy, chart=chart, fine_bars=fine_bars, fetch=bars_of)
 
 
 # Users ask these for help; the parameters stand in one place.

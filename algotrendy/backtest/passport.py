@@ -1,5 +1,7 @@
 """A passport: one file that says what a backtest was made of and what came out, so that another place can run it again.
 
+Here stands that of one instrument, and what such a file is; `portfolio/passport.py` has what differs for several.
+
 It holds no code. A strategy of texts is its own definition; a Python function, or the class of a stateful strategy, is
 named, with the hash of its source, and has to be handed in again. Every section has a checksum, and all together have
 one.
@@ -21,22 +23,25 @@ from algotrendy.backtest.plain import to_plain
 from algotrendy.backtest.storage import bars_hash, requests_to_plain
 from algotrendy.backtest.storage_json import array_to_plain
 from algotrendy.domain.provenance import provenance
-from algotrendy.domain.types import AnyArray
+from algotrendy.domain.types import AnyArray, Float1D
 from algotrendy.errors import DataError, InputError
 from algotrendy.home import write_whole
 
 if TYPE_CHECKING:
     from algotrendy.backtest.result import BacktestResult
 
-__all__ = ["SCHEMA", "read_passport", "write_passport"]
+__all__ = ["PORTFOLIO_SCHEMA", "SCHEMA", "read_passport", "write_passport"]
 
 SCHEMA_NAME = "algotrendy.passport"
 SCHEMA_VERSION = 1
 SCHEMA = f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
+PORTFOLIO_SCHEMA_NAME = "algotrendy.portfolio_passport"
+PORTFOLIO_SCHEMA = f"{PORTFOLIO_SCHEMA_NAME}/{SCHEMA_VERSION}"
 SECTIONS = (
     "assumptions", "data", "definition", "fill_interval", "lookahead", "params", "results", "schema", "trials",
     "versions", "warnings",
 )  # fmt: skip
+_SECTIONS_OF = {SCHEMA_NAME: frozenset(SECTIONS), PORTFOLIO_SCHEMA_NAME: frozenset({*SECTIONS, "call"})}
 CHECKPOINTS = 200
 """So many values of the equity are kept beside its hash, to say where a run parts from the stored one."""
 
@@ -67,11 +72,25 @@ def write_passport(
         "assumptions": to_plain(result.assumptions),
         "results": results_of(result),
         "warnings": list(result.warnings),
-        "trials": _plain_section("trials", trials),
-        "lookahead": _plain_section("lookahead", lookahead),
-        "fill_interval": _plain_section("fill_interval", fill_interval),
+        **told_sections(trials=trials, lookahead=lookahead, fill_interval=fill_interval),
     }
-    return write_whole(Path(path).expanduser(), encoded(sections | {"checksums": checksums_of(sections)}))
+    return write_sections(path, sections)
+
+
+def write_sections(path: str | Path, sections: Mapping[str, Any]) -> Path:
+    """Write the sections of a passport with their checksums, whole or not at all; return the path."""
+    return write_whole(Path(path).expanduser(), encoded({**sections, "checksums": checksums_of(sections)}))
+
+
+def told_sections(**told: Any) -> dict[str, Any]:
+    """Return the sections that are only told in plain values: `trials`, `lookahead`, `fill_interval`.
+
+    Raises
+    ------
+    InputError
+        If one holds more than plain values.
+    """
+    return {name: _plain_section(name, value) for name, value in told.items()}
 
 
 def results_of(result: BacktestResult) -> dict[str, Any]:
@@ -79,17 +98,15 @@ def results_of(result: BacktestResult) -> dict[str, Any]:
 
     Of a stateful strategy also what it asked for.
     """
-    equity = result.equity_values
-    places = np.unique(np.linspace(0, len(equity) - 1, min(CHECKPOINTS, len(equity))).astype(np.int64))
     asked = {} if result.requests is None else {"requests": requests_to_plain(result.requests)}
     return {
         "metrics": to_plain(dict(result.metrics)),
         "orders": {name: array_to_plain(values) for name, values in result.order_columns.items()},
-        "orders_hash": _columns_hash(result.order_columns),
-        "trades_hash": _columns_hash(result.trade_columns),
-        "equity_hash": _array_hash(equity),
-        "units_hash": _array_hash(result.units_values),
-        "equity_at": [[int(place), float(equity[place])] for place in places],
+        "orders_hash": columns_hash(result.order_columns),
+        "trades_hash": columns_hash(result.trade_columns),
+        "equity_hash": array_hash(result.equity_values),
+        "units_hash": array_hash(result.units_values),
+        "equity_at": checkpoints(result.equity_values),
         "pending": result.pending,
         "ruined_at": to_plain(result.ruined_at),
         "input_hash": result.input_hash,
@@ -210,14 +227,22 @@ def _plain_section(name: str, value: Any) -> Any:
         raise InputError(f"{name}= holds what a file cannot: {error}") from error
 
 
-def _columns_hash(columns: Mapping[str, AnyArray]) -> str:
+def checkpoints(equity: Float1D) -> list[list[float]]:
+    """Return some bars, evenly over all, with the equity at their ends."""
+    places = np.unique(np.linspace(0, len(equity) - 1, min(CHECKPOINTS, len(equity))).astype(np.int64))
+    return [[int(place), float(equity[place])] for place in places]
+
+
+def columns_hash(columns: Mapping[str, AnyArray]) -> str:
+    """Return the SHA-256 over the columns of a table, whatever their order."""
     digest = hashlib.sha256()
     for name in sorted(columns):
-        digest.update(f"|{name}|{_array_hash(columns[name])}".encode())
+        digest.update(f"|{name}|{array_hash(columns[name])}".encode())
     return digest.hexdigest()
 
 
-def _array_hash(values: AnyArray) -> str:
+def array_hash(values: AnyArray) -> str:
+    """Return the SHA-256 over numbers as float64."""
     return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
 
 
@@ -227,18 +252,21 @@ def _array_hash(values: AnyArray) -> str:
 def _check_schema(content: Any, source: Path) -> None:
     schema = content.get("schema") if isinstance(content, dict) else None
     name, _, number = schema.partition("/") if isinstance(schema, str) else ("", "", "")
-    if name != SCHEMA_NAME or not number.isdecimal():
-        raise DataError(f"{source.name} is not a passport (schema {schema!r}, expected {SCHEMA!r})")
+    if name not in _SECTIONS_OF or not number.isdecimal():
+        raise DataError(
+            f"{source.name} is not a passport (schema {schema!r}, expected {SCHEMA!r} or {PORTFOLIO_SCHEMA!r})"
+        )
     if int(number) > SCHEMA_VERSION:
         raise DataError(
-            f"{source.name} has the schema {schema}, and this algotrendy reads up to {SCHEMA}; "
+            f"{source.name} has the schema {schema}, and this algotrendy reads up to {name}/{SCHEMA_VERSION}; "
             "update algotrendy (pip install -U algotrendy) to read it"
         )
 
 
 def _check_sections(sections: Mapping[str, Any], stored: Any, source: Path) -> None:
-    if set(sections) != set(SECTIONS):
-        odd = sorted(set(sections) ^ set(SECTIONS))
+    expected_names = _SECTIONS_OF[sections["schema"].partition("/")[0]]
+    if set(sections) != expected_names:
+        odd = sorted(set(sections) ^ expected_names)
         raise DataError(f"{source.name} was changed after it was written: {', '.join(odd)} is missing or was added")
     expected = checksums_of(sections)
     if not isinstance(stored, dict) or set(stored) != set(expected):

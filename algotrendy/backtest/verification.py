@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from algotrendy.backtest.definitions import moment_text
-from algotrendy.backtest.passport import read_passport, results_of, source_hash
+from algotrendy.backtest.passport import PORTFOLIO_SCHEMA_NAME, read_passport, results_of, source_hash
 from algotrendy.backtest.plain import from_plain, to_plain
 from algotrendy.backtest.repeat import repeat
 from algotrendy.backtest.storage import bars_hash, library_versions
@@ -19,6 +19,7 @@ from algotrendy.errors import AlgotrendyError, DataError, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
 
 __all__ = ["Mismatch", "Verification", "verify_passport"]
@@ -68,7 +69,7 @@ class Verification:
         0.0 (bit for bit) with the same versions, else 1e-9.
     unchecked : tuple of str
         Sections of the passport that running again does not produce.
-    result : BacktestResult, optional
+    result : BacktestResult or PortfolioResult, optional
         The run that was made here; None if the bars or the function are not those of the passport.
     """
 
@@ -76,7 +77,7 @@ class Verification:
     versions: tuple[Mismatch, ...]
     tolerance: float
     unchecked: tuple[str, ...]
-    result: BacktestResult | None
+    result: BacktestResult | PortfolioResult | None
 
     @property
     def is_equal(self) -> bool:
@@ -104,10 +105,11 @@ class Verification:
 
 def verify_passport(
     file: str | Path,
-    bars: pd.DataFrame | None = None,
+    bars: Any = None,
     *,
     strategy: Any = None,
     chart: Any = None,
+    fine_bars: Mapping[str, pd.DataFrame] | None = None,
     fetch: Callable[[Mapping[str, Any]], pd.DataFrame] | None = None,
 ) -> Verification:
     """Run the backtest of a passport again and compare; `at.verify` calls it with a way to fetch bars.
@@ -115,14 +117,16 @@ def verify_passport(
     Parameters
     ----------
     file : str or Path
-        That `BacktestResult.passport` wrote.
-    bars : DataFrame, optional
+        That `BacktestResult.passport` or `PortfolioResult.passport` wrote.
+    bars : DataFrame, mapping or Panel, optional
         The bars. None: those that `fetch` makes of the section `data`.
-    strategy : callable, BarStrategy or Signals, optional
-        The Python function, the stateful strategy (or its class), or the signals, that decided. Code is
-        never taken from the file.
+    strategy : callable, BarStrategy, Signals or mapping, optional
+        The Python function, the stateful strategy (or its class), or the signals, that decided; of several strategies
+        those that need it, by name. Code is never taken from the file.
     chart : optional
         The chart that the conditions were read on, if it was one.
+    fine_bars : mapping of str to DataFrame, optional
+        Finer bars by symbol, where the run had some.
     fetch : callable, optional
         Returns bars from the section `data`.
 
@@ -144,14 +148,27 @@ def verify_passport(
     """
     sections = read_passport(file)
     try:
-        return _verified(sections, _bars(sections["data"], bars, fetch), strategy, chart)
+        if sections["schema"].startswith(PORTFOLIO_SCHEMA_NAME):
+            from algotrendy.backtest.portfolio.verification import bars_again
+
+            found = bars_again(sections["data"], bars, fine_bars, fetch)
+            return _verified(sections, _portfolio_steps(sections, found, strategy))
+        return _verified(sections, _steps(sections, _bars(sections["data"], bars, fetch), strategy, chart))
     except AlgotrendyError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise DataError(f"{Path(file).name} cannot be run ({error!r}); ask for the passport again") from error
 
 
-def _verified(sections: Mapping[str, Any], found: pd.DataFrame, strategy: Any, chart: Any) -> Verification:
+class _Steps(NamedTuple):
+    """How a passport is verified: what differs before a run, the run, and what differs after it."""
+
+    before: Iterable[Mismatch]
+    run: Callable[[], Any]
+    after: Callable[[Any, float], Iterable[Mismatch]]
+
+
+def _verified(sections: Mapping[str, Any], steps: _Steps) -> Verification:
     here = library_versions()
     stored = sections["versions"]
     versions = tuple(
@@ -161,12 +178,29 @@ def _verified(sections: Mapping[str, Any], found: pd.DataFrame, strategy: Any, c
     )
     tolerance = TOLERANCE if versions else 0.0
     unchecked = tuple(name for name in UNCHECKED if sections[name] is not None)
-    before = [*_data_mismatches(sections["data"], found), *_function_mismatches(sections["definition"], strategy)]
+    before = tuple(steps.before)
     if before:
-        return Verification(tuple(before), versions, tolerance, unchecked, None)
-    result = _run(sections, found, strategy, chart)
-    mismatches = tuple(_run_mismatches(sections, result, tolerance))
-    return Verification(mismatches, versions, tolerance, unchecked, result)
+        return Verification(before, versions, tolerance, unchecked, None)
+    result = steps.run()
+    return Verification(tuple(steps.after(result, tolerance)), versions, tolerance, unchecked, result)
+
+
+def _steps(sections: Mapping[str, Any], found: pd.DataFrame, strategy: Any, chart: Any) -> _Steps:
+    return _Steps(
+        [*_data_mismatches(sections["data"], found), *_function_mismatches(sections["definition"], strategy)],
+        lambda: _run(sections, found, strategy, chart),
+        lambda result, tolerance: _run_mismatches(sections, result, tolerance),
+    )
+
+
+def _portfolio_steps(sections: Mapping[str, Any], found: tuple[Any, Any], strategy: Any) -> _Steps:
+    from algotrendy.backtest.portfolio import verification as several
+
+    return _Steps(
+        [*several.data_mismatches(sections["data"], *found), *several.source_mismatches(sections, strategy)],
+        lambda: several.run_of(sections, *found, strategy),
+        lambda result, tolerance: several.mismatches_of(sections, result, tolerance),
+    )
 
 
 def _bars(data: Mapping[str, Any], bars: pd.DataFrame | None, fetch: Any) -> pd.DataFrame:
@@ -223,7 +257,7 @@ def _run_mismatches(sections: Mapping[str, Any], result: BacktestResult, toleran
         ("params", sections["params"], to_plain(result.params)),
         ("assumptions", sections["assumptions"], to_plain(result.assumptions)),
     ):
-        yield from _unequal(name, stored, value, 0.0)
+        yield from unequal(name, stored, value, 0.0)
     yield from _results_mismatches(sections["results"], result, tolerance)
 
 
@@ -231,24 +265,29 @@ def _results_mismatches(stored: Mapping[str, Any], result: BacktestResult, toler
     """Yield what differs in the results: orders first, then the curve, then what is computed from it."""
     found = results_of(result)
     index = result.bars.index
-    orders = list(_orders_mismatch(stored["orders"], found["orders"], index, tolerance))
-    yield from orders or _unequal("results.orders", stored["orders"], found["orders"], tolerance)
-    for (place, one), (_, two) in zip(stored["equity_at"], found["equity_at"], strict=False):
-        if not _close(one, two, tolerance):
-            yield Mismatch("results.equity_at", one, two, moment_text(index[place]))
-            break
-    yield from _unequal("results.requests", stored.get("requests"), found.get("requests"), tolerance)
-    yield from _unequal("results.metrics", stored["metrics"], found["metrics"], tolerance)
+    orders = list(orders_mismatch(stored["orders"], found["orders"], index, tolerance))
+    yield from orders or unequal("results.orders", stored["orders"], found["orders"], tolerance)
+    yield from curve_mismatch(stored["equity_at"], found["equity_at"], index, tolerance)
+    yield from unequal("results.requests", stored.get("requests"), found.get("requests"), tolerance)
+    yield from unequal("results.metrics", stored["metrics"], found["metrics"], tolerance)
     rest = ("pending", "ruined_at")
     exact = ("orders_hash", "trades_hash", "equity_hash", "units_hash", "input_hash") if tolerance == 0.0 else ()
     for name in (*rest, *exact):
         if stored[name] != found[name]:
             yield Mismatch(f"results.{name}", stored[name], found[name])
     if tolerance == 0.0:
-        yield from _unequal("results.equity_at", stored["equity_at"], found["equity_at"], 0.0)
+        yield from unequal("results.equity_at", stored["equity_at"], found["equity_at"], 0.0)
 
 
-def _orders_mismatch(
+def curve_mismatch(stored: list[Any], found: list[Any], index: pd.Index, tolerance: float) -> Iterator[Mismatch]:
+    """Yield the first of the bars that are kept at which the equity differs."""
+    for (place, one), (_, two) in zip(stored, found, strict=False):
+        if not _close(one, two, tolerance):
+            yield Mismatch("results.equity_at", one, two, moment_text(index[place]))
+            return
+
+
+def orders_mismatch(
     stored: Mapping[str, Any], found: Mapping[str, Any], index: pd.Index, tolerance: float
 ) -> Iterator[Mismatch]:
     """Yield the first order that differs."""
@@ -264,16 +303,23 @@ def _orders_mismatch(
         yield Mismatch("results.orders", f"{counts[0]} orders", f"{counts[1]} orders")
 
 
-def _unequal(field: str, stored: Any, found: Any, tolerance: float) -> Iterator[Mismatch]:
-    """Yield the leaves of two plain values that differ."""
-    if isinstance(stored, dict) and isinstance(found, dict):
+def unequal(field: str, stored: Any, found: Any, tolerance: float) -> Iterator[Mismatch]:
+    """Yield the leaves of two plain values that differ; with other versions the unit of a moment does not count."""
+    if tolerance and _are_moments(stored, found):
+        if from_plain(stored) != from_plain(found):
+            yield Mismatch(field, stored, found)
+    elif isinstance(stored, dict) and isinstance(found, dict):
         for name in sorted({*stored, *found}):
-            yield from _unequal(f"{field}.{name}", stored.get(name), found.get(name), tolerance)
+            yield from unequal(f"{field}.{name}", stored.get(name), found.get(name), tolerance)
     elif isinstance(stored, list) and isinstance(found, list) and len(stored) == len(found):
         for place, (one, two) in enumerate(zip(stored, found, strict=True)):
-            yield from _unequal(f"{field}[{place}]", one, two, tolerance)
+            yield from unequal(f"{field}[{place}]", one, two, tolerance)
     elif not _close(stored, found, tolerance):
         yield Mismatch(field, stored, found)
+
+
+def _are_moments(*values: Any) -> bool:
+    return all(isinstance(value, dict) and value.get("$moment", "NaT") != "NaT" for value in values)
 
 
 def _close(one: Any, two: Any, tolerance: float) -> bool:

@@ -388,6 +388,42 @@ class PortfolioResult:
 
         return portfolio_fill_interval(self, keep=keep, **given)
 
+    def passport(
+        self, path: str | Path, *, trials: Any = None, lookahead: Any = None, fill_interval: Any = None, **given: Any
+    ) -> Path:
+        """Write what another place needs to run this again and to see whether the same comes out; return the path.
+
+        `at.verify(path)` does that. See the page on passports for what the file holds.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of a JSON file; an existing one is replaced.
+        trials, lookahead, fill_interval : mapping or object with `to_dict`, optional
+            What is known about them, in plain values: how often was tried, what was looked for, `fill_interval()`.
+        **given
+            What `backtest` was called with, for a result that came from a file or another process.
+
+        Raises
+        ------
+        InputError
+            If nobody knows what it was made of, the bars were changed since, a value is not plain, or the folder does
+            not exist.
+
+        Examples
+        --------
+        >>> import algotrendy as at, tempfile
+        >>> bars = {"A": at.synthetic(n=60, seed=1), "B": at.synthetic(n=60, seed=2)}
+        >>> result = at.backtest(bars, weights={"A": 0.6, "B": 0.4}, rebalance="1mo", commission=0.001)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(at.verify(result.passport(f"{folder}/passport.json")))
+        Equal bit for bit: the run gives what the passport says.
+        """
+        from algotrendy.backtest.portfolio.passport import write_portfolio_passport
+
+        sections = {"trials": trials, "lookahead": lookahead, "fill_interval": fill_interval}
+        return write_portfolio_passport(self, path, **sections, **given)
+
     # --- ways to look at it ---
 
     def summary(self) -> str:
