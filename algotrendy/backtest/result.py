@@ -328,8 +328,8 @@ class BacktestResult:
 
         Every order moves the price against itself by impact x volatility x sqrt(units / mean volume), both of the 20
         bars before the fill. An entry takes no more than a share of the volume of its bar, and gives up the rest; an
-        exit leaves the rest at the closes of the following bars. Trades are those of this run: a stop is not moved by
-        a dearer entry.
+        exit leaves the rest at the closes of the following bars. Trades are those of this run, of a stateful strategy
+        its fills: a stop is not moved by a dearer entry. Targets and limit orders rest, and move nothing.
 
         Parameters
         ----------

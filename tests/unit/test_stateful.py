@@ -549,8 +549,6 @@ def test_what_does_not_go_with_a_stateful_strategy_is_told() -> None:
     with pytest.raises(InputError, match="no parameter of the strategy; did you mean 'fast'"):
         at.optimize(Cross(), bars, {"fats": [3, 5]})
     result = backtest(Cross(), bars)
-    with pytest.raises(InputError, match="Cross is a stateful strategy, whose orders add"):
-        result.capacity([1e5])
     with pytest.raises(InputError, match="not stored; hand it in again"):
         result.fill_interval()
 

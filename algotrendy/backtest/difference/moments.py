@@ -75,24 +75,31 @@ class Marks:
     ----------
     members : sequence of Ledger
         One per instrument.
+
+    Attributes
+    ----------
+    stamps : int64 array of shape (n_stamps,)
+        In nanoseconds, ascending.
+    open, close : float64 array of shape (n_stamps, n_instruments)
+        0.0 before an instrument's first bar.
     """
 
     def __init__(self, members: Sequence[Ledger]) -> None:
         stamps = [member.stamps for member in members]
-        self._stamps: Int1D = np.unique(np.concatenate(stamps))
-        shape = (len(self._stamps), len(members))
-        self._open, self._close = np.zeros(shape), np.zeros(shape)
+        self.stamps: Int1D = np.unique(np.concatenate(stamps))
+        shape = (len(self.stamps), len(members))
+        self.open, self.close = np.zeros(shape), np.zeros(shape)
         for j, (member, own) in enumerate(zip(members, stamps, strict=True)):
-            row = np.searchsorted(own, self._stamps, side="right") - 1
-            has_bar = (row >= 0) & (own[np.maximum(row, 0)] == self._stamps)
+            row = np.searchsorted(own, self.stamps, side="right") - 1
+            has_bar = (row >= 0) & (own[np.maximum(row, 0)] == self.stamps)
             close = np.concatenate(([0.0], member.prices("close")))
-            self._close[:, j] = close[row + 1]
-            self._open[:, j] = np.where(has_bar, member.prices("open")[np.maximum(row, 0)], self._close[:, j])
+            self.close[:, j] = close[row + 1]
+            self.open[:, j] = np.where(has_bar, member.prices("open")[np.maximum(row, 0)], self.close[:, j])
 
     def at(self, when: tuple[int, int]) -> Float1D:
         """Return the prices of a moment: opens up to the close, 0.0 before an instrument's first bar."""
-        row = int(np.searchsorted(self._stamps, when[0], side="right")) - 1
-        prices: Float2D = self._close if when[1] == RANKS["close"] else self._open
+        row = int(np.searchsorted(self.stamps, when[0], side="right")) - 1
+        prices: Float2D = self.close if when[1] == RANKS["close"] else self.open
         found: Float1D = prices[max(row, 0)]
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.capacity import CapacityCurve
     from algotrendy.backtest.fill_interval import FillInterval
     from algotrendy.reports.pdf import Paper
 
@@ -387,6 +388,51 @@ class PortfolioResult:
         from algotrendy.backtest.portfolio.fill_interval import portfolio_fill_interval
 
         return portfolio_fill_interval(self, keep=keep, **given)
+
+    def capacity(
+        self, capital: Sequence[float], *, impact: float = 1.0, participation: float | None = 0.1, **given: Any
+    ) -> CapacityCurve:
+        """Return what this would have earned with more money, when its trades move prices and volume is limited.
+
+        As for one instrument: every order moves its price against itself by impact x volatility x
+        sqrt(units / mean volume), each instrument with its own, and takes no more than a share of the volume of its
+        bar. All instruments share the cash: what opens is a share of what the whole account is worth then. Dividends,
+        splits, interest, borrow and early ends are those of the run; margins are not called.
+
+        Parameters
+        ----------
+        capital : sequence of float
+            Initial amounts, in currency.
+        impact : float
+            Coefficient of the square root law, about 1; 0.0 is none.
+        participation : float, optional
+            Largest share of the volume of a bar, in (0, 1]. None: no limit.
+        **given
+            What `backtest` was called with, for a result that came from a file or another process.
+
+        Returns
+        -------
+        CapacityCurve
+            `.table`, one row per capital, and `.plot()`.
+
+        Raises
+        ------
+        InputError
+            If bars of an instrument that was traded have no volume, a number lies outside what it may be, or nobody
+            knows what the result was made of.
+
+        Examples
+        --------
+        >>> import algotrendy as at
+        >>> bars = {"A": at.synthetic(n=300, seed=1), "B": at.synthetic(n=300, seed=2)}
+        >>> result = at.backtest(bars, weights={"A": 0.6, "B": 0.4}, rebalance="1mo")
+        >>> table = result.capacity([1e5, 1e8]).table
+        >>> bool(table["total_return"].iloc[1] < table["total_return"].iloc[0])
+        True
+        """
+        from algotrendy.backtest.capacity import capacity
+
+        return capacity(self, capital, impact=impact, participation=participation, **given)
 
     def passport(
         self, path: str | Path, *, trials: Any = None, lookahead: Any = None, fill_interval: Any = None, **given: Any
