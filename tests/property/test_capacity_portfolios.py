@@ -263,6 +263,29 @@ def test_more_money_pays_more_impact_and_earns_no_more(name: str) -> None:
     assert (np.diff(table["impact_paid"]) > 0.0).all()
 
 
+@pytest.mark.parametrize("name", FORMS)
+def test_impact_grows_with_the_money_to_the_power_of_three_halves(name: str) -> None:
+    """Units grow with the money and the price paid for each with its root, as long as little is paid."""
+    paid = FORMS[name].capacity([1e-2, 1.0], participation=None).table["impact_paid"]
+    assert paid.iloc[1] / paid.iloc[0] == pytest.approx(100.0**1.5, rel=1e-3)
+
+
+@given(seed=st.integers(0, 10_000), times=st.sampled_from([0.25, 8.0]))
+@settings(max_examples=FEW)
+def test_times_the_volume_carries_times_the_money(seed: int, times: float) -> None:
+    rng = np.random.default_rng(seed)
+    bars = bars_of("ABC", n=50, seed=seed)
+    table = drawn_weights(rng, bars)
+    larger = {name: each.assign(volume=each["volume"] * times) for name, each in bars.items()}
+    capital = np.array([1e5, 1e7, 1e8])
+    base, scaled = (
+        backtest(each, weights=table, commission=0.001, borrow=0.02).capacity(money.tolist(), participation=0.05).table
+        for each, money in ((bars, capital), (larger, capital * times))
+    )
+    for name in (*METRICS, "filled_share", "largest_share"):
+        assert scaled[name].tolist() == pytest.approx(base[name].tolist(), rel=1e-7, abs=1e-9), name
+
+
 @given(seed=st.integers(0, 10_000), impact=st.sampled_from([0.0, 1.0]))
 @settings(max_examples=FEW)
 def test_more_money_gets_no_larger_share_of_what_it_wants(seed: int, impact: float) -> None:
