@@ -13,7 +13,7 @@ from algotrendy.backtest.difference.moments import RANKS, Marks
 from algotrendy.backtest.difference.portfolios import portfolio_ledger_of
 from algotrendy.backtest.difference.positions import Leg, Positions, Size, book_of
 from algotrendy.backtest.difference.runs import ledger_of
-from algotrendy.backtest.portfolio.again import account_again, arguments_of, panel_of
+from algotrendy.backtest.portfolio.again import account_again, arguments_of_whole, panel_of
 from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.repeat import options_of
 from algotrendy.backtest.setting import prepare
@@ -126,7 +126,7 @@ def stage_of(result: BacktestResult | PortfolioResult, given: Mapping[str, Any] 
     ((50, 2), [1], {40: [Event(line=1, ratio=1.0, paid=0.0, ends=True)]})
     """
     if isinstance(result, PortfolioResult):
-        return _stage_of_several(result, arguments_of(result, given))
+        return _stage_of_several(result, arguments_of_whole(result, given))
     rate = 0.0
     if result.assumptions.get("borrow"):
         options = prepare(result.bars, **options_of(result.assumptions, result.bars)).options

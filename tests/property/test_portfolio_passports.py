@@ -430,6 +430,14 @@ def test_code_is_asked_for_by_name_and_other_code_is_refused(tmp_path: Path) -> 
         verify(weights, strategy=rising)
 
 
+def test_one_strategy_of_several_has_none_of_its_own(tmp_path: Path) -> None:
+    sleeve = drawn(FORMS.index(by_several))[0].sleeves["trend"]
+    with pytest.raises(InputError, match="one strategy of several"):
+        sleeve.passport(tmp_path / "p.json")
+    with pytest.raises(InputError, match="one strategy of several"):
+        sleeve.capacity([1e5])
+
+
 def test_bars_that_were_changed_since_are_refused(made: PortfolioResult, tmp_path: Path) -> None:
     bars = {name: at.synthetic(n=60, seed=k) for k, name in enumerate("AB")}
     result = backtest(bars, weights={"A": 0.5})

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from algotrendy.backtest.portfolio.result import PortfolioResult
 
-__all__ = ["account_again", "arguments_of", "frames_of", "panel_of", "panel_with", "run_again", "strategy_in"]
+__all__ = [
+    "account_again",
+    "arguments_of",
+    "arguments_of_whole",
+    "frames_of",
+    "panel_of",
+    "panel_with",
+    "run_again",
+    "strategy_in",
+]
 
 
 def arguments_of(result: PortfolioResult, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -62,6 +71,29 @@ def arguments_of(result: PortfolioResult, given: Mapping[str, Any] | None = None
     if called["strategy"] is None:  # bars come first where nothing else decides
         called["strategy"], called["bars"] = called["bars"], None
     return called
+
+
+def arguments_of_whole(result: PortfolioResult, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what `backtest` was called with, of a result that is all that came of the call.
+
+    Raises
+    ------
+    InputError
+        If nobody knows, or it is that of one strategy of several.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> bars = {"A": at.synthetic(n=30, seed=1), "B": at.synthetic(n=30, seed=2)}
+    >>> arguments_of_whole(at.backtest(bars, weights={"A": 0.5}, cash=500.0))["cash"]
+    500.0
+    """
+    if "share" in result.assumptions:
+        raise InputError(
+            "this is the result of one strategy of several in one account, which has no call of its own; ask the result"
+            " of the account, or run the strategy by itself with its part of the cash"
+        )
+    return arguments_of(result, given)
 
 
 def panel_of(arguments: Mapping[str, Any]) -> Panel:

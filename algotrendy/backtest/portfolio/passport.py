@@ -25,7 +25,7 @@ from algotrendy.backtest.passport import (
     write_sections,
 )
 from algotrendy.backtest.plain import to_plain
-from algotrendy.backtest.portfolio.again import arguments_of, frames_of, panel_of, strategy_in
+from algotrendy.backtest.portfolio.again import arguments_of_whole, frames_of, panel_of, strategy_in
 from algotrendy.backtest.portfolio.market import as_panel
 from algotrendy.backtest.portfolio.plain_call import argument_to_plain
 from algotrendy.backtest.portfolio.result import PortfolioResult
@@ -66,7 +66,7 @@ def write_portfolio_passport(
     InputError
         If nobody knows what the result was made of, the bars are not those that it ran on, or something is not plain.
     """
-    arguments = arguments_of(result, given)
+    arguments = arguments_of_whole(result, given)
     panel = panel_of(arguments)
     _check_bars(result, panel)
     decides = _decides(arguments)
