@@ -202,7 +202,7 @@ _ONLY_FOR = {
     "financing": _ACCOUNTS,
     "participation": _ACCOUNTS,
     "tick_size": ("signals", "several", "orders", "stateful"),
-    "fine_bars": ("signals", "several"),
+    "fine_bars": ("signals", "several", "orders", "stateful"),
 }
 
 

@@ -205,7 +205,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         Step of price: fills at stops, trails and targets are rounded to it, against the trader; limit orders rest on
         it.
     fine_bars : mapping of str to DataFrame, optional
-        Finer bars by symbol, which say in what order stops and targets were reached inside a bar.
+        Finer bars by symbol, which say in what order stops, targets and orders were reached inside a bar.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
         In place of those of the strategy; arrays only beside signals. Fractions: 0.05 is 5 %.
     columns : sequence of str, optional

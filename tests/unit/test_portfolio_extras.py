@@ -293,7 +293,7 @@ def test_errors_say_what_to_write(options: dict[str, Any], text: str) -> None:
     ("fine", "text"),
     [
         ([], "give a mapping from symbol"),
-        ({"A": HALVED}, "give bars that are shorter"),
+        ({"A": HALVED.set_axis(pd.date_range(DAYS[0], periods=6, freq="W-MON"))}, "give bars that are shorter"),
         ({"C": HALVED}, "fine_bars names 'C'"),
         ({"A": HALVED.set_axis(pd.date_range(DAYS[2], periods=6, freq="h", tz="UTC"))}, "reaches from"),
     ],

@@ -13,7 +13,7 @@ from algotrendy.domain.calendar import Calendar, utc_stamps
 from algotrendy.domain.instrument import Instrument
 from algotrendy.domain.types import Float1D, Float2D, Int1D
 from algotrendy.errors import InputError
-from algotrendy.kernels.portfolio_types import Extras
+from algotrendy.kernels.portfolio_types import STEP, Extras
 from algotrendy.strategy.parameter import is_number, nearest
 
 if TYPE_CHECKING:
@@ -117,8 +117,6 @@ class AccountExtras:
         As kernels take them.
     happenings : tuple of Happening or None
         What happens to the units of each instrument.
-    fine : bool
-        Whether there are finer bars, which signals alone can use.
     is_capped : bool
         Whether volume caps fills.
     shown : dict
@@ -309,7 +307,7 @@ def _ticks(tick_size: Any, frame: Frame) -> Float1D:
 
 def _fine(fine_bars: Any, frame: Frame) -> tuple[Float2D, Any]:
     if fine_bars is None:
-        return np.zeros((1, 3)), np.zeros((1, 1, 2), np.int64)
+        return np.zeros((1, len(STEP))), np.zeros((1, 1, 2), np.int64)
     from algotrendy.backtest.portfolio.finer import finer_steps
 
     return finer_steps(fine_bars, frame)
