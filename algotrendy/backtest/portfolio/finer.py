@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from algotrendy.backtest.portfolio.named import check_symbol
 from algotrendy.domain.bars import checked_arrays
 from algotrendy.domain.calendar import infer_calendar, known_instants, utc_stamps
 from algotrendy.domain.interval import infer_interval
 from algotrendy.domain.types import AnyArray, Float2D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import STEP
-from algotrendy.strategy.parameter import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,8 @@ def finer_steps(fine_bars: Any, frame: Frame) -> tuple[Float2D, AnyArray]:
 
     Parameters
     ----------
-    fine_bars : mapping of str to DataFrame
-        Finer bars by symbol; instruments and bars without some are tested as a whole.
+    fine_bars : DataFrame, or mapping of str to DataFrame
+        Finer bars by symbol, or those of the one instrument; instruments and bars without some are tested as a whole.
     frame : Frame
         The bars of the account.
 
@@ -48,15 +48,16 @@ def finer_steps(fine_bars: Any, frame: Frame) -> tuple[Float2D, AnyArray]:
     InputError
         If bars are longer than those of the account, not sound, or lie outside the bar that they are in.
     """
+    panel = frame.panel
+    if len(panel.symbols) == 1 and hasattr(fine_bars, "columns"):
+        fine_bars = {panel.symbols[0]: fine_bars}
     if not isinstance(fine_bars, Mapping):
         raise InputError(f"fine_bars is a {type(fine_bars).__name__}; give a mapping from symbol to a frame of bars")
-    panel = frame.panel
     places = np.zeros((len(panel.index), len(panel.symbols), 2), np.int64)
     steps, count = [np.zeros((1, len(STEP)))], 1
     bars_of_steps, stamps = [np.full(1, -1)], [np.zeros(1, "datetime64[ns]")]
     for symbol, bars in fine_bars.items():
-        if symbol not in panel.symbols:
-            raise InputError(f"fine_bars names {symbol!r}, which has no bars{nearest(str(symbol), panel.symbols)}")
+        check_symbol("fine_bars", symbol, panel.symbols)
         j = panel.symbols.index(symbol)
         arrays = checked_arrays(bars)
         own, index = frame.rows[j], bars.index
