@@ -294,8 +294,12 @@ class FullDesk(Desk):
             while self.at_step_open(i):
                 pass
             super().inside(i)
-            for state in self.state:
-                state.born_inside = -1 if state.born_inside == i else state.born_inside
+            self.grow_up(i)
+
+    def grow_up(self, i: int) -> None:
+        """What was born inside a finer bar is tested like anything else from the next one on."""
+        for state in self.state:
+            state.born_inside = -1 if state.born_inside == i else state.born_inside
 
     def moments(self, i: int) -> list[dict[int, Step]]:
         """What is tested together, by instrument; a bar without finer ones comes as a whole with the first of them."""

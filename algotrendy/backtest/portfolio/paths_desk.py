@@ -1,0 +1,268 @@
+"""The desks of the references, which can be copied in the middle of a run, and whose orders are filled along a path."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from algotrendy.backtest.portfolio.market import Account
+from algotrendy.backtest.portfolio.paths_signals import bars_of, extras_of_account, options_of_account, terms_of
+from algotrendy.backtest.portfolio.reference import Account as ReferenceAccount
+from algotrendy.backtest.portfolio.reference_extras import FullAccount, Step
+from algotrendy.backtest.portfolio.reference_orders import Desk, Request
+from algotrendy.backtest.portfolio.reference_orders_full import FullDesk, Standing
+
+__all__ = ["ALIVE", "CROSSED", "REFUSED", "FullPathDesk", "PathDesk", "PlainPathDesk", "desk_of"]
+
+ALIVE = ("placed", "working")
+REFUSED, CROSSED = "refused", "crossed"
+"""An order found no room; orders of two instruments were reached in one bar, and the first one leaves less room."""
+
+Level = tuple[int, float, float, bool]
+"""A working limit or stop: number, the price it waits for, the price it is filled at there, and whether a rise
+triggers it."""
+
+
+class PathDesk(Desk, ABC):
+    """The working orders of an account, along paths; both kinds of desks have this."""
+
+    def __init__(self, account: ReferenceAccount, requests: list[Request], sessions: Sequence[int]) -> None:
+        super().__init__(account, requests, sessions)
+        self.by_bar: dict[int, list[int]] = {}
+        for k, request in enumerate(requests):
+            self.by_bar.setdefault(request.placed_at, []).append(k)
+        self.alive: list[int] = []
+        self.filler: dict[int, int] = {}
+        """The order of each fill, by the place of the fill."""
+        self.only: int | None = None
+        """The one instrument whose orders are looked at now; None: all."""
+        self.doubts: set[str] = set()
+        """What was seen on any way that makes the search less than exact; one set for all copies."""
+
+    def copied(self) -> Self:
+        """Return a copy that shares nothing that changes."""
+        other = copy.copy(self)
+        account = copy.copy(self.account)
+        account.positions = [copy.copy(each) for each in account.positions]
+        account.fills, account.trades = list(account.fills), list(account.trades)
+        other.account, other.requests = account, list(self.requests)
+        other.state = [copy.copy(each) for each in self.state]
+        other.by_bar = {bar: list(each) for bar, each in self.by_bar.items()}
+        other.alive, other.filler = list(self.alive), dict(self.filler)
+        return other
+
+    def add(self, k: int, i: int) -> None:
+        """Note that an order is placed at the end of a bar."""
+        self.by_bar.setdefault(i, []).append(k)
+
+    def place(self, i: int) -> None:
+        """Place what is due at the end of a bar; the others are not looked at."""
+        at_once = self.account.options.fill == "same_close"
+        for k in self.by_bar.get(i, ()):
+            if self.state[k].status == "placed":
+                request = self.requests[k]
+                self.alive.append(k)
+                from_bar = i if at_once and request.kind == "market" else i + 1
+                if request.parent is None:
+                    self.start(k, from_bar)
+                else:
+                    self.start_child(k, from_bar)
+
+    def ready(self, i: int) -> list[int]:
+        """Return the working orders of instruments that have a bar, sales first, then by row."""
+        state, requests = self.state, self.requests
+        self.alive = [k for k in self.alive if state[k].status in ALIVE]
+        found = [
+            k
+            for k in self.alive
+            if state[k].status == "working"
+            and state[k].from_bar <= i
+            and self.only in (None, requests[k].instrument)
+            and self.account.has_bar(i, requests[k].instrument)
+        ]
+        return sorted(found, key=lambda k: (requests[k].units > 0, k))
+
+    def fill(self, k: int, i: int, price: float, moment: str) -> None:
+        """Fill an order, and note which fills are its own."""
+        before = len(self.account.fills)
+        super().fill(k, i, price, moment)
+        for number in range(before, len(self.account.fills)):
+            self.filler[number] = k
+        if self.state[k].status == "refused":
+            self.doubts.add(REFUSED)
+
+    def fate(self) -> tuple[Any, ...]:
+        """Return how every order that has not ended long ago stands, and what is held."""
+        standing = tuple((k, *self.standing_of(k)) for k in self.alive)
+        return standing, self.account.cash, tuple(each.units for each in self.account.positions)
+
+    def standing_of(self, k: int) -> tuple[Any, ...]:
+        """Return where an order stands."""
+        state = self.state[k]
+        return state.status, state.from_bar, state.wanted, state.filled
+
+    # --- a bar ---
+
+    @abstractmethod
+    def begin(self, i: int) -> None:
+        """Live through a bar up to what happens inside it."""
+
+    @abstractmethod
+    def before_close(self, i: int) -> None:
+        """Do what comes at the close, before orders at market."""
+
+    @abstractmethod
+    def value(self, i: int) -> None:
+        """Value the account at the end of a bar."""
+
+    def open_orders(self, i: int) -> None:
+        """Fill what is filled at the open; children may be filled at it as well."""
+        self.expire(i)
+        while self.at_open(i, with_markets=self.account.options.fill == "next_open"):
+            pass
+
+    # --- inside a bar ---
+
+    @abstractmethod
+    def steps_inside(self, i: int, j: int) -> list[Step]:
+        """Return the finer bars of an instrument, or its bar as a whole."""
+
+    @abstractmethod
+    def levels(self, i: int, j: int) -> Iterator[Level]:
+        """Yield the working limits and stops of an instrument."""
+
+    @abstractmethod
+    def is_touched(self, k: int, i: int) -> bool:
+        """Tell whether prices inside a bar touch an order."""
+
+    def open_step(self, i: int, j: int, price: float) -> None:
+        """Fill what lies beyond the open of a finer bar."""
+
+    def whole_bar(self, i: int, j: int) -> Step:
+        """Return the bar of an instrument."""
+        bars = self.account.bars[j]
+        values: Any = [getattr(bars, name)[i] for name in ("open", "high", "low", "close")]
+        return Step(*values)
+
+
+class PlainPathDesk(PathDesk):
+    """Of an account without extras."""
+
+    def begin(self, i: int) -> None:
+        """See `PathDesk`."""
+        self.account.close_ended(i)
+        self.account.pay_borrow(i)
+        self.open_orders(i)
+
+    def before_close(self, i: int) -> None:
+        """See `PathDesk`."""
+
+    def value(self, i: int) -> None:
+        """See `PathDesk`."""
+        self.account.check_ruin(i)
+
+    def steps_inside(self, i: int, j: int) -> list[Step]:
+        """See `PathDesk`."""
+        return [self.whole_bar(i, j)]
+
+    def levels(self, i: int, j: int) -> Iterator[Level]:
+        """See `PathDesk`."""
+        for k in self.ready(i):
+            request = self.requests[k]
+            if request.instrument == j and request.kind in ("limit", "stop"):
+                yield k, request.price, request.price, (request.kind == "stop") == (request.units > 0)
+
+    def is_touched(self, k: int, i: int) -> bool:
+        """See `PathDesk`."""
+        bar = self.whole_bar(i, self.requests[k].instrument)
+        return self.reached(self.requests[k], bar.low, bar.high)
+
+
+class FullPathDesk(PathDesk, FullDesk):
+    """Of an account with extras."""
+
+    account: FullAccount
+    state: list[Standing]
+
+    def copied(self) -> Self:
+        """See `PathDesk`."""
+        other = super().copied()
+        other.account.left = list(self.account.left)
+        return other
+
+    def ready(self, i: int) -> list[int]:
+        """See `PathDesk`: each is tried once a bar."""
+        return [k for k in PathDesk.ready(self, i) if self.state[k].tried_at != i]
+
+    def standing_of(self, k: int) -> tuple[Any, ...]:
+        """See `PathDesk`."""
+        state = self.state[k]
+        return (*super().standing_of(k), state.triggered, state.is_sized)
+
+    def fate(self) -> tuple[Any, ...]:
+        """See `PathDesk`: with what may still be tried and filled at this bar."""
+        return (*super().fate(), tuple(self.state[k].tried_at for k in self.alive), tuple(self.account.left))
+
+    def begin(self, i: int) -> None:
+        """See `PathDesk`."""
+        self.account.begin(i)
+        self.follow_actions(i)
+        if self.account.options.fill == "next_open":
+            self.account.liquidate(i, "open")
+        self.open_orders(i)
+
+    def before_close(self, i: int) -> None:
+        """See `PathDesk`."""
+        if self.account.options.fill != "next_open":
+            self.account.liquidate(i, "close")
+
+    def value(self, i: int) -> None:
+        """See `PathDesk`."""
+        self.account.value(i)
+
+    def grow_up(self, i: int) -> None:
+        """Look at what is alive alone."""
+        for k in self.alive:
+            if self.state[k].born_inside == i:
+                self.state[k].born_inside = -1
+
+    def steps_inside(self, i: int, j: int) -> list[Step]:
+        """See `PathDesk`."""
+        return list(self.account.extras[j].fine.get(i) or [self.whole_bar(i, j)])
+
+    def levels(self, i: int, j: int) -> Iterator[Level]:
+        """See `PathDesk`."""
+        for k in self.ready(i):
+            request = self.requests[k]
+            if request.instrument == j and not self.at_market(k):
+                price, is_stop, buys = self.resting_price(k), request.kind == "stop", request.units > 0
+                filled_at = self.account.to_tick(j, price, down=not buys) if is_stop else price
+                yield k, price, filled_at, is_stop == buys
+
+    def is_touched(self, k: int, i: int) -> bool:
+        """See `PathDesk`."""
+        steps = self.steps_inside(i, self.requests[k].instrument)
+        return not self.at_market(k) and any(self.is_reached(k, step.low, step.high) for step in steps)
+
+    def open_step(self, i: int, j: int, price: float) -> None:
+        """See `PathDesk`."""
+        again = True
+        while again:
+            again = False
+            for k in self.ready(i):
+                rests = self.requests[k].instrument == j and self.state[k].status == "working" and not self.at_market(k)
+                if rests and self.is_reached(k, price, price):
+                    self.fill(k, i, price, "open")
+                    again = True
+
+
+def desk_of(account: Account, requests: list[Request]) -> PathDesk:
+    """Return the desk of an account before its first bar."""
+    bars, terms, options = bars_of(account), terms_of(account), options_of_account(account)
+    sessions = account.sessions.tolist()
+    if account.extras is None:
+        return PlainPathDesk(ReferenceAccount(bars, terms, options), requests, sessions)
+    full = FullAccount(bars, terms, options).with_extras(*extras_of_account(account))
+    return FullPathDesk(full, requests, sessions)
