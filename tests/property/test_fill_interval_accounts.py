@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import algotrendy as at
 from algotrendy.backtest.fill_search import stated_way
 from algotrendy.backtest.portfolio.again import account_again, arguments_of
 from algotrendy.backtest.portfolio.paths_desk import FullPathDesk
-from algotrendy.backtest.portfolio.paths_orders import fates, orders_way
+from algotrendy.backtest.portfolio.paths_orders import OrdersWay, fates, orders_way
 from algotrendy.backtest.portfolio.reference import Bars, Options, Terms
 from algotrendy.backtest.portfolio.reference_extras import Extra, FullAccount, Step
 from algotrendy.backtest.portfolio.reference_orders import Request
@@ -36,7 +36,7 @@ def by_path(steps: list[tuple[Step, list[float]]], desk: FullPathDesk, tick: flo
     """Walk a path in small steps, and fill what the price comes to; at a finer open what lies beyond it."""
     desk = desk.copied()
     for _, path in steps:
-        touch(desk, path[0], tick)
+        touch(desk, path[0], tick, is_open=True)
         for start, end in pairwise(path):
             step = 1.0 if end >= start else -1.0
             price = start
@@ -46,7 +46,7 @@ def by_path(steps: list[tuple[Step, list[float]]], desk: FullPathDesk, tick: flo
     return desk
 
 
-def touch(desk: FullPathDesk, price: float, tick: float) -> None:
+def touch(desk: FullPathDesk, price: float, tick: float, *, is_open: bool = False) -> None:
     again = True
     while again:
         again = False
@@ -60,7 +60,7 @@ def touch(desk: FullPathDesk, price: float, tick: float) -> None:
             if (price >= rests) if (request.kind == "stop") == buys else (price <= rests):
                 stop = level if not tick else tick * (-(-level // tick) if buys else level // tick)
                 at_level = stop if request.kind == "stop" else rests
-                desk.fill(k, 1, at_level if price == rests else price, "inside")
+                desk.fill(k, 1, at_level if price == rests and not is_open else price, "inside")
                 again = True
                 break
 
@@ -176,6 +176,129 @@ def test_of_a_stateful_strategy_nothing_lies_outside(seed: int, kinds: tuple[str
     assert found.is_exact
     assert found.best.final_equity == pytest.approx(max(every), rel=1e-9)
     assert found.worst.final_equity == pytest.approx(min(every), rel=1e-9)
+
+
+# --- finer bars that are whole ---
+
+
+class OnPaths(OrdersWay):
+    """A run on paths alone: the stated rule may be on none."""
+
+    def outcomes(self, i: int, j: int) -> list[Any]:
+        return list(fates(self.desk, i, j))
+
+    def divided(self) -> OnPaths:
+        other = OnPaths(self.desk.copied(), only_equal=self.only_equal)
+        other.equity = list(self.equity)
+        return other
+
+
+def whole_bars(seed: int, n: int, *, straight: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Finer bars that each open where the one before closed, and the bars of three of them; straight ones only rise or
+    only fall."""
+    rng = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.012, 3 * n)))
+    open_ = np.concatenate(([100.0], close[:-1]))
+    reach = 0.0 if straight else 0.01
+    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0.0, reach, 3 * n)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0.0, reach, 3 * n)))
+    stamps = pd.date_range("2024-01-01", periods=3 * n, freq="8h", tz="UTC")
+    fine = pd.DataFrame({"open": open_, "high": high, "low": low, "close": close}, index=stamps)
+    rules: dict[str, Any] = {"open": "first", "high": "max", "low": "min", "close": "last"}
+    return fine, fine.resample("1D").agg(rules)
+
+
+@settings(max_examples=FEW)
+@given(seed=st.integers(0, 2**16))
+def test_paths_of_whole_finer_bars_are_paths_of_the_bars(seed: int) -> None:
+    fine, bars = whole_bars(seed, 4, straight=False)
+    orders = orders_for({"A": bars}, seed)
+    ends = []
+    for options in ({}, {"fine_bars": {"A": fine}}):
+        arguments = arguments_of(run({"A": bars}, orders=orders, max_leverage=9.0, **options))
+        account, _ = account_again(arguments)
+        desk = orders_way(account, orders).desk
+        ends.append(plain.ends(OnPaths(desk, only_equal=False), 4))
+    (coarse, finer) = ends
+    assert min(coarse) - 1e-6 <= min(finer)
+    assert max(finer) <= max(coarse) + 1e-6
+
+
+@settings(max_examples=4 * FEW)
+@given(seed=st.integers(0, 2**16))
+def test_fills_on_finer_bars_lie_within_the_interval_of_the_bars(seed: int) -> None:
+    """Of one bracket the stated rule takes a path that goes straight through finer bars that only rise or only fall.
+
+    The target of a bracket that is entered at a stop is tested from the next finer bar on, which may open beyond it.
+    """
+    fine, bars = whole_bars(seed, 6, straight=True)
+    orders = orders_for({"A": bars}, seed).iloc[:3]
+    assume(orders["type"].iloc[0] != "stop")
+    found = run({"A": bars}, orders=orders, max_leverage=9.0).fill_interval(keep=plain.ALL)
+    finer = run({"A": bars}, orders=orders, max_leverage=9.0, fine_bars={"A": fine})
+    assert found.is_exact
+    assert found.worst.final_equity - 1e-6 <= float(finer.equity_values[-1]) <= found.best.final_equity + 1e-6
+    again = finer.fill_interval(keep=plain.ALL)
+    assert found.worst.final_equity - 1e-6 <= again.worst.final_equity
+    assert again.best.final_equity <= found.best.final_equity + 1e-6
+
+
+# --- instrument by instrument ---
+
+
+def several_orders(seed: int, n: int, scale: float = 1.0) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    bars = {name: plain.wild(seed + 7 * k, n) for k, name in enumerate("ABC")}
+    orders = orders_for(bars, seed)
+    return bars, orders.assign(quantity=orders["quantity"] * scale)
+
+
+@settings(max_examples=FEW)
+@given(seed=st.integers(0, 2**16), fees=st.sampled_from([0.0, 5.0]), borrow=st.sampled_from([0.0, 0.5]))
+def test_where_nothing_is_refused_the_extremes_of_the_instruments_add_up(seed: int, fees: float, borrow: float) -> None:
+    bars, orders = several_orders(seed, 4, 0.1)
+    options = {"commission": at.Fees(rate=0.001, fixed=fees), "borrow": borrow, "max_leverage": 2.0}
+    result = run({name: bars[name] for name in "AB"}, orders=orders[orders["symbol"] != "C"], **options)
+    arguments = arguments_of(result)
+    account, _ = account_again(arguments)
+    every = plain.ends(orders_way(account, arguments["orders"]), 4)
+    stated = float(result.equity_values[-1])
+    found = result.fill_interval(keep=1)
+    assert found.kind == "exact"
+    assert found.best.final_equity == pytest.approx(max(*every, stated), rel=1e-9)
+    assert found.worst.final_equity == pytest.approx(min(*every, stated), rel=1e-9)
+    for end in (found.best, found.worst):
+        paid = sum(fill.units * fill.price + fill.commission for fill in end.orders)
+        held = {j: sum(fill.units for fill in end.orders if fill.instrument == j) for j in (0, 1)}
+        worth = sum(units * float(bars["AB"[j]]["close"].iloc[-1]) for j, units in held.items())
+        if not borrow:
+            assert end.final_equity == pytest.approx(100_000.0 - paid + worth, rel=1e-9)
+
+
+@settings(max_examples=FEW)
+@given(seed=st.integers(0, 2**16), leverage=st.sampled_from([0.3, 0.6, 1.0]))
+def test_where_orders_may_be_refused_no_run_leaves_the_bound(seed: int, leverage: float) -> None:
+    bars, orders = several_orders(seed, 4)
+    result = run({name: bars[name] for name in "AB"}, orders=orders[orders["symbol"] != "C"], max_leverage=leverage)
+    arguments = arguments_of(result)
+    account, _ = account_again(arguments)
+    every = plain.ends(orders_way(account, arguments["orders"]), 4)
+    found = result.fill_interval(keep=1)
+    assert found.outer is not None
+    assert found.outer[0] - 1e-6 <= min(every)
+    assert max(every) <= found.outer[1] + 1e-6
+    assert found.outer[0] <= found.worst.final_equity <= found.best.final_equity <= found.outer[1]
+
+
+def test_an_interval_says_what_it_is() -> None:
+    bars, orders = several_orders(3, 12)
+    exact = run(bars, orders=orders, max_leverage=20.0).fill_interval(keep=2)
+    assert (exact.kind, exact.outer) == ("exact", (exact.worst.final_equity, exact.best.final_equity))
+    bounded = run(bars, orders=orders, max_leverage=0.6).fill_interval(keep=2)
+    assert bounded.kind == "bounded"
+    assert "nothing lies outside" in bounded.summary()
+    search = run(plain.Dip(), bars).fill_interval(keep=1)
+    assert (search.kind, search.outer, search.to_dict()["outer"]) == ("search", None, None)
+    assert "more than could be followed" in search.summary()
 
 
 class Notes(BarStrategy):

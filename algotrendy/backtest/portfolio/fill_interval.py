@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from algotrendy.backtest.curves import metrics_of_curve
 from algotrendy.backtest.fill_interval import FillInterval, PathRun
 from algotrendy.backtest.fill_search import Way, extreme_way, stated_way
 from algotrendy.backtest.portfolio.again import account_again, arguments_of, strategy_in
+from algotrendy.backtest.portfolio.market import Account
+from algotrendy.backtest.portfolio.paths_apart import taken_apart
 from algotrendy.backtest.portfolio.paths_orders import OrdersWay, orders_way
 from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
 from algotrendy.errors import InputError
@@ -51,10 +54,11 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
         return _certain(result)
     account, inside = account_again(arguments)
     decides = strategy_in(arguments)
+    orders = arguments["orders"]
+    if orders is not None:
+        return _of_orders(result, account, orders, keep)
 
     def start() -> Way:
-        if arguments["orders"] is not None:
-            return orders_way(account, arguments["orders"])
         if isinstance(decides, BarStrategy):
             from algotrendy.backtest.stateful.paths import stateful_way
 
@@ -62,6 +66,36 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
         return signals_way(account, decides, inside, arguments)
 
     return interval_of_ways(result, start, len(result.index), keep)
+
+
+def _of_orders(result: Any, account: Account, orders: Any, keep: int) -> FillInterval:
+    """Return the interval of explicit orders: by a search, by one that takes no runs for one, or by instruments."""
+    n_bars = len(result.index)
+    found = interval_of_ways(result, lambda: orders_way(account, orders), n_bars, keep)
+    if found.is_exact:
+        return found
+    every = interval_of_ways(result, lambda: orders_way(account, orders, only_equal=True), n_bars, keep)
+    if every.is_exact:
+        return every
+    apart = taken_apart(account, orders)
+    if apart is None:
+        return _wider(found, every)
+    worst, best = (
+        _path_run(curve, tuple(fills), result)
+        for curve, fills in zip((apart.worst, apart.best), apart.fills, strict=True)
+    )
+    if apart.is_exact:
+        ends = sorted((worst, found.stated, best), key=lambda run: run.final_equity)
+        return replace(found, worst=ends[0], best=ends[-1], is_exact=True)
+    inner = _wider(found, every)
+    outer = min(worst.final_equity, inner.worst.final_equity), max(best.final_equity, inner.best.final_equity)
+    return replace(inner, outer=outer)
+
+
+def _wider(one: FillInterval, two: FillInterval) -> FillInterval:
+    """Return the interval of two searches."""
+    worst = min(one.worst, two.worst, key=lambda run: run.final_equity)
+    return replace(one, worst=worst, best=max(one.best, two.best, key=lambda run: run.final_equity))
 
 
 def _certain(result: Any) -> FillInterval:
@@ -89,7 +123,7 @@ def interval_of_ways(result: Any, start: Callable[[], Way], n_bars: int, keep: i
     if abs(stated.equity[-1] - final) > SAME * abs(result.cash):
         raise InputError(
             f"the backtest gives {stated.equity[-1]:,.2f} when it is run again, not {final:,.2f}; hand in what it was "
-            "made of, and compare without options that explicit orders know nothing of here"
+            "made of"
         )
     best = worst = stated
     exact = True

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
+import numpy as np
+
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.paths_signals import bars_of, extras_of_account, options_of_account, terms_of
 from algotrendy.backtest.portfolio.reference import Account as ReferenceAccount
@@ -14,7 +16,7 @@ from algotrendy.backtest.portfolio.reference_extras import FullAccount, Step
 from algotrendy.backtest.portfolio.reference_orders import Desk, Request
 from algotrendy.backtest.portfolio.reference_orders_full import FullDesk, Standing
 
-__all__ = ["ALIVE", "CROSSED", "REFUSED", "FullPathDesk", "PathDesk", "PlainPathDesk", "desk_of"]
+__all__ = ["ALIVE", "CROSSED", "REFUSED", "FullPathDesk", "Ledger", "PathDesk", "PlainPathDesk", "desk_of"]
 
 ALIVE = ("placed", "working")
 REFUSED, CROSSED = "refused", "crossed"
@@ -23,6 +25,50 @@ REFUSED, CROSSED = "refused", "crossed"
 Level = tuple[int, float, float, bool]
 """A working limit or stop: number, the price it waits for, the price it is filled at there, and whether a rise
 triggers it."""
+
+
+class Ledger:
+    """What was seen on all ways of one instrument that has an account without limits.
+
+    Attributes
+    ----------
+    least, gross : array of shape (n_bars,)
+        The smallest gain so far, and the largest gross exposure, at any moment of a bar.
+    need : array of shape (n_bars,)
+        The most that an order of a bar needed: its cost and the exposure beside it, less the room that the gains of the
+        instrument itself make. It fits if that is at most the room that the rest of the account leaves.
+    was_ruined : bool
+        Whether its own losses were more than the cash on any way.
+    """
+
+    def __init__(self, n_bars: int) -> None:
+        self.least, self.gross = np.zeros(n_bars), np.zeros(n_bars)
+        self.need = np.full(n_bars, -np.inf)
+        self.was_ruined = False
+
+    def see(self, account: ReferenceAccount, i: int) -> None:
+        """Note where an account stands, at the prices of both moments of a bar."""
+        gained = account.cash - account.options.cash
+        for moment in ("open", "close"):
+            prices = account.prices(i, moment)
+            value = sum(each.units * price for each, price in zip(account.positions, prices, strict=True))
+            self.least[i] = min(self.least[i], gained + value)
+            self.gross[i] = max(self.gross[i], account.gross(prices))
+
+    def ask(self, account: ReferenceAccount, order: tuple[int, float, float], prices: Sequence[float], i: int) -> None:
+        """Note what an order needs; `order` is instrument, units, and price after slippage."""
+        j, wanted, fill_price = order
+        terms, held, mark = account.terms[j], account.positions[j].units, prices[j]
+        closes = min(abs(held), abs(wanted)) if held * wanted < 0 else 0.0
+        opens, sign = abs(wanted) - closes, 1.0 if wanted > 0 else -1.0
+        if opens == 0:
+            return
+        paid = terms.commission(closes, fill_price) if closes else 0.0
+        gained = account.cash - account.options.cash - sign * closes * fill_price - paid
+        gained += held * mark + sign * closes * mark
+        cost = opens * fill_price + terms.commission(opens, fill_price)
+        beside = abs(held * mark) - closes * mark
+        self.need[i] = max(self.need[i], cost + beside - account.options.max_leverage * gained)
 
 
 class PathDesk(Desk, ABC):
@@ -40,6 +86,10 @@ class PathDesk(Desk, ABC):
         """The one instrument whose orders are looked at now; None: all."""
         self.doubts: set[str] = set()
         """What was seen on any way that makes the search less than exact; one set for all copies."""
+        self.ledger: Ledger | None = None
+        """Where there is one, nothing is refused for want of room, but what is `doomed`."""
+        self.doomed: frozenset[int] = frozenset()
+        self.now = 0
 
     def copied(self) -> Self:
         """Return a copy that shares nothing that changes."""
@@ -86,8 +136,10 @@ class PathDesk(Desk, ABC):
 
     def fill(self, k: int, i: int, price: float, moment: str) -> None:
         """Fill an order, and note which fills are its own."""
-        before = len(self.account.fills)
+        before, self.now = len(self.account.fills), i
         super().fill(k, i, price, moment)
+        if self.ledger is not None:
+            self.ledger.see(self.account, i)
         for number in range(before, len(self.account.fills)):
             self.filler[number] = k
         if self.state[k].status == "refused":
@@ -102,6 +154,20 @@ class PathDesk(Desk, ABC):
         """Return where an order stands."""
         state = self.state[k]
         return state.status, state.from_bar, state.wanted, state.filled
+
+    def note_fit(self, k: int, wanted: float, price: float, prices: Sequence[float]) -> bool:
+        """Note what an order needs, and tell whether it is let through."""
+        assert self.ledger is not None
+        request = self.requests[k]
+        slippage = 0.0 if request.kind == "limit" else self.account.terms[request.instrument].slippage
+        fill_price = price * (1.0 + (slippage if wanted > 0 else -slippage))
+        self.ledger.ask(self.account, (request.instrument, wanted, fill_price), prices, self.now)
+        return k not in self.doomed
+
+    def note_ruin(self) -> None:
+        """Note that the account was ruined."""
+        if self.ledger is not None and self.account.ruined_at is not None:
+            self.ledger.was_ruined = True
 
     # --- a bar ---
 
@@ -119,6 +185,8 @@ class PathDesk(Desk, ABC):
 
     def open_orders(self, i: int) -> None:
         """Fill what is filled at the open; children may be filled at it as well."""
+        if self.ledger is not None:
+            self.ledger.see(self.account, i)
         self.expire(i)
         while self.at_open(i, with_markets=self.account.options.fill == "next_open"):
             pass
@@ -162,6 +230,13 @@ class PlainPathDesk(PathDesk):
     def value(self, i: int) -> None:
         """See `PathDesk`."""
         self.account.check_ruin(i)
+        self.note_ruin()
+
+    def fits(self, k: int, price: float, prices: Sequence[float]) -> bool:
+        """Tell whether there is room for an order, or note what it needs where there always is."""
+        if self.ledger is None:
+            return super().fits(k, price, prices)
+        return self.note_fit(k, self.state[k].wanted, price, prices)
 
     def steps_inside(self, i: int, j: int) -> list[Step]:
         """See `PathDesk`."""
@@ -221,6 +296,13 @@ class FullPathDesk(PathDesk, FullDesk):
     def value(self, i: int) -> None:
         """See `PathDesk`."""
         self.account.value(i)
+        self.note_ruin()
+
+    def fits_whole(self, k: int, wanted: float, price: float, prices: Sequence[float]) -> bool:
+        """Tell whether there is room for an order, or note what it needs where there always is."""
+        if self.ledger is None:
+            return super().fits_whole(k, wanted, price, prices)
+        return self.note_fit(k, wanted, price, prices)
 
     def grow_up(self, i: int) -> None:
         """Look at what is alive alone."""

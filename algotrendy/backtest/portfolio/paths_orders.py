@@ -17,7 +17,7 @@ from algotrendy.backtest.portfolio.reference_extras import Step
 from algotrendy.backtest.portfolio.reference_orders import Request
 from algotrendy.kernels.portfolio_types import LIMIT, MARKET, STOP_ORDER
 
-__all__ = ["OrdersWay", "orders_way"]
+__all__ = ["OrdersWay", "orders_way", "requests_in"]
 
 KINDS = {MARKET: "market", LIMIT: "limit", STOP_ORDER: "stop"}
 MEASURES = ("units", "share", "parent")
@@ -235,15 +235,12 @@ def _stated(desk: PathDesk, i: int, j: int) -> PathDesk:
     return found
 
 
-def orders_way(account: Account, orders: Any, *, only_equal: bool = False) -> OrdersWay:
-    """Return the run of explicit orders before its first bar.
-
-    Runs are never taken for one where a share of the equity is ordered, or a margin may be called: both hang on money.
-    """
+def requests_in(account: Account, orders: Any) -> list[Request]:
+    """Return explicit orders as the reference takes them."""
     given = requests_of(account, frame_of(orders, account))
     names = ("placed_at", "instrument", "units", "price", "parent", "group")
     rows = zip(*(getattr(given, name).tolist() for name in names), strict=True)
-    requests = [
+    return [
         Request(
             placed_at=placed_at,
             instrument=instrument,
@@ -258,6 +255,14 @@ def orders_way(account: Account, orders: Any, *, only_equal: bool = False) -> Or
         )
         for k, (placed_at, instrument, units, price, parent, group) in enumerate(rows)
     ]
+
+
+def orders_way(account: Account, orders: Any, *, only_equal: bool = False) -> OrdersWay:
+    """Return the run of explicit orders before its first bar.
+
+    Runs are never taken for one where a share of the equity is ordered, or a margin may be called: both hang on money.
+    """
+    requests = requests_in(account, orders)
     is_called = account.extras is not None and bool(account.kernel_extras.maintenance.any())
     has_shares = any(each.measure == "share" for each in requests)
     return OrdersWay(desk_of(account, requests), only_equal=only_equal or is_called or has_shares)
