@@ -14,7 +14,7 @@ from algotrendy.backtest.fill_interval import FillInterval, PathRun
 from algotrendy.backtest.fill_search import Way, extreme_way, stated_way
 from algotrendy.backtest.portfolio.again import account_again, arguments_of, strategy_in
 from algotrendy.backtest.portfolio.market import Account
-from algotrendy.backtest.portfolio.paths_apart import taken_apart
+from algotrendy.backtest.portfolio.paths_apart import Apart, taken_apart
 from algotrendy.backtest.portfolio.paths_orders import OrdersWay, orders_way
 from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
 from algotrendy.errors import InputError
@@ -69,27 +69,35 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
 
 
 def _of_orders(result: Any, account: Account, orders: Any, keep: int) -> FillInterval:
-    """Return the interval of explicit orders: by a search, by one that takes no runs for one, or by instruments."""
+    """Return the interval of explicit orders: instrument by instrument, or by a search, or by one that merges less."""
     n_bars = len(result.index)
+    stated = interval_of_ways(result, lambda: orders_way(account, orders), n_bars, 0)
+    apart = None if stated.is_exact else taken_apart(account, orders)
+    ends = None if apart is None else _runs_of(apart, result)
+    if apart is not None and ends is not None and apart.is_exact:
+        worst, *_, best = sorted((*ends, stated.stated), key=lambda run: run.final_equity)
+        return replace(stated, worst=worst, best=best, is_exact=True)
+    if stated.is_exact:
+        return stated
     found = interval_of_ways(result, lambda: orders_way(account, orders), n_bars, keep)
-    if found.is_exact:
+    if not found.is_exact:
+        every = interval_of_ways(result, lambda: orders_way(account, orders, only_equal=True), n_bars, keep)
+        found = every if every.is_exact else _wider(found, every)
+    if found.is_exact or ends is None:
         return found
-    every = interval_of_ways(result, lambda: orders_way(account, orders, only_equal=True), n_bars, keep)
-    if every.is_exact:
-        return every
-    apart = taken_apart(account, orders)
-    if apart is None:
-        return _wider(found, every)
-    worst, best = (
-        _path_run(curve, tuple(fills), result)
-        for curve, fills in zip((apart.worst, apart.best), apart.fills, strict=True)
+    outer = (
+        min(ends[0].final_equity, found.worst.final_equity),
+        max(ends[1].final_equity, found.best.final_equity),
     )
-    if apart.is_exact:
-        ends = sorted((worst, found.stated, best), key=lambda run: run.final_equity)
-        return replace(found, worst=ends[0], best=ends[-1], is_exact=True)
-    inner = _wider(found, every)
-    outer = min(worst.final_equity, inner.worst.final_equity), max(best.final_equity, inner.best.final_equity)
-    return replace(inner, outer=outer)
+    return replace(found, outer=outer)
+
+
+def _runs_of(apart: Apart, result: Any) -> tuple[PathRun, PathRun]:
+    """Return the worst and the best sum of the instruments."""
+    return (
+        _path_run(apart.worst, tuple(apart.fills[0]), result),
+        _path_run(apart.best, tuple(apart.fills[1]), result),
+    )
 
 
 def _wider(one: FillInterval, two: FillInterval) -> FillInterval:
@@ -116,7 +124,7 @@ def interval_of_ways(result: Any, start: Callable[[], Way], n_bars: int, keep: i
     start : callable
         Gives the run before its first bar.
     n_bars, keep : int
-        Bars, and how many runs are followed at most.
+        Bars, and how many runs are followed at most; 0 looks at the stated run alone.
     """
     stated = stated_way(start(), n_bars)
     final = float(result.equity_values[-1])
@@ -127,7 +135,9 @@ def interval_of_ways(result: Any, start: Callable[[], Way], n_bars: int, keep: i
         )
     best = worst = stated
     exact = True
-    if stated.doubtful or _any_doubt(stated):
+    if not keep:
+        exact = not (stated.doubtful or _any_doubt(stated))
+    elif stated.doubtful or _any_doubt(stated):
         low, high = (extreme_way(start(), n_bars, sign=sign, keep=keep) for sign in (-1.0, 1.0))
         worst = min((low.way, stated), key=lambda way: way.equity[-1])
         best = max((high.way, stated), key=lambda way: way.equity[-1])
