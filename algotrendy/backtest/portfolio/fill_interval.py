@@ -79,8 +79,8 @@ def _of_orders(result: Any, account: Account, orders: Any, keep: int) -> FillInt
         return replace(stated, worst=worst, best=best, is_exact=True)
     if stated.is_exact:
         return stated
-    found = interval_of_ways(result, lambda: orders_way(account, orders), n_bars, keep)
-    if not found.is_exact:
+    found, thinned = _searched(result, lambda: orders_way(account, orders), n_bars, keep)
+    if not (found.is_exact or thinned):
         every = interval_of_ways(result, lambda: orders_way(account, orders, only_equal=True), n_bars, keep)
         found = every if every.is_exact else _wider(found, every)
     if found.is_exact or ends is None:
@@ -126,6 +126,11 @@ def interval_of_ways(result: Any, start: Callable[[], Way], n_bars: int, keep: i
     n_bars, keep : int
         Bars, and how many runs are followed at most; 0 looks at the stated run alone.
     """
+    return _searched(result, start, n_bars, keep)[0]
+
+
+def _searched(result: Any, start: Callable[[], Way], n_bars: int, keep: int) -> tuple[FillInterval, bool]:
+    """Return the interval, and whether there were more runs than could be followed."""
     stated = stated_way(start(), n_bars)
     final = float(result.equity_values[-1])
     if abs(stated.equity[-1] - final) > SAME * abs(result.cash):
@@ -134,17 +139,19 @@ def interval_of_ways(result: Any, start: Callable[[], Way], n_bars: int, keep: i
             "made of"
         )
     best = worst = stated
-    exact = True
+    exact, thinned = True, False
     if not keep:
         exact = not (stated.doubtful or _any_doubt(stated))
     elif stated.doubtful or _any_doubt(stated):
         low, high = (extreme_way(start(), n_bars, sign=sign, keep=keep) for sign in (-1.0, 1.0))
         worst = min((low.way, stated), key=lambda way: way.equity[-1])
         best = max((high.way, stated), key=lambda way: way.equity[-1])
-        exact = low.is_exact and high.is_exact and not (_doubts(low.way) | _doubts(high.way))
+        thinned = not (low.is_exact and high.is_exact)
+        exact = not (thinned or _doubts(low.way) | _doubts(high.way))
     runs = [_path_run(np.array(way.equity), tuple(_fills(way)), result) for way in (best, stated, worst)]
     fills = [(fill.instrument, fill.units) for fill in _fills(stated) if fill.reason != "split"]
-    return FillInterval(runs[0], runs[1], runs[2], len(stated.doubtful), _n_positions(fills), exact)
+    found = FillInterval(runs[0], runs[1], runs[2], len(stated.doubtful), _n_positions(fills), exact)
+    return found, thinned
 
 
 def _fills(way: Way) -> list[Any]:

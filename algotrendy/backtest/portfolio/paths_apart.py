@@ -48,16 +48,16 @@ class Apart:
 
 
 class LoneWay(OrdersWay):
-    """One run of the orders of one instrument; with `may_refuse` each order that opens is also refused."""
+    """One run of the orders of one instrument; those that `may_refuse` names are also refused."""
 
-    may_refuse = False
+    may_refuse: frozenset[int] = frozenset()
 
     def exposed(self, i: int) -> Sequence[int]:
         """See `Way`; an order that is placed now counts as an instrument of its own."""
         found = list(super().exposed(i))
         if self.may_refuse and self.desk.account.ruined_at is None:
             n = len(self.desk.account.bars)
-            found += [n + k for k in self.desk.by_bar.get(i, ()) if not self.desk.requests[k].reduces]
+            found += [n + k for k in self.desk.by_bar.get(i, ()) if k in self.may_refuse]
         return found
 
     def outcomes(self, i: int, j: int) -> list[PathDesk]:
@@ -98,7 +98,19 @@ def taken_apart(account: Account, orders: Any) -> Apart | None:
     requests = requests_in(account, orders)
     if not _is_separable(account, requests):
         return None
-    return _summed(account, requests, may_refuse=False) or _summed(account, requests, may_refuse=True)
+    found = _summed(account, requests, frozenset())
+    if found is None:
+        return None
+    if not _doubtful(found, account):
+        return Apart(*found.curves, found.fills, is_exact=True)
+    if account.extras is not None and account.extras.is_capped:
+        return None  # there an order may be refused after it was filled in part
+    loose = _summed(account, requests, frozenset(k for k, each in enumerate(requests) if not each.reduces))
+    if loose is None:
+        return None
+    # No run leaves these, so what fits in all of them is never refused: without its refusal the bound is closer.
+    close = _summed(account, requests, _doubtful(loose, account)) or loose
+    return Apart(*close.curves, close.fills, is_exact=False)
 
 
 def _is_separable(account: Account, requests: Sequence[Request]) -> bool:
@@ -116,35 +128,43 @@ def _is_separable(account: Account, requests: Sequence[Request]) -> bool:
     return all(len(instruments) == 1 for instruments in groups.values())
 
 
-def _summed(account: Account, requests: list[Request], *, may_refuse: bool) -> Apart | None:
-    """Return the sums; with `may_refuse` a bound, else only if nothing can be refused."""
-    if may_refuse and account.extras is not None and account.extras.is_capped:
-        return None  # there an order may be refused after it was filled in part
+@dataclass(frozen=True, eq=False)
+class _Summed:
+    """The sums of the worst and of the best runs; of each instrument its orders and what was seen of it."""
+
+    curves: tuple[Float1D, Float1D]
+    fills: tuple[list[Any], list[Any]]
+    seen: list[tuple[list[int], Ledger]]
+
+
+def _summed(account: Account, requests: list[Request], may_refuse: frozenset[int]) -> _Summed | None:
+    """Return the sums of the extremes, orders that may be refused being both; None if that does not say it all."""
     cash, n_bars = account.options.cash, account.n_bars
-    sums, ledgers = np.full((2, n_bars), cash), list[Ledger]()
+    sums, seen = np.full((2, n_bars), cash), list[tuple[list[int], Ledger]]()
     fills: tuple[list[Any], list[Any]] = ([], [])
     for j in sorted({each.instrument for each in requests}):
-        for row, sign in enumerate((-1.0, 1.0)):
-            desk = desk_of(account, _own(requests, j))
+        rows = [k for k, each in enumerate(requests) if each.instrument == j]
+        for side, sign in enumerate((-1.0, 1.0)):
+            desk = desk_of(account, _own(requests, rows))
             desk.ledger = ledger = Ledger(n_bars)
             start = LoneWay(desk, only_equal=False)
-            start.may_refuse = may_refuse
+            start.may_refuse = frozenset(number for number, k in enumerate(rows) if k in may_refuse)
             found = extreme_way(start, n_bars, sign=sign, keep=WAYS_MAX)
             if not found.is_exact or ledger.was_ruined:
                 return None
-            sums[row] += np.array(found.way.equity) - cash
-            fills[row].extend(found.way.desk.account.fills)  # type: ignore[attr-defined]  # it is a `LoneWay`
-            if sign < 0.0:
-                ledgers.append(ledger)
-    if not _is_safe(ledgers, cash) or not (may_refuse or _fits(ledgers, account)):
-        return None
-    in_time = tuple(sorted(each, key=lambda fill: fill.filled_at) for each in fills)
-    return Apart(sums[0], sums[1], (in_time[0], in_time[1]), not may_refuse)
+            sums[side] += np.array(found.way.equity) - cash
+            fills[side].extend(found.way.desk.account.fills)  # type: ignore[attr-defined]  # it is a `LoneWay`
+            if sign < 0.0:  # the poorest in each place: all that it might need is seen here
+                seen.append((rows, ledger))
+    least, gross = _totals(seen)
+    if not (cash + least > ROUNDING * np.maximum(gross, cash)).all():
+        return None  # it may be ruined
+    in_time = [sorted(each, key=lambda fill: fill.filled_at) for each in fills]
+    return _Summed((sums[0], sums[1]), (in_time[0], in_time[1]), seen)
 
 
-def _own(requests: Sequence[Request], j: int) -> list[Request]:
-    """Return the orders of one instrument, with parents by their new places."""
-    rows = [k for k, each in enumerate(requests) if each.instrument == j]
+def _own(requests: Sequence[Request], rows: Sequence[int]) -> list[Request]:
+    """Return some orders, with parents by their new places."""
     place = {k: number for number, k in enumerate(rows)}
     parents = [requests[k].parent for k in rows]
     return [
@@ -153,18 +173,19 @@ def _own(requests: Sequence[Request], j: int) -> list[Request]:
     ]
 
 
-def _is_safe(ledgers: Sequence[Ledger], cash: float) -> bool:
-    """Tell whether there is something left at every bar, whatever happened to each instrument."""
-    equity = cash + np.sum([each.least for each in ledgers], axis=0)
-    gross = np.sum([each.gross for each in ledgers], axis=0)
-    return bool((equity > ROUNDING * np.maximum(gross, cash)).all())
+def _totals(seen: Sequence[tuple[list[int], Ledger]]) -> tuple[Float1D, Float1D]:
+    """Return the smallest gain and the largest exposure of all instruments together."""
+    least: Float1D = np.sum([ledger.least for _, ledger in seen], axis=0)
+    gross: Float1D = np.sum([ledger.gross for _, ledger in seen], axis=0)
+    return least, gross
 
 
-def _fits(ledgers: Sequence[Ledger], account: Account) -> bool:
-    """Tell whether every order fits, whatever happened to the other instruments."""
+def _doubtful(found: _Summed, account: Account) -> frozenset[int]:
+    """Return the orders that may not fit, at the worst that may have happened to the other instruments."""
     leverage, cash = account.options.max_leverage, account.options.cash
-    least = np.sum([each.least for each in ledgers], axis=0)
-    gross = np.sum([each.gross for each in ledgers], axis=0)
-    return all(
-        bool((each.need <= leverage * (cash + least - each.least) - (gross - each.gross)).all()) for each in ledgers
-    )
+    least, gross = _totals(found.seen)
+    doubtful = set()
+    for rows, ledger in found.seen:
+        room = leverage * (cash + least - ledger.least) - (gross - ledger.gross)
+        doubtful |= {rows[k] for (k, i), need in ledger.needs.items() if not need <= room[i]}
+    return frozenset(doubtful)

@@ -71,16 +71,16 @@ class Ledger:
     ----------
     least, gross : array of shape (n_bars,)
         The smallest gain so far, and the largest gross exposure, at any moment of a bar.
-    need : array of shape (n_bars,)
-        The most that an order of a bar needed: its cost and the exposure beside it, less the room that the gains of the
-        instrument itself make. It fits if that is at most the room that the rest of the account leaves.
+    needs : dict
+        By order and bar the most that it needed: its cost and the exposure beside it, less the room that the gains of
+        the instrument itself make. It fits if that is at most the room that the rest of the account leaves.
     was_ruined : bool
         Whether its own losses were more than the cash on any way.
     """
 
     def __init__(self, n_bars: int) -> None:
         self.least, self.gross = np.zeros(n_bars), np.zeros(n_bars)
-        self.need = np.full(n_bars, -np.inf)
+        self.needs: dict[tuple[int, int], float] = {}
         self.was_ruined = False
 
     def see(self, account: ReferenceAccount, i: int) -> None:
@@ -92,9 +92,11 @@ class Ledger:
             self.least[i] = min(self.least[i], gained + value)
             self.gross[i] = max(self.gross[i], account.gross(prices))
 
-    def ask(self, account: ReferenceAccount, order: tuple[int, float, float], prices: Sequence[float], i: int) -> None:
-        """Note what an order needs; `order` is instrument, units, and price after slippage."""
-        j, wanted, fill_price = order
+    def ask(
+        self, account: ReferenceAccount, order: tuple[int, int, float, float], prices: Sequence[float], i: int
+    ) -> None:
+        """Note what an order needs; `order` is its number, instrument, units, and price after slippage."""
+        k, j, wanted, fill_price = order
         terms, held, mark = account.terms[j], account.positions[j].units, prices[j]
         closes = min(abs(held), abs(wanted)) if held * wanted < 0 else 0.0
         opens, sign = abs(wanted) - closes, 1.0 if wanted > 0 else -1.0
@@ -105,7 +107,8 @@ class Ledger:
         gained += held * mark + sign * closes * mark
         cost = opens * fill_price + terms.commission(opens, fill_price)
         beside = abs(held * mark) - closes * mark
-        self.need[i] = max(self.need[i], cost + beside - account.options.max_leverage * gained)
+        need = cost + beside - account.options.max_leverage * gained
+        self.needs[k, i] = max(self.needs.get((k, i), need), need)
 
 
 class PathDesk(Desk, ABC):
@@ -207,7 +210,7 @@ class PathDesk(Desk, ABC):
         request = self.requests[k]
         slippage = 0.0 if request.kind == "limit" else self.account.terms[request.instrument].slippage
         fill_price = price * (1.0 + (slippage if wanted > 0 else -slippage))
-        self.ledger.ask(self.account, (request.instrument, wanted, fill_price), prices, self.now)
+        self.ledger.ask(self.account, (k, request.instrument, wanted, fill_price), prices, self.now)
         return k not in self.doomed
 
     def note_ruin(self) -> None:
