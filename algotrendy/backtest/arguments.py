@@ -174,14 +174,19 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
         form = WEIGHTS if chosen == ["weights"] else ORDERS
         raise InputError(f"{chosen[0]} stand in the place of a strategy, so bars come first; use {form}")
     several = are_several(second) or are_several(first)
+    extras = [name for name in EXTRAS if _is_given(given.get(name))]
     form = "stateful" if isinstance(first, BarStrategy) else "signals"
-    route = chosen[0] if chosen else form if several else "one"
+    route = chosen[0] if chosen else form if several or extras else "one"
+    is_alone = not several and not chosen  # one instrument, whose extras need no symbol
     for name, value in given.items():
-        if name in _ONLY_FOR and route not in _ONLY_FOR[name] and _is_given(value):
+        asked = "one" if is_alone and name not in EXTRAS else route
+        if name in _ONLY_FOR and asked not in _ONLY_FOR[name] and _is_given(value):
             forms = {"signals": SEVERAL, "several": STRATEGIES, "weights": WEIGHTS, "orders": ORDERS}
             forms["stateful"] = _STATEFUL
             calls = " or ".join(f"{forms[each]}" for each in _ONLY_FOR[name])
             raise InputError(f"{name} belongs to {calls}; leave it out here")
+    if given.get("chart") is not None and is_alone and extras:
+        raise InputError(f"there are a chart and {extras[0]}; an account with extras reads conditions on bars alone")
     if given.get("chart") is not None and route != "one":
         raise InputError("chart is for one instrument; make the rows of each, and give their signals as frames")
     return route
@@ -189,6 +194,8 @@ def route_of(first: Any, second: Any, given: Mapping[str, Any]) -> str:
 
 _SIGNALS = ("entries", "exits", "short_entries", "short_exits", "stop", "target", "trail", "size", "columns")
 _STATEFUL = "at.backtest(stateful strategy, {symbol: bars, ...})"
+EXTRAS = ("actions", "margin", "financing", "participation", "tick_size", "fine_bars")
+"""Options that an account may have besides prices and costs; without a symbol where there is one instrument."""
 _ACCOUNTS = ("signals", "several", "weights", "orders", "stateful")
 _ONLY_FOR = {
     "max_positions": ("signals", "several"),
@@ -202,7 +209,7 @@ _ONLY_FOR = {
     "financing": _ACCOUNTS,
     "participation": _ACCOUNTS,
     "tick_size": ("signals", "several", "orders", "stateful"),
-    "fine_bars": ("signals", "several"),
+    "fine_bars": ("signals", "several", "orders", "stateful"),
 }
 
 

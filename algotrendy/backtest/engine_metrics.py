@@ -40,11 +40,12 @@ Measured = tuple[float, float, float, float, float, int, int]
 
 
 def metrics_of(
-    orders: Orders, market: Market, options: Options, equity: Float1D, measured: Measured
+    orders: Orders, market: Market, options: Options, equity: Float1D, measured: Measured, *, is_held: bool = False
 ) -> tuple[dict[str, float], Moments]:
     """Return the metrics in the order of `METRICS`, and the bars of the largest drawdown.
 
-    The bars are those of its peak (-1: the initial cash), its lowest point and the recovery; None if there is none.
+    `is_held` says that there was a position before the first bar. The bars are those of its peak (-1: the initial
+    cash), its lowest point and the recovery; None if there is none.
     """
     notional = float(np.abs(orders.money[:, UNITS]) @ orders.money[:, PRICE])
     of_curve, drawdown_at = curve_metrics(options, equity, measured)
@@ -54,7 +55,7 @@ def metrics_of(
         "n_orders": len(orders.bars),
         **trade_metrics(orders.money[orders.bars[:, REASON] != ENTRY, PROFIT]),
         "turnover": notional * options.periods_per_year / total if total > 0.0 else math.nan,
-        "time_in_market": bars_held(orders, equity.size) / equity.size,
+        "time_in_market": bars_held(orders, equity.size, is_held=is_held) / equity.size,
         **cost_metrics(orders, market),
     }
     return metrics, drawdown_at
@@ -132,9 +133,11 @@ def cost_metrics(orders: Orders, market: Market) -> dict[str, float]:
     }
 
 
-def bars_held(orders: Orders, n_bars: int) -> int:
-    """Return how many bars end with a position."""
+def bars_held(orders: Orders, n_bars: int, *, is_held: bool = False) -> int:
+    """Return how many bars end with a position; `is_held` says that there was one before the first of them."""
     filled = orders.bars[:, FILLED_AT]
+    if is_held:
+        filled = np.concatenate(([0], filled))
     until_end = n_bars if filled.size % 2 else 0  # the last order opened a position that is held still
     return int(filled[1::2].sum()) + until_end - int(filled[::2].sum())
 

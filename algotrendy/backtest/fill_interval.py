@@ -71,6 +71,9 @@ class FillInterval:
     is_exact : bool
         Whether no run lies outside; with whole lots, shared cash or a stateful strategy a better or a worse one may
         exist. `best` and `worst` are runs that may have happened, or the stated one.
+    outer : pair of float, optional
+        Final equities, in currency, that no run leaves: those of `worst` and `best` where the interval is exact. None
+        where nobody has computed any.
     """
 
     best: PathRun
@@ -79,6 +82,20 @@ class FillInterval:
     ambiguous_trades: int
     n_positions: int
     is_exact: bool
+    outer: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.is_exact:
+            object.__setattr__(self, "outer", (self.worst.final_equity, self.best.final_equity))
+
+    @property
+    def kind(self) -> str:
+        """What the interval is.
+
+        "exact": no run lies outside. "bounded": worse and better runs may exist, none outside of `outer`. "search":
+        such runs may exist, and nobody knows how far outside.
+        """
+        return "exact" if self.is_exact else "search" if self.outer is None else "bounded"
 
     @property
     def ambiguous_share(self) -> float:
@@ -104,6 +121,10 @@ class FillInterval:
             return f"Total return {stated}: no trade depends on what happened inside a bar."
         share = written(self.ambiguous_share, "share")
         exact = "" if self.is_exact else " (at least: there were more than could be followed)"
+        if self.kind == "bounded":
+            cash = self.stated.final_equity / (1.0 + self.stated.figures.total_return)
+            outer = [written(equity / cash - 1.0, "change") for equity in self.outer or ()]
+            exact = f" (at least; nothing lies outside {outer[0]} to {outer[1]})"
         return (
             f"Total return {stated} as stated, {low} to {high}{exact} on the paths that the bars allow; "
             f"{self.ambiguous_trades:,} of {self.n_positions:,} positions ({share}) depend on them."
@@ -113,7 +134,10 @@ class FillInterval:
         """Return it in plain values, for a passport."""
         runs = {"worst": self.worst, "stated": self.stated, "best": self.best}
         shares = {"ambiguous_trades": self.ambiguous_trades, "n_positions": self.n_positions}
-        return {name: run.figures._asdict() for name, run in runs.items()} | shares | {"is_exact": self.is_exact}
+        return {name: run.figures._asdict() for name, run in runs.items()} | shares | self._limits()
+
+    def _limits(self) -> dict[str, Any]:
+        return {"is_exact": self.is_exact, "outer": None if self.outer is None else list(self.outer)}
 
     def __str__(self) -> str:
         return self.summary()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from algotrendy.backtest.arguments import AnyStrategy, Runnable, route_of, strategies_of, strategy_and_bars
+from algotrendy.backtest.arguments import EXTRAS, AnyStrategy, Runnable, route_of, strategies_of, strategy_and_bars
 from algotrendy.backtest.charted import read_on_chart
 from algotrendy.backtest.engine import Run, run
 from algotrendy.backtest.result import BacktestResult
@@ -52,7 +52,6 @@ _CONVENTIONS = (
     "periods_per_year",
     "risk_free_rate",
 )
-_EXTRAS = ("actions", "margin", "financing", "participation", "tick_size", "fine_bars")
 _LARGE_TARGET = 1.0
 _SAME_PRICE = 1e-9
 
@@ -64,6 +63,11 @@ def backtest(
     *,
     weights: None = None,
     orders: None = None,
+    actions: None = None,
+    margin: None = None,
+    participation: None = None,
+    tick_size: None = None,
+    fine_bars: None = None,
     **options: Any,
 ) -> BacktestResult: ...
 @overload
@@ -109,12 +113,12 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     rebalance: str | int | None = None,
     tolerance: float = 0.0,
     delisting_return: float | Mapping[str, float] = 0.0,
-    actions: Mapping[str, Actions | Factors] | None = None,
+    actions: Actions | Factors | Mapping[str, Actions | Factors] | None = None,
     margin: Margin | ContractMargin | tuple[float, float] | Mapping[str, Any] | None = None,
     financing: float = 0.0,
     participation: float | Mapping[str, float] | None = None,
     tick_size: float | str | Mapping[str, float] | None = None,
-    fine_bars: Mapping[str, pd.DataFrame] | None = None,
+    fine_bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
     stop: Any = None,
     target: Any = None,
     trail: Any = None,
@@ -191,7 +195,7 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
         Leave alone what is so near to its target weight, as a fraction of the equity.
     delisting_return : float or mapping of str to float
         What the last close changes by when an instrument ends before the others, as a fraction: -0.3 loses 30 %.
-    actions : mapping of str to Actions or Factors, optional
+    actions : Actions, Factors, or mapping of str to such, optional
         Splits and dividends by symbol, of raw bars: signals see adjusted prices, fills are raw, units are split,
         dividends are paid to long positions and charged to short ones.
     margin : Margin, ContractMargin or pair of float, optional
@@ -204,8 +208,8 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     tick_size : float, 'instrument' or mapping of str to float, optional
         Step of price: fills at stops, trails and targets are rounded to it, against the trader; limit orders rest on
         it.
-    fine_bars : mapping of str to DataFrame, optional
-        Finer bars by symbol, which say in what order stops and targets were reached inside a bar.
+    fine_bars : DataFrame or mapping of str to DataFrame, optional
+        Finer bars by symbol, which say in what order stops, targets and orders were reached inside a bar.
     stop, target, trail, size : float, str, array, FixedUnits or VolatilityTarget, optional
         In place of those of the strategy; arrays only beside signals. Fractions: 0.05 is 5 %.
     columns : sequence of str, optional
@@ -228,8 +232,9 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     Returns
     -------
     BacktestResult or PortfolioResult
-        Equity, orders, trades and metrics; `print(result.summary())` shows them. Several instruments, weights and
-        orders give a `PortfolioResult`.
+        Equity, orders, trades and metrics; `print(result.summary())` shows them. Several instruments, weights, orders,
+        and one instrument with an option from `actions` to `fine_bars`, give a `PortfolioResult`. Of one instrument
+        these options need no symbol.
 
     Raises
     ------
@@ -293,7 +298,7 @@ def _routed(given: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
 def account_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a call of `backtest` says of an account with several instruments: conventions, costs, extras."""
     told = {name: given[name] for name in (*_CONVENTIONS, "delisting_return")}
-    return told | {name: given[name] for name in _EXTRAS if given[name] is not None}
+    return told | {name: given[name] for name in EXTRAS if given[name] is not None}
 
 
 def decided_in(given: Mapping[str, Any]) -> tuple[AnyStrategy | Signals, Any]:

@@ -38,7 +38,7 @@ from algotrendy.kernels.portfolio_events import (
 )
 from algotrendy.kernels.portfolio_orders import CLOSE, PLACED, Desk, Requests
 from algotrendy.kernels.portfolio_orders_full import Counter, Rest, place, sweep, work
-from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS, INTEREST, MARKET, ROUNDING, Extras, Venue
+from algotrendy.kernels.portfolio_types import CASH, EQUITY, GROSS, INTEREST, MARKET, ROUNDING, STEP, Extras, Venue
 from algotrendy.kernels.portfolio_weights import borrow_fees, close_all, close_ended
 
 ROOM_PER_BAR = 6
@@ -52,13 +52,13 @@ EVENT, CALLED_AT, IS_FULL = 4, 5, 6
 
 _D, _I, _B = np.float64, np.int64, np.bool_
 _KINDS: tuple[Any, ...] = (
-    *(_I, _D, _D, _D, _D, _D, _D),  # Extras, without finer bars
+    *(_I, _D, _D, _D, _D, _D, _D, _D, _I),  # Extras
     *(_I, _B, _B, _D, _D, _D, _D, _D, _D, _D),  # Rest
     *(_D, _D),  # Hands, without units
 )
 
 
-_N_SIZES, _N_WALK = 3, len(Walk._fields)
+_N_SIZES, _N_WALK = 5, len(Walk._fields)
 
 
 class More(NamedTuple):
@@ -93,8 +93,9 @@ def full_table_of(venue: Venue, requests: Requests, desk: Desk, walk: Walk, more
     """
     extras, hands = more.extras, more.hands
     arrays: list[NDArray[Any]] = [extras.events, extras.changes, extras.initial, extras.maintenance]
-    arrays += [extras.interest, extras.caps, extras.tick, *more.rest, hands.left, hands.unfilled]
-    sizes = [len(extras.events), *extras.caps.shape]
+    arrays += [extras.interest, extras.caps, extras.tick, extras.fine, extras.fine_at]
+    arrays += [*more.rest, hands.left, hands.unfilled]
+    sizes = [len(extras.events), *extras.caps.shape, len(extras.fine), len(extras.fine_at)]
     tail = np.array([*sizes, *addresses_of(arrays, _KINDS)], dtype=np.int64)
     return np.concatenate([table_of(venue, requests, desk, walk), tail])
 
@@ -104,7 +105,8 @@ def more_at(table: NDArray[np.int64], units: NDArray[np.float64]) -> More:
     """Return the extras of a table."""
     n_bars, n, n_orders = table[0], table[1], table[2]
     first = table.size - _N_SIZES - len(_KINDS)
-    n_events, n_caps, n_capped, a = table[first], table[first + 1], table[first + 2], first + 3
+    n_events, n_caps, n_capped, a = table[first], table[first + 1], table[first + 2], first + _N_SIZES
+    n_places = table[first + 4]
     events, changes = whole_table_in(table[a], n_events, 2), table_in(table[a + 1], n_events, 3)
     extras = Extras(
         events,
@@ -114,10 +116,10 @@ def more_at(table: NDArray[np.int64], units: NDArray[np.float64]) -> More:
         doubles_in(table[a + 4], n_bars),
         table_in(table[a + 5], n_caps, n_capped),
         doubles_in(table[a + 6], n),
-        changes,
-        events,
+        table_in(table[a + 7], table[first + 3], len(STEP)),
+        whole_table_in(table[a + 8], n_places, 2 * n if n_places > 1 else 2),  # first and count of each, side by side
     )
-    a += 7
+    a += 9
     rest = Rest(
         whole_in(table[a], n_orders),
         flags_in(table[a + 1], n_orders),
@@ -196,7 +198,7 @@ def live_full(begin: int, end: int, parts: int, table: NDArray[np.int64]) -> Non
             if after and at_once:
                 first = place(at, t, first, at_once)
             if (before and fill == NEXT_CLOSE) or (after and at_once):
-                cash, row, _ = sweep((t, at_close[0], at_close[1]), (cash, row), at)
+                cash, row, _ = sweep((t, at_close[0], at_close[1], np.int64(-1)), (cash, row), at)
             held, gross = worth(desk.units, venue.market.mark[t])
             if after if at_once else before:
                 keep = margin_call(desk.units, venue.market.mark[t], cash + held, gross, at.extras)

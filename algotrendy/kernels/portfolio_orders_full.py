@@ -1,5 +1,7 @@
 """Explicit orders in an account with extras: they follow splits, are filled in parts, bind margins and rest on ticks.
 
+Where there are finer bars, they say in what order prices were touched inside a bar.
+
 The rules are those of `docs/explanation/semantics-portfolio.md`; `backtest/portfolio/reference_orders_full.py` says the
 same plainly. Without extras it does what `portfolio_orders` does, and takes longer. What a split or a dividend changes
 is kept per instrument, and an order is brought up to date when it is looked at.
@@ -38,6 +40,12 @@ from algotrendy.kernels.portfolio_orders import (
 )
 from algotrendy.kernels.portfolio_types import LIMIT, MARKET, NO_ROOM, STOP_ORDER, Extras, Venue
 from algotrendy.kernels.portfolio_weights import whole
+
+WHOLE, NOTHING = -1, -2
+"""In place of a finer bar: the bar itself has its turn as a whole; nothing of the instrument has it."""
+
+_STEP_OPEN, _STEP_HIGH, _STEP_LOW, _STEP_TURN = 0, 1, 2, 4
+"""Columns of `Extras.fine`."""
 
 
 class Rest(NamedTuple):
@@ -333,13 +341,39 @@ def fill(k: int, now: tuple[int, int, float], account: tuple[float, int], at: Co
     return cash, row
 
 
+@part
+def turns_of(bar: int, at: Counter) -> int:
+    """Return how many moments the finer bars of all instruments make of a bar; 0 if there are none."""
+    fine, fine_at, last = at.extras.fine, at.extras.fine_at, -1.0
+    if fine_at.shape[0] > 1:
+        for j in range(at.desk.units.size):
+            first, count = fine_at[bar, 2 * j], fine_at[bar, 2 * j + 1]
+            if count > 0:
+                last = max(last, fine[first + count - 1, _STEP_TURN])
+    return int(last) + 1
+
+
+@part
+def step_of(bar: int, j: int, turn: int, at: Counter) -> int:
+    """Return the row of the finer bar of an instrument that has its turn, or WHOLE or NOTHING."""
+    fine, fine_at = at.extras.fine, at.extras.fine_at
+    if fine_at.shape[0] == 1 or fine_at[bar, 2 * j + 1] == 0:
+        return WHOLE if turn == 0 else NOTHING
+    first = int(fine_at[bar, 2 * j])
+    row = first + min(turn, int(fine_at[bar, 2 * j + 1]) - 1)  # the place itself, unless others have more finer bars
+    while row >= first and fine[row, _STEP_TURN] > turn:
+        row -= 1
+    return row if row >= first and fine[row, _STEP_TURN] == turn else NOTHING
+
+
 @called_part
-def sweep(now: tuple[int, int, int], account: tuple[float, int], at: Counter) -> tuple[float, int, bool]:
+def sweep(now: tuple[int, int, int, int], account: tuple[float, int], at: Counter) -> tuple[float, int, bool]:
     """Go once through the working orders, sales first; return cash, rows, whether any was tried. As in the plain one.
 
-    At the open and at the close MARKET says that orders at market are tried too.
+    At the open and at the close MARKET says that orders at market are tried too. The last number of `now` is the turn
+    inside a bar, -1 before and after: then OPEN is the open of what has its turn.
     """
-    bar, moment, kind = now
+    bar, moment, kind, turn = now
     cash, row = account
     desk, requests, market, tried = at.desk, at.requests, at.venue.market, False
     refresh(desk)
@@ -351,11 +385,18 @@ def sweep(now: tuple[int, int, int], account: tuple[float, int], at: Counter) ->
                 continue
             if desk.from_bar[k] > bar or at.rest.tried_at[k] == bar:
                 continue
+            opening, low, high = market.at_open[bar, j], market.low[bar, j], market.high[bar, j]
+            if turn >= 0:
+                step = step_of(bar, j, turn, at)
+                if step == NOTHING:
+                    continue
+                if step != WHOLE:
+                    fine = at.extras.fine[step]
+                    opening, low, high = fine[_STEP_OPEN], fine[_STEP_LOW], fine[_STEP_HIGH]
             follow(at, k)
-            at_market = requests.kind[k] == MARKET or at.rest.triggered[k]
-            low, high, price = market.low[bar, j], market.high[bar, j], market.mark[bar, j]
+            at_market, price = requests.kind[k] == MARKET or at.rest.triggered[k], market.mark[bar, j]
             if moment == OPEN:
-                low = high = price = market.at_open[bar, j]
+                low = high = price = opening
             elif moment == INSIDE:
                 if at_market or requests.kind[k] != abs(kind) or (desk.born_inside[k] == bar) != (kind < 0):
                     continue
@@ -368,25 +409,45 @@ def sweep(now: tuple[int, int, int], account: tuple[float, int], at: Counter) ->
     return cash, row, tried
 
 
-@part
+@called_part
+def grow_up(bar: int, at: Counter) -> None:
+    """Let what was born inside a finer bar be tested like anything else from the next one on."""
+    desk = at.desk
+    refresh(desk)
+    for number in range(desk.counts[0]):
+        if desk.born_inside[desk.working[number]] == bar:
+            desk.born_inside[desk.working[number]] = -1
+
+
+@called_part
 def work(bar: int, account: tuple[float, int], at: Counter) -> tuple[float, int]:
-    """Fill what can be filled at the open and inside a bar, in the plain one's turns; return cash and rows."""
+    """Fill what can be filled at the open and inside a bar; return cash and rows.
+
+    In turn: at the open, until nothing is filled any more; then for each of the finer bars, or for the bar as a whole:
+    at its open; all stops; all limits; the stops that were born by these fills, until none is filled any more.
+    """
     cash, row = account
     expire(at.desk, at.requests, bar, at.venue.market.valid[bar])
-    turn, is_any = 0, False
-    while turn < 3 or (turn == 3 and is_any):
+    turns, turn, stage, is_any = turns_of(bar, at), np.int64(-1), 0, False
+    while True:
         moment, kind = INSIDE, STOP_ORDER
-        if turn == 0:
-            moment, kind = OPEN, MARKET if at.venue.rules.fill == NEXT_OPEN else LIMIT
-        elif turn == 2:
+        if stage == 0:
+            moment, kind = OPEN, MARKET if turn < 0 and at.venue.rules.fill == NEXT_OPEN else LIMIT
+        elif stage == 2:
             kind = LIMIT
-        elif turn == 3:
+        elif stage == 3:
             kind = -STOP_ORDER
-        cash, row, tried = sweep((bar, moment, kind), (cash, row), at)
-        is_any = is_any or (tried and turn > 0)
-        if not (tried and turn in (0, 3)):
-            turn += 1
-    return cash, row
+        cash, row, tried = sweep((bar, moment, kind, turn), (cash, row), at)
+        is_any = is_any or (tried and stage > 0)
+        if not (tried and stage in (0, 3)):
+            stage += 1
+        if stage == 1 and turn < 0:
+            turn, stage = np.int64(0), 0 if turns > 0 else 1
+        elif stage == 4 or (stage == 3 and not is_any):
+            turn, stage, is_any = turn + 1, 0, False
+            if turn >= turns or at.desk.counts[0] + at.desk.counts[1] == 0:
+                return cash, row
+            grow_up(bar, at)
 
 
 @called_part

@@ -45,6 +45,10 @@ NO_ROOM = 1e-9
 """A room of this share of the equity is none."""
 
 
+STEP = ("open", "high", "low", "close", "turn")
+"""Columns of finer bars. `turn` numbers the stamps that the finer bars of all instruments have inside one bar."""
+
+
 class PanelMarket(NamedTuple):
     """Prices of all instruments on the union of their stamps.
 
@@ -106,7 +110,7 @@ class Extras(NamedTuple):
     tick: NDArray[np.float64]
     """Steps of price per instrument, 0.0 for none."""
     fine: NDArray[np.float64]
-    """Shape (n_fine, 3): open, high and low of finer bars."""
+    """Shape (n_fine, 5): finer bars, with the columns of `STEP`."""
     fine_at: NDArray[np.int64]
     """Shape (n_bars, n_instruments, 2): the first finer bar of a bar, and how many; (1, 1, 2) where there are none."""
 

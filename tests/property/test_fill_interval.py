@@ -159,7 +159,7 @@ def test_a_result_gives_its_interval() -> None:
     assert found.table.loc["sharpe_ratio", "stated"] == pytest.approx(float(result.metrics["sharpe_ratio"]))
     assert found.is_exact
     assert "depend on them" in str(found)
-    assert set(found.to_dict()) == {"worst", "stated", "best", "ambiguous_trades", "n_positions", "is_exact"}
+    assert set(found.to_dict()) == {"worst", "stated", "best", "ambiguous_trades", "n_positions", "is_exact", "outer"}
 
 
 def test_without_levels_nothing_depends_on_the_path() -> None:

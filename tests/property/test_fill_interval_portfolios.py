@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import algotrendy as at
 from algotrendy.backtest.fill_search import Way, stated_way
-from algotrendy.backtest.portfolio.paths_orders import PathDesk, fates
+from algotrendy.backtest.portfolio.paths_desk import PathDesk, PlainPathDesk
+from algotrendy.backtest.portfolio.paths_orders import fates
 from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
 from algotrendy.backtest.portfolio.reference import Account, Bars, Options, Terms
 from algotrendy.backtest.portfolio.reference_orders import Request
@@ -168,7 +169,7 @@ def test_of_orders_the_fates_are_those_of_all_paths(prices: tuple[int, int, int,
         )
         for k, (kind, price, units, group, parent) in enumerate(orders)
     ]
-    desk = PathDesk(Account([bars], [Terms()], Options(cash=1e6)), made, [0, 1])
+    desk = PlainPathDesk(Account([bars], [Terms()], Options(cash=1e6)), made, [0, 1])
     desk.place(0)
     while desk.at_open(1, with_markets=True):
         pass

@@ -14,6 +14,7 @@ import algotrendy as at
 from algotrendy.backtest.lookahead import check_lookahead
 from algotrendy.backtest.lookahead.worlds import CHANGES, World
 from algotrendy.backtest.lookahead.worlds_panel import PanelWorlds, union_of
+from algotrendy.backtest.stateful.decisions import PanelDecisions
 from algotrendy.domain.bars import check_bars
 from algotrendy.domain.panel import Panel
 from algotrendy.errors import InputError
@@ -44,6 +45,25 @@ def test_what_uses_the_past_alone_raises_no_alarm(name: str) -> None:
     report = check_lookahead(CLEAN[name], BARS, cuts=30)
     assert report.is_clean, report.summary()
     assert report.verdict == "no leak found"
+
+
+def test_what_a_strategy_does_after_a_delisting_is_looked_at_and_holes_are_no_ends() -> None:
+    """One instrument ends 40 bars before the others: its position is closed there, and the money goes elsewhere."""
+    index = union_of(BARS)
+    leaving = lookahead_panel.Inherits()
+    decisions = PanelDecisions(leaving, Panel.of(BARS))
+    orders = decisions(BARS)["KO.orders"]
+    ended = index.get_loc(BARS["X.Y"].index[-1])
+    assert not orders[: ended + 1].any()
+    assert orders[ended + 1 :].any()
+    worlds = PanelWorlds(BARS, 1)
+    for cut in (ended, ended + 1, ended + 2, 62, 100):  # 62 lies in a hole of PEP
+        cut_off = decisions(worlds.frame(World("cut", cut)))
+        for name, values in decisions(BARS).items():
+            if name in cut_off:
+                np.testing.assert_array_equal(cut_off[name], values[:cut])
+    late = decisions(worlds.since(30))["KO.orders"]
+    assert late[ended + 1 - 30 :].any()
 
 
 @given(

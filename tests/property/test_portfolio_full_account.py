@@ -50,7 +50,7 @@ def none_of(account: Account) -> Extras:
         interest=np.zeros(account.n_bars),
         caps=np.full((1, 1), np.inf),
         tick=np.zeros(n),
-        fine=np.zeros((1, 3)),
+        fine=np.zeros((1, 5)),
         fine_at=np.zeros((1, 1, 2), np.int64),
     )
 
@@ -82,17 +82,19 @@ def random_extras(account: Account, which: Kinds, rng: np.random.Generator) -> E
 
 
 def random_steps(account: Account, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Zero to three steps inside each bar, the first from its open."""
-    market, steps = account.market, [[0.0, 0.0, 0.0]]
+    """Zero to three steps inside each bar, the first from its open, at some of five moments."""
+    market, steps = account.market, [[0.0] * 5]
     places = np.zeros((account.n_bars, account.n_instruments, 2), np.int64)
     for bar, j in np.argwhere(market.valid):
         count = int(rng.integers(0, 4))
         places[bar, j] = len(steps), count
+        turns = np.sort(rng.permutation(5)[:count])
         for k in range(count):
             low, opening, high = np.sort(np.round(rng.uniform(market.low[bar, j], market.high[bar, j], 3), 1))
             if k == 0:
                 opening = market.at_open[bar, j]
-            steps.append([opening, max(high, opening), min(low, opening)])
+            high, low = max(high, opening), min(low, opening)
+            steps.append([opening, high, low, rng.choice([low, high]), float(turns[k])])
     return np.array(steps), places
 
 
@@ -114,7 +116,7 @@ def reference_extras_of(account: Account, kernel: Extras) -> list[reference_extr
             for bar in account.rows[j].tolist():
                 first, count = kernel.fine_at[bar, j]
                 if count:
-                    steps[bar] = [tuple(step) for step in kernel.fine[first : first + count].tolist()]
+                    steps[bar] = [reference_extras.Step(*step) for step in kernel.fine[first : first + count].tolist()]
         found.append(
             reference_extras.Extra(
                 actions={

@@ -274,7 +274,7 @@ def test_an_exit_goes_on_until_nothing_is_left() -> None:
         ({"actions": {"A": Actions.of(dividends={DAYS[2]: 30.0})}}, "are the bars raw"),
         ({"margin": (0.2, 0.5)}, "above the initial one"),
         ({"margin": 0.5}, "give the initial and the maintenance margin"),
-        ({"margin": {"C": (0.5, 0.2)}}, "margin names the symbol 'C'"),
+        ({"margin": {"C": (0.5, 0.2)}}, "margin names 'C'"),
         ({"financing": 5.0}, "5 % is 0.05"),
         ({"participation": 10.0}, "10 % is 0.1"),
         ({"participation": {"A": 0.1}, "weights": {"A": 1.0}, "bars": {"A": flat(1, 1, 1, volume=0.0)}}, "have none"),
@@ -293,7 +293,7 @@ def test_errors_say_what_to_write(options: dict[str, Any], text: str) -> None:
     ("fine", "text"),
     [
         ([], "give a mapping from symbol"),
-        ({"A": HALVED}, "give bars that are shorter"),
+        ({"A": HALVED.set_axis(pd.date_range(DAYS[0], periods=6, freq="W-MON"))}, "give bars that are shorter"),
         ({"C": HALVED}, "fine_bars names 'C'"),
         ({"A": HALVED.set_axis(pd.date_range(DAYS[2], periods=6, freq="h", tz="UTC"))}, "reaches from"),
     ],

@@ -137,6 +137,22 @@ def test_carry_is_one_account_whose_parameters_change(bars: pd.DataFrame) -> Non
     assert (1 + walk.windows["total_return"]).prod() == pytest.approx(1 + walk.metrics["total_return"], rel=1e-9)
 
 
+@pytest.mark.parametrize("window", [40, 8])
+def test_of_a_carried_window_the_time_in_market_counts_what_it_began_with(bars: pd.DataFrame, window: int) -> None:
+    """Some windows begin with the exit of what they inherit; some of the short ones hold it throughout."""
+    cut = {"training": 120, "testing": window}
+    walk = walk_forward(at.strategies.sma_cross(), bars, GRID, **cut, carry=True, metric="time_in_market", **COSTS)
+    tested = walk.out_of_sample
+    assert tested is not None
+    held = np.flatnonzero(tested.units_values != 0)
+    counts = np.bincount(held // window, minlength=len(walk.windows))
+    assert walk.windows["out_of_sample"].tolist() == (counts / window).tolist()
+    assert tested.metrics["time_in_market"] == len(held) / len(tested.units_values)
+    inherits = tested.units_values[window - 1 :: window][: len(counts) - 1] != 0
+    assert (inherits & (counts[1:] < window)).any()  # it is left in the middle
+    assert (inherits & (counts[1:] == window)).any() == (window == 8)  # it is held throughout
+
+
 def test_each_window_ends_flat_and_its_costs_are_counted(bars: pd.DataFrame) -> None:
     walk = walk_forward(both_ways(), bars, GRID, **CUT, **COSTS, borrow=0.05)
     tested = walk.out_of_sample

@@ -122,6 +122,31 @@ class Learns(Crosses):
         return len(seen) > 20 and seen[-1] > float(np.nanmax(seen[-20:-1]))
 
 
+class Inherits(BarStrategy):
+    """Holds what will be delisted, and only afterwards bids for another instrument with the money."""
+
+    is_gone = False
+
+    def bid(self, ctx: Any) -> float:
+        return float(ctx["KO"].bar.close)
+
+    def on_bar(self, ctx: Any) -> None:
+        gone, ko = ctx["X.Y"], ctx["KO"]
+        self.is_gone = self.is_gone or any(fill.reason == "delisting" for fill in gone.fills)
+        if gone.has_bar and not gone.position():
+            gone.buy(size=0.9)
+        if self.is_gone and ko.has_bar:
+            ko.cancel()
+            ko.buy(size=0.1, limit_price=0.9 * self.bid(ctx))
+
+
+class InheritsAfterwards(Inherits):
+    """Knows tomorrow's close of that other instrument."""
+
+    def bid(self, ctx: Any) -> float:
+        return _next(MARKET["panel"]["KO"], ctx.time)
+
+
 class Spread(BarStrategy):
     """A pair with brackets: sells what became dear against the other."""
 
@@ -180,6 +205,7 @@ def leaks(bars: dict[str, pd.DataFrame]) -> dict[str, Case]:
         "sizes_afterwards": Case(
             SizesAfterwards(), tuple(f"global MARKET['panel'][{name!r}]['high']" for name in bars), {}
         ),
+        "inherits_afterwards": Case(InheritsAfterwards(), ("global MARKET['panel']['KO']['close']",), {}),
         "indicator_in_a_rank": Case(f"rank({backwards}) == 1", ("KO.close", "PEP.close", "X.Y.close"), {}),
         "indicator_of_another": Case(f"rank({backwards} / close) < 2", ("KO.close", "PEP.close", "X.Y.close"), {}),
         "strategy_with_an_indicator": Case(
@@ -197,6 +223,7 @@ def clean() -> dict[str, Any]:
         "crosses": Crosses(),
         "learns": Learns(),
         "spread": Spread(),
+        "inherits": Inherits(),
         "by_the_book": ByTheBook(),
         "indicator_in_a_rank": f"rank({forwards}) == 1",
         "strategy_with_an_indicator": at.Strategy(f"{forwards} < close and pe < 40", columns=["pe"], stop="0.05"),

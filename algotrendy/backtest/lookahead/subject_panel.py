@@ -49,7 +49,7 @@ def subject_on_panel(given: Any, params: Mapping[str, Any] | None, inputs: Any, 
         return Subject(
             subject.name,
             "stateful strategy",
-            PanelDecisions(strategy, dict(zip(panel.instruments, panel.calendars, strict=True))),
+            PanelDecisions(strategy, panel),
         )
     if subject.kind == "chart style":
         raise InputError("a chart style is checked on the bars of one instrument; give those of one symbol")

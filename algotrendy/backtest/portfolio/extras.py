@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from algotrendy.backtest.arguments import EXTRAS
 from algotrendy.backtest.portfolio.happenings import Happening, actions_text, happenings_of
+from algotrendy.backtest.portfolio.named import by_symbol
 from algotrendy.domain.calendar import Calendar, utc_stamps
 from algotrendy.domain.instrument import Instrument
 from algotrendy.domain.types import Float1D, Float2D, Int1D
 from algotrendy.errors import InputError
-from algotrendy.kernels.portfolio_types import Extras
-from algotrendy.strategy.parameter import is_number, nearest
+from algotrendy.kernels.portfolio_types import STEP, Extras
+from algotrendy.strategy.parameter import is_number
 
 if TYPE_CHECKING:
     from algotrendy.domain.interval import Interval
     from algotrendy.domain.panel import Panel
 
-__all__ = ["EXTRAS", "AccountExtras", "ContractMargin", "Frame", "Margin", "extras_of"]
-
-EXTRAS = ("actions", "margin", "financing", "participation", "tick_size", "fine_bars")
-"""Options of `backtest` that make an account one with extras."""
+__all__ = ["AccountExtras", "ContractMargin", "Frame", "Margin", "extras_of"]
 
 _HIGHEST_RATE = 1.0
 _HIGHEST_MARGIN = 10.0
@@ -117,8 +116,6 @@ class AccountExtras:
         As kernels take them.
     happenings : tuple of Happening or None
         What happens to the units of each instrument.
-    fine : bool
-        Whether there are finer bars, which signals alone can use.
     is_capped : bool
         Whether volume caps fills.
     shown : dict
@@ -193,22 +190,6 @@ def extras_of(frame: Frame, given: Mapping[str, Any]) -> AccountExtras | None:
         fine_at=fine_at,
     )
     return AccountExtras(kernel, happenings, len(caps) > 1, _shown(given, happenings, fine_at))
-
-
-def by_symbol(name: str, value: Any, symbols: Sequence[str]) -> dict[str, Any]:
-    """Return an option for each symbol that has it.
-
-    Raises
-    ------
-    InputError
-        If it names an unknown symbol.
-    """
-    if not isinstance(value, Mapping):
-        return dict.fromkeys(symbols, value)
-    for symbol in value:
-        if symbol not in symbols:
-            raise InputError(f"{name} names the symbol {symbol!r}, which has no bars{nearest(str(symbol), symbols)}")
-    return dict(value)
 
 
 def _margins(margin: Any, symbols: Sequence[str]) -> list[Margin | ContractMargin | None]:
@@ -309,7 +290,7 @@ def _ticks(tick_size: Any, frame: Frame) -> Float1D:
 
 def _fine(fine_bars: Any, frame: Frame) -> tuple[Float2D, Any]:
     if fine_bars is None:
-        return np.zeros((1, 3)), np.zeros((1, 1, 2), np.int64)
+        return np.zeros((1, len(STEP))), np.zeros((1, 1, 2), np.int64)
     from algotrendy.backtest.portfolio.finer import finer_steps
 
     return finer_steps(fine_bars, frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from algotrendy.backtest.curves import metrics_of_curve
 from algotrendy.backtest.fill_interval import FillInterval, PathRun
 from algotrendy.backtest.fill_search import Way, extreme_way, stated_way
 from algotrendy.backtest.portfolio.again import account_again, arguments_of, strategy_in
+from algotrendy.backtest.portfolio.market import Account
+from algotrendy.backtest.portfolio.paths_apart import Apart, taken_apart
 from algotrendy.backtest.portfolio.paths_orders import OrdersWay, orders_way
 from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
 from algotrendy.errors import InputError
@@ -51,10 +54,11 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
         return _certain(result)
     account, inside = account_again(arguments)
     decides = strategy_in(arguments)
+    orders = arguments["orders"]
+    if orders is not None:
+        return _of_orders(result, account, orders, keep)
 
     def start() -> Way:
-        if arguments["orders"] is not None:
-            return orders_way(account, arguments["orders"])
         if isinstance(decides, BarStrategy):
             from algotrendy.backtest.stateful.paths import stateful_way
 
@@ -62,6 +66,44 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
         return signals_way(account, decides, inside, arguments)
 
     return interval_of_ways(result, start, len(result.index), keep)
+
+
+def _of_orders(result: Any, account: Account, orders: Any, keep: int) -> FillInterval:
+    """Return the interval of explicit orders: instrument by instrument, or by a search, or by one that merges less."""
+    n_bars = len(result.index)
+    stated = interval_of_ways(result, lambda: orders_way(account, orders), n_bars, 0)
+    apart = None if stated.is_exact else taken_apart(account, orders)
+    ends = None if apart is None else _runs_of(apart, result)
+    if apart is not None and ends is not None and apart.is_exact:
+        worst, *_, best = sorted((*ends, stated.stated), key=lambda run: run.final_equity)
+        return replace(stated, worst=worst, best=best, is_exact=True)
+    if stated.is_exact:
+        return stated
+    found, thinned = _searched(result, lambda: orders_way(account, orders), n_bars, keep)
+    if not (found.is_exact or thinned):
+        every = interval_of_ways(result, lambda: orders_way(account, orders, only_equal=True), n_bars, keep)
+        found = every if every.is_exact else _wider(found, every)
+    if found.is_exact or ends is None:
+        return found
+    outer = (
+        min(ends[0].final_equity, found.worst.final_equity),
+        max(ends[1].final_equity, found.best.final_equity),
+    )
+    return replace(found, outer=outer)
+
+
+def _runs_of(apart: Apart, result: Any) -> tuple[PathRun, PathRun]:
+    """Return the worst and the best sum of the instruments."""
+    return (
+        _path_run(apart.worst, tuple(apart.fills[0]), result),
+        _path_run(apart.best, tuple(apart.fills[1]), result),
+    )
+
+
+def _wider(one: FillInterval, two: FillInterval) -> FillInterval:
+    """Return the interval of two searches."""
+    worst = min(one.worst, two.worst, key=lambda run: run.final_equity)
+    return replace(one, worst=worst, best=max(one.best, two.best, key=lambda run: run.final_equity))
 
 
 def _certain(result: Any) -> FillInterval:
@@ -82,25 +124,34 @@ def interval_of_ways(result: Any, start: Callable[[], Way], n_bars: int, keep: i
     start : callable
         Gives the run before its first bar.
     n_bars, keep : int
-        Bars, and how many runs are followed at most.
+        Bars, and how many runs are followed at most; 0 looks at the stated run alone.
     """
+    return _searched(result, start, n_bars, keep)[0]
+
+
+def _searched(result: Any, start: Callable[[], Way], n_bars: int, keep: int) -> tuple[FillInterval, bool]:
+    """Return the interval, and whether there were more runs than could be followed."""
     stated = stated_way(start(), n_bars)
     final = float(result.equity_values[-1])
     if abs(stated.equity[-1] - final) > SAME * abs(result.cash):
         raise InputError(
             f"the backtest gives {stated.equity[-1]:,.2f} when it is run again, not {final:,.2f}; hand in what it was "
-            "made of, and compare without options that explicit orders know nothing of here"
+            "made of"
         )
     best = worst = stated
-    exact = True
-    if stated.doubtful or _any_doubt(stated):
+    exact, thinned = True, False
+    if not keep:
+        exact = not (stated.doubtful or _any_doubt(stated))
+    elif stated.doubtful or _any_doubt(stated):
         low, high = (extreme_way(start(), n_bars, sign=sign, keep=keep) for sign in (-1.0, 1.0))
         worst = min((low.way, stated), key=lambda way: way.equity[-1])
         best = max((high.way, stated), key=lambda way: way.equity[-1])
-        exact = low.is_exact and high.is_exact and not (_doubts(low.way) | _doubts(high.way))
+        thinned = not (low.is_exact and high.is_exact)
+        exact = not (thinned or _doubts(low.way) | _doubts(high.way))
     runs = [_path_run(np.array(way.equity), tuple(_fills(way)), result) for way in (best, stated, worst)]
     fills = [(fill.instrument, fill.units) for fill in _fills(stated) if fill.reason != "split"]
-    return FillInterval(runs[0], runs[1], runs[2], len(stated.doubtful), _n_positions(fills), exact)
+    found = FillInterval(runs[0], runs[1], runs[2], len(stated.doubtful), _n_positions(fills), exact)
+    return found, thinned
 
 
 def _fills(way: Way) -> list[Any]:

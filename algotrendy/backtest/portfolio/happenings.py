@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from algotrendy.backtest.portfolio.named import check_symbol
 from algotrendy.domain.actions import Actions, Factors
 from algotrendy.domain.calendar import Calendar, utc_stamps
 from algotrendy.domain.types import AnyArray, Float1D, Int1D
 from algotrendy.errors import InputError
-from algotrendy.strategy.parameter import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,8 +88,7 @@ def happenings_of(
         )
     found: list[Happening | None] = [None] * len(rows)
     for symbol, each in actions.items():
-        if symbol not in panel.symbols:
-            raise InputError(f"actions names {symbol!r}, which has no bars{nearest(str(symbol), panel.symbols)}")
+        check_symbol("actions", symbol, panel.symbols)
         known = each.actions() if isinstance(each, Factors) else each
         if not isinstance(known, Actions):
             raise InputError(f"the actions of {symbol} are a {type(each).__name__}; give Actions or Factors")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from algotrendy.backtest.arguments import EXTRAS
 from algotrendy.backtest.costs import Fees
-from algotrendy.backtest.portfolio.extras import EXTRAS, AccountExtras, Frame, extras_of
+from algotrendy.backtest.portfolio.extras import AccountExtras, Frame, extras_of
 from algotrendy.backtest.portfolio.happenings import Happening
 from algotrendy.backtest.setting import LEAST_BARS, Setting, prepare
 from algotrendy.domain.bars import BarArrays

@@ -6,104 +6,22 @@ stop does whose entry was filled there, works from that moment on; what lies bey
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from algotrendy.backtest.fill_search import Way
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.orders import frame_of, requests_of
-from algotrendy.backtest.portfolio.paths_signals import bars_of, options_of_account, terms_of
-from algotrendy.backtest.portfolio.reference import Account as ReferenceAccount
-from algotrendy.backtest.portfolio.reference_orders import Desk, Request, Working
+from algotrendy.backtest.portfolio.paths_desk import ALIVE, CROSSED, REFUSED, PathDesk, desk_of
+from algotrendy.backtest.portfolio.reference_extras import Step
+from algotrendy.backtest.portfolio.reference_orders import Request
 from algotrendy.kernels.portfolio_types import LIMIT, MARKET, STOP_ORDER
 
-__all__ = ["OrdersWay", "PathDesk", "orders_way"]
+__all__ = ["OrdersWay", "orders_way", "requests_in"]
 
 KINDS = {MARKET: "market", LIMIT: "limit", STOP_ORDER: "stop"}
 MEASURES = ("units", "share", "parent")
 TOUCH = 1e-12
-ALIVE = ("placed", "working")
-REFUSED, CROSSED = "refused", "crossed"
-"""An order found no room; orders of two instruments were reached in one bar, and the first one leaves less room."""
-
-
-class PathDesk(Desk):
-    """The working orders of an account, which can be copied, and whose orders can be filled along a path."""
-
-    def __init__(self, account: ReferenceAccount, requests: list[Request], sessions: Sequence[int]) -> None:
-        super().__init__(account, requests, sessions)
-        self.by_bar: dict[int, list[int]] = {}
-        for k, request in enumerate(requests):
-            self.by_bar.setdefault(request.placed_at, []).append(k)
-        self.alive: list[int] = []
-        self.filler: dict[int, int] = {}
-        """The order of each fill, by the place of the fill."""
-        self.only: int | None = None
-        """The one instrument whose orders are looked at now; None: all."""
-        self.doubts: set[str] = set()
-        """What was seen on any way that makes the search less than exact; one set for all copies."""
-
-    def copied(self) -> PathDesk:
-        """Return a copy that shares nothing that changes."""
-        other = copy.copy(self)
-        account = copy.copy(self.account)
-        account.positions = [copy.copy(each) for each in account.positions]
-        account.fills, account.trades = list(account.fills), list(account.trades)
-        other.account, other.requests = account, list(self.requests)
-        other.state = [copy.copy(each) for each in self.state]
-        other.by_bar = {bar: list(each) for bar, each in self.by_bar.items()}
-        other.alive, other.filler = list(self.alive), dict(self.filler)
-        return other
-
-    def add(self, k: int, i: int) -> None:
-        """Note that an order is placed at the end of a bar."""
-        self.by_bar.setdefault(i, []).append(k)
-
-    def place(self, i: int) -> None:
-        """Place what is due at the end of a bar; the others are not looked at."""
-        at_once = self.account.options.fill == "same_close"
-        for k in self.by_bar.get(i, ()):
-            if self.state[k].status == "placed":
-                request = self.requests[k]
-                self.alive.append(k)
-                from_bar = i if at_once and request.kind == "market" else i + 1
-                if request.parent is None:
-                    self.start(k, from_bar)
-                else:
-                    self.start_child(k, from_bar)
-
-    def ready(self, i: int) -> list[int]:
-        """Return the working orders of instruments that have a bar, sales first, then by row."""
-        state, requests = self.state, self.requests
-        self.alive = [k for k in self.alive if state[k].status in ALIVE]
-        found = [
-            k
-            for k in self.alive
-            if state[k].status == "working"
-            and state[k].from_bar <= i
-            and self.only in (None, requests[k].instrument)
-            and self.account.has_bar(i, requests[k].instrument)
-        ]
-        return sorted(found, key=lambda k: (requests[k].units > 0, k))
-
-    def fill(self, k: int, i: int, price: float, moment: str) -> None:
-        """Fill an order, and note which fills are its own."""
-        before = len(self.account.fills)
-        super().fill(k, i, price, moment)
-        for number in range(before, len(self.account.fills)):
-            self.filler[number] = k
-        if self.state[k].status == "refused":
-            self.doubts.add(REFUSED)
-
-    def fate(self) -> tuple[Any, ...]:
-        """Return how every order that has not ended long ago stands, and what is held."""
-        standing = tuple((k, *_standing(self.state[k])) for k in self.alive)
-        return standing, self.account.cash, tuple(each.units for each in self.account.positions)
-
-
-def _standing(state: Working) -> tuple[Any, ...]:
-    return state.status, state.from_bar, state.wanted, state.filled
 
 
 class _Point(NamedTuple):
@@ -126,61 +44,64 @@ def fates(desk: PathDesk, i: int, j: int) -> list[PathDesk]:
     j : int
         The instrument.
     """
-    bars = desk.account.bars[j]
-    low, high, opening, close = (getattr(bars, name)[i] for name in ("low", "high", "open", "close"))
+    alive, steps = [desk], desk.steps_inside(i, j)
+    for step in steps:
+        found: dict[Hashable, PathDesk] = {}
+        for each in alive:
+            start = each.copied()
+            start.open_step(i, j, step.open)
+            for end in _along(start, (i, j), step):
+                found.setdefault(end.fate(), end)
+        alive = list(found.values())
+    return alive
+
+
+def _along(desk: PathDesk, where: tuple[int, int], bar: Step) -> list[PathDesk]:
+    """Return what paths through one bar, or a finer one, make of the orders; `where` is the bar and the instrument."""
     found: dict[Hashable, PathDesk] = {}
     seen: set[Hashable] = set()
-    waiting = [(desk.copied(), _Point(opening, opening >= high, opening <= low))]
+    waiting = [(desk, _Point(bar.open, bar.open >= bar.high, bar.open <= bar.low))]
     while waiting:
         at, point = waiting.pop()
-        _fill_reached(at, i, j, point.price)
+        _fill_reached(at, where, point.price)
         key = point, at.fate()
         if key in seen:
             continue
         seen.add(key)
-        up, down = _next_up(at, i, j, point, high), _next_down(at, i, j, point, low)
-        if point.was_high and point.was_low and not _is_between(up, down, point.price, close):
+        up, down = _next_up(at, where, point, bar.high), _next_down(at, where, point, bar.low)
+        if point.was_high and point.was_low and not _is_between(up, down, point.price, bar.close):
             found.setdefault(at.fate(), at)
         for price in (up, down):
             if price is not None:
-                following = _Point(price, point.was_high or price >= high, point.was_low or price <= low)
+                following = _Point(price, point.was_high or price >= bar.high, point.was_low or price <= bar.low)
                 waiting.append((at.copied(), following))
     return list(found.values())
 
 
-def _triggers(desk: PathDesk, i: int, j: int) -> Iterator[tuple[int, float, bool]]:
-    """Yield the working limits and stops of an instrument: number, price, and whether a rise triggers them."""
-    for k in desk.ready(i):
-        request = desk.requests[k]
-        if request.instrument == j and request.kind in ("limit", "stop"):
-            yield k, request.price, (request.kind == "stop") == (request.units > 0)
-
-
-def _fill_reached(desk: PathDesk, i: int, j: int, price: float) -> None:
+def _fill_reached(desk: PathDesk, where: tuple[int, int], price: float) -> None:
     """Fill what the path has come to, and what lies beyond the price as it begins to work."""
     while True:
-        for k, level, rises in _triggers(desk, i, j):
+        for k, level, filled_at, rises in desk.levels(*where):
             slack = TOUCH * abs(level)
             if price >= level - slack if rises else price <= level + slack:
-                at = level if abs(price - level) <= slack else price
-                desk.fill(k, i, at, "inside")
+                desk.fill(k, where[0], filled_at if abs(price - level) <= slack else price, "inside")
                 break
         else:
             return
 
 
-def _next_up(desk: PathDesk, i: int, j: int, point: _Point, high: float) -> float | None:
+def _next_up(desk: PathDesk, where: tuple[int, int], point: _Point, high: float) -> float | None:
     """Return the next price above at which something happens, or the high if the path has still to go there."""
-    levels = [level for _, level, rises in _triggers(desk, i, j) if rises and point.price < level <= high * (1 + TOUCH)]
+    ways = desk.levels(*where)
+    levels = [level for _, level, _, rises in ways if rises and point.price < level <= high * (1 + TOUCH)]
     if levels:
         return min(levels)
     return None if point.was_high else high
 
 
-def _next_down(desk: PathDesk, i: int, j: int, point: _Point, low: float) -> float | None:
-    levels = [
-        level for _, level, rises in _triggers(desk, i, j) if not rises and low * (1 - TOUCH) <= level < point.price
-    ]
+def _next_down(desk: PathDesk, where: tuple[int, int], point: _Point, low: float) -> float | None:
+    ways = desk.levels(*where)
+    levels = [level for _, level, _, rises in ways if not rises and low * (1 - TOUCH) <= level < point.price]
     if levels:
         return max(levels)
     return None if point.was_low else low
@@ -200,12 +121,12 @@ class OrdersWay(Way):
     ----------
     desk : PathDesk
         Before the first bar.
-    has_shares : bool
-        Whether orders are shares of the equity.
+    only_equal : bool
+        Whether runs are taken for one only where they hold the very same: what follows hangs on the money there is.
     """
 
-    def __init__(self, desk: PathDesk, *, has_shares: bool) -> None:
-        self.desk, self.has_shares = desk, has_shares
+    def __init__(self, desk: PathDesk, *, only_equal: bool) -> None:
+        self.desk, self.only_equal = desk, only_equal
         self.equity: list[float] = []
         self.doubtful: set[tuple[int, int]] = set()
         self.was_unsure = False
@@ -213,14 +134,8 @@ class OrdersWay(Way):
 
     def begin(self, i: int) -> None:
         """See `Way`."""
-        account, desk = self.desk.account, self.desk
-        if account.ruined_at is not None:
-            return
-        account.close_ended(i)
-        account.pay_borrow(i)
-        desk.expire(i)
-        while desk.at_open(i, with_markets=account.options.fill == "next_open"):
-            pass
+        if self.desk.account.ruined_at is None:
+            self.desk.begin(i)
 
     def exposed(self, i: int) -> Sequence[int]:
         """See `Way`."""
@@ -229,11 +144,7 @@ class OrdersWay(Way):
         found, opens = set(), False
         for k in self.desk.ready(i):
             request = self.desk.requests[k]
-            bars = self.desk.account.bars[request.instrument]
-            low, high = bars.low[i], bars.high[i]
-            assert low is not None
-            assert high is not None
-            if request.kind != "market" and self.desk.reached(request, low, high):
+            if request.kind != "market" and self.desk.is_touched(k, i):
                 found.add(request.instrument)
                 opens = opens or not request.reduces
         if opens and len(found) > 1:
@@ -243,7 +154,7 @@ class OrdersWay(Way):
     @property
     def doubts(self) -> set[str]:
         """What makes a search less than exact; where only equal runs are merged, a refusal does not."""
-        return self.desk.doubts - {REFUSED} if self.has_shares else self.desk.doubts
+        return self.desk.doubts - {REFUSED} if self.only_equal else self.desk.doubts
 
     def outcomes(self, i: int, j: int) -> list[PathDesk]:
         """See `Way`: what is left of the orders; the stated rule first."""
@@ -276,18 +187,19 @@ class OrdersWay(Way):
         """See `Way`."""
         account, fill = self.desk.account, self.desk.account.options.fill
         if account.ruined_at is None:
+            self.desk.before_close(i)
             if fill == "same_close":
                 self.decide(i)
             if fill in ("same_close", "next_close"):
                 self.desk.at_close(i)
-        account.check_ruin(i)
+        self.desk.value(i)
         if account.ruined_at is None and fill != "same_close":
             self.decide(i)
         self.equity.append(account.equity(account.marks))
 
     def divided(self) -> OrdersWay:
         """See `Way`."""
-        other = OrdersWay(self.desk.copied(), has_shares=self.has_shares)
+        other = OrdersWay(self.desk.copied(), only_equal=self.only_equal)
         other.equity = list(self.equity)
         return other
 
@@ -300,8 +212,7 @@ class OrdersWay(Way):
         """See `Way`."""
         desk, account = self.desk, self.desk.account
         held = tuple((j, each.units > 0, each.entry_at) for j, each in enumerate(account.positions) if each.units != 0)
-        alive = ((k, desk.state[k]) for k in desk.alive)
-        standing = tuple((k, each.status, each.from_bar) for k, each in alive if each.status in ALIVE)
+        standing = tuple((k, *desk.standing_of(k)) for k in desk.alive if desk.state[k].status in ALIVE)
         return account.ruined_at is not None, held, standing
 
     def amounts(self) -> list[float]:
@@ -311,8 +222,8 @@ class OrdersWay(Way):
 
     def is_certain(self, other: OrdersWay) -> bool:
         """See `Way`: with the same units the same follows, as long as nothing depends on the money there is."""
-        same_units = self.amounts()[1:] == other.amounts()[1:]
-        return same_units and (not self.has_shares or self.amounts() == other.amounts())
+        first = 0 if self.only_equal else 1
+        return self.amounts()[first:] == other.amounts()[first:]
 
 
 def _stated(desk: PathDesk, i: int, j: int) -> PathDesk:
@@ -324,12 +235,12 @@ def _stated(desk: PathDesk, i: int, j: int) -> PathDesk:
     return found
 
 
-def orders_way(account: Account, orders: Any) -> OrdersWay:
-    """Return the run of explicit orders before its first bar."""
+def requests_in(account: Account, orders: Any) -> list[Request]:
+    """Return explicit orders as the reference takes them."""
     given = requests_of(account, frame_of(orders, account))
     names = ("placed_at", "instrument", "units", "price", "parent", "group")
     rows = zip(*(getattr(given, name).tolist() for name in names), strict=True)
-    requests = [
+    return [
         Request(
             placed_at=placed_at,
             instrument=instrument,
@@ -344,6 +255,14 @@ def orders_way(account: Account, orders: Any) -> OrdersWay:
         )
         for k, (placed_at, instrument, units, price, parent, group) in enumerate(rows)
     ]
-    inner = ReferenceAccount(bars_of(account), terms_of(account), options_of_account(account))
-    desk = PathDesk(inner, requests, account.sessions.tolist())
-    return OrdersWay(desk, has_shares=any(each.measure == "share" for each in requests))
+
+
+def orders_way(account: Account, orders: Any, *, only_equal: bool = False) -> OrdersWay:
+    """Return the run of explicit orders before its first bar.
+
+    Runs are never taken for one where a share of the equity is ordered, or a margin may be called: both hang on money.
+    """
+    requests = requests_in(account, orders)
+    is_called = account.extras is not None and bool(account.kernel_extras.maintenance.any())
+    has_shares = any(each.measure == "share" for each in requests)
+    return OrdersWay(desk_of(account, requests), only_equal=only_equal or is_called or has_shares)

@@ -13,7 +13,7 @@ from algotrendy.backtest.fill_paths import ROUNDING, outcomes, stated_outcome
 from algotrendy.backtest.fill_search import Way, proportional
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.reference import Bars, Options, Terms
-from algotrendy.backtest.portfolio.reference_extras import Extra, FullCompetition
+from algotrendy.backtest.portfolio.reference_extras import Extra, FullCompetition, Step
 from algotrendy.backtest.portfolio.reference_signals import Signals
 from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of
 from algotrendy.backtest.reference_paths import Held, Touch
@@ -100,16 +100,13 @@ class SignalsWay(Way):
         """Return how the steps of a bar may end; a bar without finer ones is one step."""
         competition = self.competition
         bars, fine = competition.account.bars[j], competition.account.extras[j].fine.get(i)
-        close: Any = bars.close[i]
-        steps: Any = fine or [(bars.open[i], bars.high[i], bars.low[i])]
+        steps: Any = fine or [(bars.open[i], bars.high[i], bars.low[i], bars.close[i], 0)]
         sign = 1.0 if competition.side(j) == "long" else -1.0
         alive, ends = [sign * competition.guards[j].best], list[Outcome]()
-        for opening, high, low in steps:
+        for opening, high, low, close, _ in steps:
             surviving = []
             for best in alive:
-                # The close of a finer bar is not kept: the one that lets a position live is allowed for.
-                last = (high if sign > 0 else low) if fine else close
-                bar = self._mirrored((opening, high, low, last), sign)
+                bar = self._mirrored((opening, high, low, close), sign)
                 held = self._held(j, sign, best)
                 for one in [stated_outcome(bar, held)] if stated else outcomes(bar, held):
                     if one is None:
@@ -245,12 +242,13 @@ def extras_of_account(account: Account) -> tuple[list[Extra], list[float]]:
     kernel, found = account.kernel_extras, []
     for j in range(account.n_instruments):
         own = kernel.events[:, 1] == j
-        steps: dict[int, list[tuple[float, float, float]]] = {}
+        steps: dict[int, list[Step]] = {}
         if len(kernel.fine_at) > 1:
             for bar in account.rows[j].tolist():
                 first, count = kernel.fine_at[bar, j].tolist()
                 if count:
-                    steps[bar] = [(row[0], row[1], row[2]) for row in kernel.fine[first : first + count].tolist()]
+                    rows = kernel.fine[first : first + count].tolist()
+                    steps[bar] = [Step(row[0], row[1], row[2], row[3], int(row[4])) for row in rows]
         changes = [(row[0], row[1], row[2]) for row in kernel.changes[own].tolist()]
         found.append(
             Extra(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from algotrendy.backtest.portfolio.reference import (
     LOT_ROUNDING,
@@ -32,7 +33,17 @@ from algotrendy.backtest.portfolio.reference_signals import (
     at_or_below,
 )
 
-__all__ = ["Extra", "FullRun", "simulate_signals_full", "simulate_weights_full"]
+__all__ = ["Extra", "FullRun", "Step", "simulate_signals_full", "simulate_weights_full"]
+
+
+class Step(NamedTuple):
+    """A finer bar, and which of the moments inside its bar it has, counted over all instruments."""
+
+    open: float
+    high: float
+    low: float
+    close: float = math.nan
+    turn: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +52,7 @@ class Extra:
 
     `actions` gives, by bar, new units for an old one, cash per old unit, and what levels are multiplied with; margins
     are shares of the value of a position, and currency per unit of it; `caps` the units that may be filled at each bar;
-    `fine` the steps (open, high, low) inside a bar.
+    `fine` the steps inside a bar.
     """
 
     actions: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
@@ -51,7 +62,7 @@ class Extra:
     maintenance_each: float = 0.0
     caps: Sequence[float] | None = None
     tick: float = 0.0
-    fine: Mapping[int, Sequence[tuple[float, float, float]]] = field(default_factory=dict)
+    fine: Mapping[int, Sequence[Step]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -477,15 +488,15 @@ class FullCompetition(Competition):
             assert opening is not None
             assert high is not None
             assert low is not None
-            fine = [(opening, high, low)]
+            fine = [Step(opening, high, low)]
         for step in fine:
             found = self.exit_of_step(j, step)
             if found:
                 return found
         return None
 
-    def exit_of_step(self, j: int, step: tuple[float, float, float]) -> tuple[float, str] | None:
-        guard, signals, (opening, high, low) = self.guards[j], self.signals[j], step
+    def exit_of_step(self, j: int, step: Step) -> tuple[float, str] | None:
+        guard, signals, opening, high, low = self.guards[j], self.signals[j], step.open, step.high, step.low
         sign = 1.0 if self.side(j) == "long" else -1.0
         row = guard.decided_at
         stop, trail, target = signals.stop[row], signals.trail[row], signals.target[row]

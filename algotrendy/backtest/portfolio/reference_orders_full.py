@@ -1,4 +1,4 @@
-"""The reference of explicit orders in an account with extras: actions, margins, interest, volume caps, ticks.
+"""The reference of explicit orders in an account with extras: actions, margins, interest, caps, ticks, finer bars.
 
 It extends the desk of `reference_orders.py` by what the semantics page says of orders that follow splits, are filled in
 parts and bind margins; with no extra it gives what that gives.
@@ -7,11 +7,11 @@ parts and bind margins; with no extra it gives what that gives.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from algotrendy.backtest.portfolio.reference import TOLERANCE, Bars, Options, Recorder, Terms
-from algotrendy.backtest.portfolio.reference_extras import Extra, FullAccount, FullRun
+from algotrendy.backtest.portfolio.reference_extras import Extra, FullAccount, FullRun, Step
 from algotrendy.backtest.portfolio.reference_orders import ROUNDING, Action, Desk, Request, Working
 
 __all__ = ["Ended", "FullDesk", "simulate_decisions_full", "simulate_orders_full"]
@@ -49,6 +49,8 @@ class FullDesk(Desk):
 
     account: FullAccount
     state: list[Standing]  # type: ignore[assignment]  # `standing` makes them
+    steps: Mapping[int, Step] = {}
+    """What each instrument is tested on now: a finer bar, or its bar as a whole."""
 
     def standing(self, request: Request) -> Standing:
         return Standing(wanted=request.units)
@@ -285,17 +287,48 @@ class FullDesk(Desk):
                 any_tried = True
         return any_tried
 
+    def inside(self, i: int) -> None:
+        """Go through the finer bars of all instruments by time; each is a bar of its own, but for orders at market."""
+        for steps in self.moments(i):
+            self.steps = steps
+            while self.at_step_open(i):
+                pass
+            super().inside(i)
+            self.grow_up(i)
+
+    def grow_up(self, i: int) -> None:
+        """What was born inside a finer bar is tested like anything else from the next one on."""
+        for state in self.state:
+            state.born_inside = -1 if state.born_inside == i else state.born_inside
+
+    def moments(self, i: int) -> list[dict[int, Step]]:
+        """What is tested together, by instrument; a bar without finer ones comes as a whole with the first of them."""
+        found: dict[int, dict[int, Step]] = {0: {}}
+        for j, (extra, bars) in enumerate(zip(self.account.extras, self.account.bars, strict=True)):
+            opening, high, low = bars.open[i], bars.high[i], bars.low[i]
+            if opening is not None and high is not None and low is not None:
+                for step in extra.fine.get(i) or [Step(opening, high, low)]:
+                    found.setdefault(step.turn, {})[j] = step
+        return [found[turn] for turn in sorted(found)]
+
+    def at_step_open(self, i: int) -> bool:
+        any_tried = False
+        for k in self.ready(i):
+            step = self.steps.get(self.requests[k].instrument)
+            rests = self.state[k].status == "working" and not self.at_market(k)
+            if step is not None and rests and self.is_reached(k, step.open, step.open):
+                self.fill(k, i, step.open, "open")
+                any_tried = True
+        return any_tried
+
     def touch(self, i: int, kind: str, *, reborn: bool) -> bool:
         any_tried = False
         for k in self.ready(i):
             request, state = self.requests[k], self.state[k]
             if state.status != "working" or request.kind != kind or (state.born_inside == i) is not reborn:
                 continue
-            bars = self.account.bars[request.instrument]
-            low, high = bars.low[i], bars.high[i]
-            assert low is not None
-            assert high is not None
-            if not state.triggered and self.is_reached(k, low, high):
+            step = self.steps.get(request.instrument)
+            if step is not None and not state.triggered and self.is_reached(k, step.low, step.high):
                 price = self.resting_price(k)
                 if kind == "stop":
                     price = self.account.to_tick(request.instrument, price, down=request.units < 0)

@@ -1,7 +1,7 @@
 """What a stateful strategy decides at each bar, as columns: what a check for look-ahead compares.
 
-Of several instruments none ends: an end is something that no bar before it knows of, and here bars are left out to see
-whether an earlier decision changes.
+Of several instruments those end that end in the bars as they are, where their last bar is there. Bars that were left
+out make no end: no bar before it knows of an end, and a cut inside a hole would look like one.
 """
 
 from __future__ import annotations
@@ -77,17 +77,27 @@ class PanelDecisions:
     ----------
     strategy : BarStrategy
         What decides.
-    calendars : mapping of symbol or Instrument to Calendar
-        Of the instruments.
+    panel : Panel
+        The bars as they are: which instruments end, and the calendars of all.
     """
 
-    def __init__(self, strategy: BarStrategy, calendars: Mapping[Name, Calendar]) -> None:
-        self.strategy, self.calendars = strategy, dict(calendars)
+    def __init__(self, strategy: BarStrategy, panel: Panel) -> None:
+        self.strategy = strategy
+        self.calendars: dict[Name, Calendar] = dict(zip(panel.instruments, panel.calendars, strict=True))
+        last = [int(np.flatnonzero(panel.valid[:, j])[-1]) for j in range(len(panel.instruments))]
+        self.ends = {
+            name: (panel.index[row], int(panel.valid[:, j].sum()))
+            for j, (name, row) in enumerate(zip(panel.instruments, last, strict=True))
+            if row < len(panel.index) - 1
+        }
+        """The last stamp, and the number of bars, of each instrument that ends."""
 
     def __call__(self, frames: Mapping[Name, pd.DataFrame]) -> dict[str, Float1D]:
         """Return the columns of `Decisions` for each instrument, as "KO.units", on the union of the stamps."""
         account = account_of(Panel.of(frames, calendars=self.calendars))
-        vars(account)["market"] = account.market._replace(ends=np.empty((0, 2), np.int64))
+        is_end = [self._is_end(name, frame) for name, frame in frames.items()]
+        ends = np.array([row for row in account.market.ends.tolist() if is_end[row[1]]], np.int64).reshape(-1, 2)
+        vars(account)["market"] = account.market._replace(ends=ends)
         placed: dict[int, list[Order]] = {}
         for order in run_bars(self.strategy, account).orders:
             placed.setdefault(order.place, []).append(order)
@@ -96,6 +106,13 @@ class PanelDecisions:
             for j, symbol in enumerate(account.panel.symbols)
             for name, values in _by_bar(placed.get(j, []), account.n_bars).items()
         }
+
+    def _is_end(self, name: Name, frame: pd.DataFrame) -> bool:
+        """Tell whether bars end where those of an instrument that ends do, whatever they begin with or are dated."""
+        if name not in self.ends:
+            return False
+        stamp, n_bars = self.ends[name]
+        return len(frame) >= n_bars or bool(frame.index[-1] == stamp)
 
 
 def _by_bar(orders: Sequence[Order], n_bars: int) -> dict[str, Float1D]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from algotrendy.backtest.portfolio.market import Account, Own
-from algotrendy.backtest.portfolio.paths_orders import ALIVE, OrdersWay, PathDesk
-from algotrendy.backtest.portfolio.paths_signals import bars_of, options_of_account, terms_of
-from algotrendy.backtest.portfolio.reference import Account as ReferenceAccount
+from algotrendy.backtest.portfolio.paths_desk import ALIVE, FullPathDesk, PathDesk, desk_of
+from algotrendy.backtest.portfolio.paths_orders import OrdersWay
 from algotrendy.backtest.portfolio.reference_orders import Action, Request
 from algotrendy.backtest.stateful.context import context_of
+from algotrendy.backtest.stateful.full import Adjusted
 from algotrendy.backtest.stateful.orders import AccountState, Order
 from algotrendy.domain.bars import COLUMNS
 from algotrendy.domain.types import AnyArray
@@ -30,9 +30,15 @@ class _Tape:
     """What all copies read: the bars of each instrument as tuples, their sessions, and the stamps."""
 
     def __init__(self, account: Account, columns: dict[str, AnyArray]) -> None:
-        self.index = account.panel.index
+        self.account, self.index = account, account.panel.index
         self.multipliers = account.multipliers.tolist()
         self.bars = [_bars(own, columns) for own in account.settings]
+        scales = [None if own.happening is None else own.happening.scale.tolist() for own in account.settings]
+        self.scales = [
+            {} if scale is None else dict(zip(own.rows.tolist(), scale, strict=True))
+            for own, scale in zip(account.settings, scales, strict=True)
+        ]
+        """What raw prices are multiplied with for what is seen, by bar; empty where nothing happens."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Tape:
         return self
@@ -62,35 +68,56 @@ class _Mind:
         self.ctx, self.views = context_of(self.state, account.panel.symbols, (*COLUMNS, *columns), terms)
         self.known: dict[int, Order] = {}
         self.told = 0
+        self.adjusted: Adjusted | None = None
+        if account.extras is not None and account.extras.has_actions:
+            self.adjusted = Adjusted(account)
+            for view, holding in zip(self.views, self.adjusted.holdings, strict=True):
+                view._holding = holding
 
     def hear(self, tape: _Tape, desk: PathDesk, t: int) -> None:
         """Bring what the strategy sees up to date: orders and fills, bars and indicators, the account."""
         state, account = self.state, desk.account
         state.number, state.time = t, tape.index[t]
+        adjusted = self.adjusted
+        before = tuple(state.open.values()) if adjusted is not None and adjusted.is_due(t) else ()
         for number, order in self.known.items():
             if order.status in ALIVE:
                 order.status = desk.state[number].status
-        self._hear_fills(tape, desk)
+                if isinstance(desk, FullPathDesk) and order.status in ALIVE:
+                    standing = desk.state[number]
+                    if standing.is_sized or standing.filled != 0.0:
+                        order.rest = standing.wanted
+        self._hear_fills(tape, desk, before)
+        if adjusted is not None:
+            adjusted.follow(t, before)
         self.known = {number: order for number, order in self.known.items() if order.status in ALIVE}
         for number in [number for number, order in state.open.items() if order.status not in ALIVE]:
             del state.open[number]
         state.cash, state.equity = account.cash, account.equity(account.prices(t, "close"))
-        for view, bars in zip(self.views, tape.bars, strict=True):
+        for view, bars, scales in zip(self.views, tape.bars, tape.scales, strict=True):
             if t in bars:
+                view._scale = scales.get(t, 1.0)
                 view._take_bar(*bars[t])
 
-    def _hear_fills(self, tape: _Tape, desk: PathDesk) -> None:
+    def _hear_fills(self, tape: _Tape, desk: PathDesk, before: tuple[Order, ...]) -> None:
+        adjusted = self.adjusted
         found: dict[int, tuple[list[Fill], list[int]]] = {j: ([], []) for j in range(len(self.views))}
         for number in range(self.told, len(desk.account.fills)):
             done = desk.account.fills[number]
             order = self.known.get(desk.filler.get(number, -1))
             price = done.price / tape.multipliers[done.instrument]
+            if adjusted is not None:
+                adjusted.follow(done.filled_at, before)
+                holding = adjusted.holdings[done.instrument]
+                if holding is not None:
+                    holding.take(done.filled_at, done.units, price, done.reason)
+                    price *= adjusted.scale_at(done.instrument, done.filled_at)
             symbol = self.views[done.instrument].symbol
             fill = Fill(tape.index[done.filled_at], symbol, done.units, price, done.commission, done.reason, order)
             if order is not None:
                 total = order.filled_units + done.units
-                before = 0.0 if order.filled_units == 0.0 else order.filled_units * order.fill_price
-                order.fill_price, order.filled_units = (before + done.units * price) / total, total
+                paid = 0.0 if order.filled_units == 0.0 else order.filled_units * order.fill_price
+                order.fill_price, order.filled_units = (paid + done.units * price) / total, total
             found[done.instrument][0].append(fill)
             found[done.instrument][1].append(done.filled_at)
         self.told = len(desk.account.fills)
@@ -100,6 +127,9 @@ class _Mind:
     def divided(self) -> _Mind:
         """Return a copy that shares nothing but what never changes."""
         memo: dict[int, Any] = {}
+        if self.adjusted is not None:
+            memo[id(self.adjusted.account)] = self.adjusted.account
+            memo[id(self.adjusted._events)] = self.adjusted._events
         for view in self.views:
             for reading in view._readings:
                 stream: Any = reading._update.__self__  # type: ignore[attr-defined]  # the method of a stream
@@ -137,7 +167,7 @@ def _request(order: Order) -> Request:
         instrument=order.place,
         units=order.sign * np.inf if amount is None else amount,
         kind=order.type,
-        price=0.0 if price is None else price,
+        price=0.0 if price is None else price / order.scale,
         is_day=order.time_in_force == "DAY",
         parent=None if order.parent is None else order.parent.id,
         group=order.group,
@@ -150,7 +180,7 @@ class StatefulWay(OrdersWay):
     """One run of a stateful strategy."""
 
     def __init__(self, desk: PathDesk, mind: _Mind, tape: _Tape) -> None:
-        super().__init__(desk, has_shares=True)
+        super().__init__(desk, only_equal=True)
         self.mind, self.tape = mind, tape
 
     def decide(self, i: int) -> None:
@@ -179,8 +209,7 @@ class StatefulWay(OrdersWay):
 
 def stateful_way(strategy: BarStrategy, account: Account, columns: dict[str, AnyArray]) -> StatefulWay:
     """Return the run of a stateful strategy before its first bar."""
-    inner = ReferenceAccount(bars_of(account), terms_of(account), options_of_account(account))
     mind = _Mind(strategy, account, columns)
     started: Any = mind.ctx
     mind.strategy.start(started)
-    return StatefulWay(PathDesk(inner, [], account.sessions.tolist()), mind, _Tape(account, columns))
+    return StatefulWay(desk_of(account, []), mind, _Tape(account, columns))

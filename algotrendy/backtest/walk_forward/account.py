@@ -65,6 +65,8 @@ class Account:
         The bar, counted in the same way, at which nothing was left.
     pending : str or None
         A decision that found no bar to be filled on.
+    is_held : bool
+        Whether it begins with a position.
     """
 
     positions: Int1D
@@ -73,6 +75,7 @@ class Account:
     cash: float
     ruined_at: int | None = None
     pending: str | None = None
+    is_held: bool = False
 
     def scaled(self, cash: float) -> Account:
         """Return the account as if it had begun with `cash`, everything in proportion."""
@@ -140,7 +143,8 @@ def part(account: Account, begin: int, end: int) -> Account:
     bars[:, :2] -= begin
     cash = account.cash if begin == 0 else float(account.equity[begin - 1])
     orders = Orders(bars, account.orders.money[chosen])
-    return Account(account.positions[begin:end], account.equity[begin:end], orders, cash)
+    is_held = int(np.count_nonzero(filled < begin)) % 2 == 1  # entries and what closes them take turns
+    return Account(account.positions[begin:end], account.equity[begin:end], orders, cash, is_held=is_held)
 
 
 def measured(account: Account, setting: Setting) -> tuple[dict[str, float], Moments, Int1D]:
@@ -164,7 +168,7 @@ def measured(account: Account, setting: Setting) -> tuple[dict[str, float], Mome
         start - 1,
         valley,
     )
-    metrics, drawdown_at = metrics_of(account.orders, market, options, account.equity, moments)
+    metrics, drawdown_at = metrics_of(account.orders, market, options, account.equity, moments, is_held=account.is_held)
     return metrics, drawdown_at, marks
 
 
