@@ -16,7 +16,7 @@ from algotrendy.backtest.portfolio.members import members_of
 from algotrendy.backtest.portfolio.result import PortfolioResult
 from algotrendy.backtest.portfolio.run import metrics_of, rank_text, result_of, survivors_of
 from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of, wishes_of
-from algotrendy.backtest.portfolio.sleeves import Plan, Several, run_sleeves
+from algotrendy.backtest.portfolio.sleeves import Plan, Several, restored_at, run_sleeves
 from algotrendy.backtest.run import check_size, described
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
@@ -53,7 +53,7 @@ def backtest_several(
         wishes = wishes_of(account, decided.words, rank_of(account, chosen, params), inside)
         plans.append(Plan(name, strategy, share, decided, wishes, places))
         told[name] = {"max_positions": places, "rank": rank_text(chosen)}
-    done = run_sleeves(account, plans, rebalance)
+    done = run_sleeves(account, plans, restored_at(account, rebalance))
     return _several_result(done, plans, told, rebalance, survivors_of(account, members))
 
 

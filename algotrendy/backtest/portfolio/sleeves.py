@@ -7,7 +7,7 @@ and what each holds is resized at its next fill.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from algotrendy.kernels.portfolio_sleeves import Sleeve
     from algotrendy.kernels.portfolio_sleeves_full import FullSleeve
 
-__all__ = ["Plan", "Several", "SeveralLedger", "run_sleeves", "with_cash"]
+__all__ = ["Plan", "Several", "SeveralLedger", "restored_at", "run_alone", "run_sleeves", "with_cash"]
 
 _FIRST_FILLS = 4096
 LOT_ROUNDING = 1e-9
@@ -79,6 +79,11 @@ class SeveralLedger(Ledger):
         names = [name for name in self.parts[0].closed if name != "owed"]
         joined = {name: np.concatenate([part.closed[name] for part in self.parts])[self.order] for name in names}
         return {**joined, "owed": np.sum([part.closed["owed"] for part in self.parts], axis=0)}
+
+    @cached_property
+    def money(self) -> Float2D:
+        """What the fills of the sleeves cost."""
+        return np.concatenate([part.money for part in self.parts])[self.order]
 
     @property
     def sleeve_of(self) -> Int1D:
@@ -131,16 +136,8 @@ def with_cash(account: Account, cash: float, share: float = 1.0) -> Account:
     return account.changed(options=options, assumptions=assumptions, extras=extras)
 
 
-def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | None) -> Several:
-    """Run strategies side by side.
-
-    Parameters
-    ----------
-    account : Account
-    plans : sequence of Plan
-        Their shares sum to 1 at most.
-    rebalance : str, int or None
-        When the shares are restored: "1mo", every so many bars, or never.
+def restored_at(account: Account, rebalance: str | int | None) -> Int1D:
+    """Return the bars at whose ends the shares are restored: by "1mo", every so many bars, or never.
 
     Raises
     ------
@@ -149,7 +146,29 @@ def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | 
     """
     start = np.full(account.n_bars, -1, dtype=np.int64)
     start[0] = 0
-    at = np.flatnonzero(decisions(account, start, rebalance) >= 0)[1:]
+    return np.flatnonzero(decisions(account, start, rebalance) >= 0)[1:]
+
+
+def run_alone(account: Account, plan: Plan) -> Ledger:
+    """Run one strategy on an account that has its share of the cash already."""
+    return run_signals(account, plan.decided, plan.wishes, plan.places)
+
+
+def run_sleeves(
+    account: Account, plans: Sequence[Plan], at: Int1D, alone: Callable[[Account, Plan], Ledger] = run_alone
+) -> Several:
+    """Run strategies side by side.
+
+    Parameters
+    ----------
+    account : Account
+    plans : sequence of Plan
+        Their shares sum to 1 at most.
+    at : int64 array
+        The bars at whose ends the shares are restored; see `restored_at`.
+    alone : callable
+        Gives the run of one strategy where nothing is ever restored, on an account that has its share of the cash.
+    """
     shares = np.array([plan.share for plan in plans])
     left = 1.0 - float(shares.sum())
     left = left if left > ROUNDING else 0.0
@@ -159,9 +178,7 @@ def run_sleeves(account: Account, plans: Sequence[Plan], rebalance: str | int | 
     unused = account.options.cash - sum(one.options.cash for one in accounts) if left > 0.0 else 0.0
     reserve = np.full(account.n_bars, unused)
     if not len(at):
-        parts = [
-            run_signals(one, plan.decided, plan.wishes, plan.places) for one, plan in zip(accounts, plans, strict=True)
-        ]
+        parts = [alone(one, plan) for one, plan in zip(accounts, plans, strict=True)]
         transfers = np.zeros((len(plans), account.n_bars))
     else:
         lockstep = _Lockstep if account.extras is None else _FullLockstep
