@@ -18,9 +18,10 @@ import algotrendy as at
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.portfolio import reference, reference_signals
 from algotrendy.backtest.portfolio.market import Account, account_of
+from algotrendy.backtest.portfolio.plans import Plan
 from algotrendy.backtest.portfolio.reference_sleeves import simulate_sleeves
 from algotrendy.backtest.portfolio.signals import Decided, on_union, wishes_of
-from algotrendy.backtest.portfolio.sleeves import Plan, restored_at, run_sleeves
+from algotrendy.backtest.portfolio.sleeves import restored_at, run_sleeves
 from algotrendy.domain.actions import Actions
 from algotrendy.domain.panel import Panel
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, INTEREST, REASONS, Levels
