@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.plans import StatefulPlan
     from algotrendy.domain.types import AnyArray, Float2D
 
-__all__ = ["StatefulLedger", "StatefulWalker", "run_stateful"]
+__all__ = ["StatefulLedger", "StatefulWalker", "columns_of", "run_stateful"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class StatefulLedger(Ledger):
 
 def run_stateful(account: Account, plan: StatefulPlan) -> StatefulLedger:
     """Run one strategy on an account that has its share of the cash already, and keeps it."""
-    return _with_run(run_bars(plan.strategy, account, columns=_columns_of(account)))
+    return _with_run(run_bars(plan.strategy, account, columns=columns_of(account)))
 
 
 class StatefulWalker:
@@ -46,7 +46,7 @@ class StatefulWalker:
     """
 
     def __init__(self, account: Account, plan: StatefulPlan) -> None:
-        self._session = Session([Turn(plan.strategy, 0, account.n_bars)], account, _columns_of(account))
+        self._session = Session([Turn(plan.strategy, 0, account.n_bars)], account, columns_of(account))
         self._session.begin()
         self.curve: Float2D = self._session.blotter.walk.curve
 
@@ -79,6 +79,6 @@ def _with_run(done: StatefulRun) -> StatefulLedger:
     return StatefulLedger(**{each.name: getattr(done.ledger, each.name) for each in fields(Ledger)}, run=done)
 
 
-def _columns_of(account: Account) -> dict[str, AnyArray]:
+def columns_of(account: Account) -> dict[str, AnyArray]:
     """Return the further columns of the bars that it sees: of one instrument all, of several none."""
     return further_columns(account.settings[0].bars) if account.n_instruments == 1 else {}
