@@ -150,9 +150,37 @@ def test_a_stateful_strategy_takes_part() -> None:
     assert found.worst.final_equity <= found.stated.final_equity < found.best.final_equity
 
 
-def test_restored_shares_are_refused_with_what_to_do() -> None:
-    bars = bars_of(np.random.default_rng(1), 2)
-    result = at.backtest(strategies_of(np.random.default_rng(2)), bars, rebalance="1wk")
+@given(
+    seed=st.integers(0, 2**32 - 1), every=st.sampled_from([3, 10]), fill=st.sampled_from(["next_open", "next_close"])
+)
+@settings(max_examples=FEW)
+def test_where_shares_are_restored_no_truth_lies_outside_either(seed: int, every: int, fill: str) -> None:
+    rng = np.random.default_rng(seed)
+    bars = {name: frame[:24] for name, frame in bars_of(rng, 2).items()}
+    given_ = dict(list(strategies_of(rng).items())[:2])
+    options: dict[str, Any] = {"commission": 0.001, "fill": fill, "max_positions": 1, "rebalance": every}
+    result = at.backtest(given_, bars, **options)
+    found = result.fill_interval(keep=2000)
+    assert found.stated.final_equity == pytest.approx(result.metrics["final_equity"], rel=1e-12)
+    assert len(found.stated.orders) == len(result.orders)
+    assert not found.sleeves
+    slack = 1e-9 * result.metrics["final_equity"]
+    for _ in range(4):
+        truth = at.backtest(given_, bars, fine_bars=one_truth(bars, rng), **options)
+        if found.is_followed:
+            assert found.worst.final_equity - slack <= truth.metrics["final_equity"] <= found.best.final_equity + slack
+
+
+def test_restored_shares_with_extras_and_what_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    bars = {name: frame[:24].assign(volume=5_000.0) for name, frame in bars_of(rng, 2).items()}
+    given_ = strategies_of(np.random.default_rng(2))
+    result = at.backtest(given_, bars, rebalance=5, participation=0.4, margin=(0.5, 0.3), tick_size=0.05)
+    found = result.fill_interval()
+    assert found.stated.final_equity == pytest.approx(result.metrics["final_equity"], rel=1e-12)
+    assert found.worst.final_equity < found.best.final_equity
+    mixed = at.backtest({"bracket": (Bracket(), 0.5), "calm": (at.strategies.buy_and_hold(), 0.5)}, bars, rebalance=5)
     with pytest.raises(InputError, match="without rebalance="):
-        result.fill_interval()
-    assert at.backtest(strategies_of(np.random.default_rng(2)), bars, rebalance=1000).fill_interval().sleeves
+        mixed.fill_interval()
+    never = at.backtest(given_, bars, rebalance=1000)
+    assert never.fill_interval().sleeves

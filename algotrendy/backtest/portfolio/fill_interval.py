@@ -28,7 +28,7 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
     Raises
     ------
     InputError
-        If the backtest cannot be run again, does not come out as it was, or shares of several strategies are restored.
+        If the backtest cannot be run again, or does not come out as it was.
 
     Examples
     --------

@@ -357,8 +357,8 @@ class PortfolioResult:
 
         Instruments share the cash, so the better outcome of each need not be the best of all, and there are more
         combinations than can be followed. Where `is_exact` is true none lies outside. Where it is false, `worst` and
-        `best` are runs that may have happened, and there may be some further out. Several strategies are each taken by
-        itself and added up; the answer then is a `SeveralFillInterval`, with `sleeves` and `is_outer`.
+        `best` are runs that may have happened, and there may be some further out. Several strategies give a
+        `SeveralFillInterval`, with `sleeves` and `is_outer`.
 
         Parameters
         ----------
@@ -374,7 +374,7 @@ class PortfolioResult:
         Raises
         ------
         InputError
-            If it cannot be run again, does not come out as it was, or shares of several strategies are restored.
+            If it cannot be run again, does not come out as it was, or shares of a stateful strategy are restored.
 
         Examples
         --------

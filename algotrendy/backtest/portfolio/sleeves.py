@@ -22,7 +22,16 @@ from algotrendy.backtest.portfolio.weights import decisions
 from algotrendy.domain.types import AnyArray, Float1D, Float2D, Int1D
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, FILLED_AT, ROUNDING, Fills
 
-__all__ = ["Several", "SeveralLedger", "put_together", "restored_at", "run_alone", "run_sleeves", "with_cash"]
+__all__ = [
+    "Several",
+    "SeveralLedger",
+    "put_together",
+    "restored_at",
+    "run_alone",
+    "run_sleeves",
+    "spare_of",
+    "with_cash",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +145,8 @@ def run_sleeves(account: Account, plans: Sequence[AnyPlan], at: Int1D) -> Severa
     at : int64 array
         The bars at whose ends the shares are restored; see `restored_at`.
     """
-    left, reserve = _left(account, [plan.share for plan in plans])
+    left, unused = spare_of(account.options.cash, [plan.share for plan in plans])
+    reserve = np.full(account.n_bars, unused)
     if account.extras is not None:
         account.market  # noqa: B018  # laid out once for all sleeves
     accounts = [with_cash(account, plan.share * account.options.cash, plan.share) for plan in plans]
@@ -151,15 +161,22 @@ def run_sleeves(account: Account, plans: Sequence[AnyPlan], at: Int1D) -> Severa
 
 def put_together(account: Account, shares: Sequence[float], parts: Sequence[Ledger]) -> SeveralLedger:
     """Return the account of strategies that each ran alone with its share, as `run_sleeves` without restoring."""
-    return _joined(account, parts, _left(account, shares)[1])
+    unused = spare_of(account.options.cash, shares)[1]
+    return _joined(account, parts, np.full(account.n_bars, unused))
 
 
-def _left(account: Account, shares: Sequence[float]) -> tuple[float, Float1D]:
-    """Return the share that no strategy has, and its cash at the end of each bar."""
+def spare_of(cash: float, shares: Sequence[float]) -> tuple[float, float]:
+    """Return the share that no strategy has, and its initial cash.
+
+    Examples
+    --------
+    >>> spare_of(100.0, [0.5, 0.25])
+    (0.25, 25.0)
+    """
     left = 1.0 - float(np.array(shares).sum())
-    left = left if left > ROUNDING else 0.0
-    unused = account.options.cash - sum(share * account.options.cash for share in shares) if left > 0.0 else 0.0
-    return left, np.full(account.n_bars, unused)
+    if left <= ROUNDING:
+        return 0.0, 0.0
+    return left, cash - sum(share * cash for share in shares)
 
 
 def _growth(part: Ledger, moved: Float1D) -> Float1D:
