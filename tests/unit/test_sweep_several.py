@@ -127,6 +127,12 @@ def test_a_strategy_is_run_once_for_its_own_values(monkeypatch: pytest.MonkeyPat
     sweep = optimize(BOTH, BARS["A"], grid, workers=1, progress=False)
     assert len(sweep.table) == 1200
     assert (runs.count("trend"), runs.count("mean")) == (40, 30)
+    runs.clear()
+    spans = {"trend.fast": (3, 60)}
+    found = optimize(
+        BOTH, BARS["A"], spans, method="random", n_trials=50, patience=50, seed=1, workers=1, progress=False
+    )
+    assert (runs.count("trend"), runs.count("mean")) == (len(found.table), 1)
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
@@ -260,6 +266,21 @@ def test_what_was_tried_is_counted_and_judged() -> None:
 def test_a_wrong_grid_says_what_to_write(grid: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         optimize(BOTH, BARS, grid, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stop": 0.1}, "stop is given beside several strategies"),
+        ({"tolerance": 0.1}, "tolerance belongs to"),
+        ({"chart": "renko"}, "chart is for one instrument"),
+        ({"max_positions": {"men": 1}}, "names the strategy 'men'.*did you mean 'mean'"),
+        ({"rebalance": "1h"}, "shorter than a day"),
+    ],
+)
+def test_a_wrong_option_says_what_to_write(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        optimize(BOTH, BARS, {"trend.fast": [3, 5]}, progress=False, **options)
 
 
 def test_a_mix_says_what_it_is_made_of() -> None:

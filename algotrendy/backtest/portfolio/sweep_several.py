@@ -7,8 +7,6 @@ for its own values, and the account of each combination is run as a single backt
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
@@ -25,6 +23,7 @@ from algotrendy.backtest.portfolio.signals import decided_by, places_of, rank_of
 from algotrendy.backtest.portfolio.sleeves import put_together, restored_at, run_alone, run_sleeves, with_cash
 from algotrendy.backtest.portfolio.sweep import Accounts, DecidedSets
 from algotrendy.backtest.sweep.grid import Grid
+from algotrendy.backtest.sweep.kept import Kept
 from algotrendy.backtest.sweep.mix import ALLOCATION, StrategyMix
 from algotrendy.backtest.sweep.python import COSTS, split_costs
 from algotrendy.backtest.sweep.series import grid_codes
@@ -36,9 +35,6 @@ __all__ = ["SleeveSweep"]
 
 _SIDE, _LEAST_SIDE = {1: 256, 2: 16, 3: 6}, 3
 """Sets of each strategy in a chunk, by how many strategies there are: two have the combinations of 16 by 16."""
-
-_KEPT_BYTES_MAX = 192 * 2**20
-"""So much memory may what strategies said and did take, for chunks to come."""
 
 _BYTES_PER_FILL = 160
 
@@ -60,9 +56,13 @@ class SleeveSweep:
         The instruments.
     options : mapping
         Those of `backtest`, with `rebalance`, `max_positions`, `rank` and `members`.
+    kept : Kept, optional
+        What strategies said and did in a sweep of other combinations of the same.
     """
 
-    def __init__(self, mix: StrategyMix, grid: Grid, bars: Any, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, mix: StrategyMix, grid: Grid, bars: Any, options: Mapping[str, Any], *, kept: Kept | None = None
+    ) -> None:
         own = dict(options)
         rebalance, members = own.pop("rebalance", None), own.pop("members", None)
         told = {name: own.pop(name, None) for name in ("max_positions", "rank")}
@@ -72,7 +72,7 @@ class SleeveSweep:
         columns = [name for one, _ in mix.parts.values() if isinstance(one, Strategy) for name in one.columns]
         peers = with_peers(account, instruments_of(account, inside, dict.fromkeys(columns)))
         self._sleeves = [_Sleeve(name, mix, grid, _Stage(account, peers, inside, told)) for name in mix.parts]
-        self._kept = _Kept(_KEPT_BYTES_MAX)
+        self._kept = Kept() if kept is None else kept
 
     def chunks(self) -> list[Int1D]:
         """Cut the combinations into chunks that have few sets of each strategy, and many combinations of these."""
@@ -124,7 +124,7 @@ class SleeveSweep:
 
     def _ran(self, sleeve: _Sleeve, wanted: Collection[_Run], accounts: Mapping[_Costs, Account]) -> dict[_Run, Ledger]:
         """Return what one strategy did; what was run before is not run again."""
-        found = {one: ledger for one in wanted if (ledger := self._kept.get(one)) is not None}
+        found = {one: ledger for one in wanted if (ledger := self._kept.get(_key(sleeve, *one[1:]))) is not None}
         missing = [one for one in wanted if one not in found]
         said = self._said(sleeve, {number for _, number, _, _ in missing})
         for one in missing:
@@ -133,15 +133,15 @@ class SleeveSweep:
             done = run_alone(with_cash(account, share * account.options.cash, share), said[number])
             ledger = Ledger(**{each.name: getattr(done, each.name) for each in fields(Ledger)})  # without its orders
             found[one] = ledger
-            self._kept.put(one, ledger, _bytes_of(ledger))
+            self._kept.put(_key(sleeve, number, share, paid), ledger, _bytes_of(ledger))
         return found
 
     def _said(self, sleeve: _Sleeve, numbers: Collection[int]) -> dict[int, AnyPlan]:
         """Return what one strategy says, for some sets of its values."""
-        found = {n: plan for n in numbers if (plan := self._kept.get((sleeve.name, n))) is not None}
+        found = {n: plan for n in numbers if (plan := self._kept.get(_key(sleeve, n))) is not None}
         for number, plan in sleeve.says(sorted(set(numbers) - set(found))):
             found[number] = plan
-            self._kept.put((sleeve.name, number), plan, _bytes_of(plan))
+            self._kept.put(_key(sleeve, number), plan, _bytes_of(plan))
         return found
 
 
@@ -191,7 +191,7 @@ class _Sleeve:
         """Yield what it says for some sets of its values, with their numbers."""
         if isinstance(self._strategy, BarStrategy):
             yield from (
-                (n, StatefulPlan(self.name, self._strategy.with_params(**self._values(n)), 0.0)) for n in numbers
+                (n, StatefulPlan(self.name, self._strategy.with_params(**self.values(n)), 0.0)) for n in numbers
             )
             return
         if self._many is not None:
@@ -204,53 +204,21 @@ class _Sleeve:
             yield number, self._plan(number)
 
     def _plan(self, number: int) -> Plan:
-        values, peers = self._values(number), self._stage.peers
+        values, peers = self.values(number), self._stage.peers
         strategy: Any = self._strategy.with_params(**values) if values else self._strategy  # type: ignore[union-attr]
         params = {} if isinstance(strategy, Signals) else dict(strategy.parameters)
         decided = decided_by(peers, strategy, self._places)
         wishes = wishes_of(peers, decided.words, rank_of(peers, self._rank, params), self._stage.members)
         return Plan(self.name, strategy, 0.0, decided, wishes, self._places)
 
-    def _values(self, number: int) -> dict[str, Any]:
+    def values(self, number: int) -> dict[str, Any]:
+        """Return a set of its values."""
         return dict(self._sets.combination(number))
 
 
-class _Kept:
-    """What was made and may be asked for again, up to so many bytes; what was asked for last stays longest.
-
-    Threads share it; a copy that goes to another process begins empty.
-    """
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._clear()
-
-    def _clear(self) -> None:
-        self._lock, self._bytes = threading.Lock(), 0
-        self._found: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-
-    def __getstate__(self) -> int:
-        return self._bytes_max
-
-    def __setstate__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._clear()
-
-    def get(self, key: Hashable) -> Any:
-        """Return what is kept under a key, or None."""
-        with self._lock:
-            if key not in self._found:
-                return None
-            self._found.move_to_end(key)
-            return self._found[key][0]
-
-    def put(self, key: Hashable, value: Any, n_bytes: int) -> None:
-        """Keep something."""
-        with self._lock:
-            self._bytes += n_bytes - self._found.pop(key, (None, 0))[1]
-            self._found[key] = value, n_bytes
-            while self._bytes > self._bytes_max:
-                self._bytes -= self._found.popitem(last=False)[1][1]
+def _key(sleeve: _Sleeve, number: int, *more: Hashable) -> Hashable:
+    """Return what something of a strategy is kept under: its values tell, not their number in this grid."""
+    return (sleeve.name, *sleeve.values(number).items(), *more)
 
 
 def _bytes_of(value: Ledger | AnyPlan) -> int:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.backtest.arguments import ALLOCATION_SLACK, AnyStrategy, are_several, are_strategies, as_strategy
+from algotrendy.backtest.arguments import (
+    ALLOCATION_SLACK,
+    AnyStrategy,
+    are_several,
+    are_strategies,
+    as_strategy,
+    route_of,
+)
 from algotrendy.backtest.curves import buy_and_hold, returns_between
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import Setting, check_cost, prepare
@@ -185,8 +192,12 @@ def _means(
 ) -> tuple[Any, Any]:
     """Return what runs one combination in full, and what computes the metrics of many; `where` of the latter."""
     if are_several(bars) or isinstance(strategy, StrategyMix):
-        check: Any = check_mix if isinstance(strategy, StrategyMix) else check_grid
-        check(strategy, named, float(options.get("max_leverage", 1.0)))
+        leverage = float(options.get("max_leverage", 1.0))
+        if isinstance(strategy, StrategyMix):
+            route_of(strategy.parts, bars, options)  # refuses what is for one strategy
+            check_mix(strategy, named, leverage)
+        else:
+            check_grid(strategy, named, leverage)
         runner = PanelRunner(strategy, bars, options)
         return runner, PanelEvaluator(runner, *where)
     setting = prepare(bars, **options)

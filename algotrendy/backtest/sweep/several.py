@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from algotrendy.backtest.fingerprint import (
 from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep.evaluate import Int1D, OnRows, Rows, gathered
 from algotrendy.backtest.sweep.grid import Grid
+from algotrendy.backtest.sweep.kept import Kept
 from algotrendy.backtest.sweep.mix import StrategyMix
 from algotrendy.backtest.sweep.python import split_costs
 from algotrendy.compute import Cancel, Executor, Progress, map_work
@@ -118,6 +119,7 @@ class PanelEvaluator:
     executor: Executor | str | None = None
     workers: int | None = None
     cancel: Cancel | None = None
+    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     def rows(self, grid: Grid, bar: Progress, *, kept: Rows | None = None, on_rows: OnRows | None = None) -> Rows:
         """Return the metrics of the combinations of a grid; as `Evaluator.rows`."""
@@ -156,8 +158,11 @@ class PanelEvaluator:
 
         runner, strategy = self.runner, self.runner.strategy
         if isinstance(strategy, Strategy | StrategyMix):
-            kind: Any = SleeveSweep if isinstance(strategy, StrategyMix) else PanelSweep
-            sweep = kind(strategy, grid, runner.bars, runner.options)
+            sweep: PanelSweep | SleeveSweep
+            if isinstance(strategy, StrategyMix):
+                sweep = SleeveSweep(strategy, grid, runner.bars, runner.options, kept=self.kept)
+            else:
+                sweep = PanelSweep(strategy, grid, runner.bars, runner.options)
             pieces = [piece[~done[piece]] for piece in sweep.chunks()]
             return sweep.run, [piece for piece in pieces if len(piece)]
         return _OneByOne(runner, grid), [np.array([row]) for row in np.flatnonzero(~done)]
