@@ -111,8 +111,12 @@ def _update(digest: Any, value: Any) -> None:
     elif is_dataclass(value) and not isinstance(value, type):
         for each in fields(value):
             _update(digest, getattr(value, each.name))
+    elif callable(value):
+        digest.update(source_of(value).encode())
+    elif getattr(type(value), "__repr__", None) is object.__repr__:  # an address
+        _update(digest, vars(value))
     else:
-        digest.update((source_of(value) if callable(value) else repr(value)).encode())
+        digest.update(repr(value).encode())
 
 
 def options_fingerprint(assumptions: Mapping[str, Any]) -> str:
