@@ -312,8 +312,8 @@ def _bars_of(strategy: Any, bars: Any = None, **_: Any) -> Any:
 
 
 def optimize(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
-    bars: pd.DataFrame,
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any] | Mapping[str, Any],
+    bars: Any,
     grid: Given = None,
     **options: Any,
 ) -> SweepResult:

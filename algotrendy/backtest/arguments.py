@@ -108,7 +108,7 @@ def are_strategies(given: Any) -> bool:
     return all(isinstance(each, kinds) or (callable(each) and not _is_frame(each)) for each in found)
 
 
-def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[Runnable, float]]:
+def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[AnyStrategy | Signals, float]]:
     """Return strategies with their shares of the capital; where none has one, all have the same.
 
     Raises
@@ -121,7 +121,7 @@ def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[Runnable, float]]
     if with_share and len(with_share) < len(pairs):
         without = next(name for name in pairs if name not in with_share)
         raise InputError(f"{without!r} has no share and {with_share[0]!r} has one; use {STRATEGIES}")
-    found: dict[str, tuple[Runnable, float]] = {}
+    found: dict[str, tuple[AnyStrategy | Signals, float]] = {}
     for name, (strategy, given_share) in pairs.items():
         if not isinstance(name, str) or name in ("", "cash"):
             raise InputError(
@@ -130,12 +130,7 @@ def strategies_of(given: Mapping[Any, Any]) -> dict[str, tuple[Runnable, float]]
         share = 1.0 / len(pairs) if given_share is None else given_share
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share < float("inf"):
             raise InputError(f"the share of {name!r} is {share!r}; a fraction of the capital above zero, such as 0.4")
-        chosen = strategy if isinstance(strategy, Signals) else as_strategy(strategy)
-        if isinstance(chosen, BarStrategy):
-            raise InputError(
-                f"{name!r} is a stateful strategy, which has an account to itself; use at.backtest(strategy, bars)"
-            )
-        found[name] = (chosen, float(share))
+        found[name] = (strategy if isinstance(strategy, Signals) else as_strategy(strategy), float(share))
     total = sum(share for _, share in found.values())
     if total > 1.0 + ALLOCATION_SLACK:
         hint = "; are they percentages? 60 % is 0.6" if total > len(found) else ""

@@ -139,7 +139,8 @@ def backtest(  # type: ignore[misc]  # the options of the two forms above stand 
     With bars of several instruments the same forms run them in one account; `backtest(bars, weights=...)` holds target
     weights, and `backtest(bars, orders=...)` works explicit orders, of one instrument or of several. What several
     instruments mean stands on the page about several instruments. Several strategies share one account:
-    `backtest({"trend": (strategy, 0.6), "mean": (other, 0.4)}, bars)`, each with its part of the capital.
+    `backtest({"trend": (strategy, 0.6), "mean": (other, 0.4)}, bars)`, each with its part of the capital; a
+    `BarStrategy` may be one of them.
 
     Parameters
     ----------
@@ -383,7 +384,7 @@ def _metrics(done: Run, setting: Setting) -> dict[str, Any]:
     }
 
 
-def described(strategy: Runnable) -> dict[str, Any]:
+def described(strategy: AnyStrategy | Signals) -> dict[str, Any]:
     """Return what decides in plain values: the JSON form of a strategy, or which arrays were given."""
     if not isinstance(strategy, Signals):
         return strategy.to_dict()

@@ -30,8 +30,9 @@ PLACED, WORKING, FILLED, CANCELLED, EXPIRED, REFUSED, REPLACED = range(7)
 STATUS = ("placed", "working", "filled", "cancelled", "expired", "refused", "replaced")
 OPEN, INSIDE, CLOSE = 0, 1, 2
 
-OWN_UNITS, SHARE, OF_PARENT = 0, 1, 2
-"""What the units of an order are: a number, a share of the equity at the moment of filling, what its parent filled."""
+OWN_UNITS, SHARE, OF_PARENT, SIZED = 0, 1, 2, 3
+"""What the units of an order are: a number, a share of the equity at the moment of filling, what its parent filled; or
+a number of which there is bought or sold as much as there is room for, while what it adds to is still held."""
 
 
 class Requests(NamedTuple):
@@ -44,7 +45,7 @@ class Requests(NamedTuple):
     units: NDArray[np.float64]
     """Signed. A share of the equity with `SHARE`; without bounds with `OF_PARENT`, until the order begins to work."""
     measure: NDArray[np.int64]
-    """OWN_UNITS, SHARE or OF_PARENT."""
+    """OWN_UNITS, SHARE, OF_PARENT or SIZED."""
     reduces: NDArray[np.bool_]
     """Whether the order only closes: at most what is held then."""
     price: NDArray[np.float64]
@@ -241,6 +242,12 @@ def fill(
             end(desk, requests, k, np.int64(REFUSED))
             if closes:
                 release(desk, requests, j, held)
+            return cash, row
+    elif requests.measure[k] == SIZED:
+        can = share_units(j, (np.copysign(np.inf, units), price, kind), prices, (cash, desk), venue)
+        units = units if abs(units) <= abs(can) else can
+        if held * units <= 0.0:
+            end(desk, requests, k, np.int64(CANCELLED))
             return cash, row
     elif not fits(j, (units, price, kind), prices, (cash, desk), venue):
         end(desk, requests, k, np.int64(REFUSED))

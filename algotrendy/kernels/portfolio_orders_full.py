@@ -30,6 +30,7 @@ from algotrendy.kernels.portfolio_orders import (
     PLACED,
     REFUSED,
     SHARE,
+    SIZED,
     WORKING,
     Desk,
     Requests,
@@ -276,6 +277,12 @@ def asked(
         wanted, status = 0.0, CANCELLED
     elif requests.reduces[k] and abs(units) >= abs(held) * (1.0 - TOLERANCE):
         wanted = -held
+    elif requests.measure[k] == SIZED:
+        most_now: float = opened_by(k, (np.inf if units > 0.0 else -np.inf, price), prices, cash, at)
+        wanted = whole(units, lot)
+        wanted = wanted if abs(wanted) <= abs(most_now) else most_now
+        if held * wanted <= 0.0:
+            wanted, status = 0.0, CANCELLED
     elif requests.measure[k] == SHARE and rest.sized[k]:
         can: float = opened_by(k, (np.inf if units > 0.0 else -np.inf, price), prices, cash, at)
         wanted = units if abs(units) <= abs(can) else can

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from algotrendy.backtest.arguments import strategies_of
 from algotrendy.errors import InputError
-from algotrendy.strategy import PythonStrategy, Strategy
+from algotrendy.strategy import Signals
 from algotrendy.strategy.parameter import is_number
 
 __all__ = ["Allocations", "Composition", "TargetWeights", "arguments_of"]
@@ -159,7 +159,7 @@ class Allocations(Composition):
         Raises
         ------
         InputError
-            If only some have a share, the shares sum to more than 1, or one cannot have a part of an account.
+            If only some have a share, the shares sum to more than 1, or one is a composition.
         """
         _refuse_unknown(definition, _OF_SEVERAL, "strategies")
         given = definition["strategies"]
@@ -192,7 +192,7 @@ class Allocations(Composition):
         found = strategies_of(strategies)
         told = {}
         for name, (strategy, share) in found.items():
-            if not isinstance(strategy, Strategy | PythonStrategy):
+            if isinstance(strategy, Signals):
                 raise InputError(f"{name!r} is ready-made signals; services run strategies: use at.backtest for it")
             told[name] = {"definition": strategy.to_dict(), "share": share}
         return cls(strategies=found, told=told, rebalance=rebalance)

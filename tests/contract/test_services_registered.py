@@ -116,6 +116,9 @@ def test_it_is_optimised_walked_and_run_on_several_symbols(local: House) -> None
     two = {name: made(name) for name in ("MADE", "OTHER")}
     assert both.equity.equals(backtest(Halves(), two, **COSTS).equity)
     assert both.metrics["n_orders"] == 2
+    given = {"halves": (Halves(), 0.5), "trend": (at.strategies.sma_cross(5, 20), 0.4)}
+    mixed = wait_for(local.backtesting.run_backtest(given, several))
+    assert mixed.equity.equals(backtest(given, two, **COSTS).equity)
 
 
 def test_what_is_not_registered_here_is_refused_with_what_to_do(local: House, tmp_path: Path) -> None:

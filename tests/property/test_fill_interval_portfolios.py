@@ -235,7 +235,7 @@ def _placed(result: Any) -> pd.DataFrame:
 # --- through the result ---
 
 
-def test_weights_do_not_hang_on_paths_and_several_strategies_are_asked_one_by_one() -> None:
+def test_weights_do_not_hang_on_paths() -> None:
     bars = {name: wild(k, 30) for k, name in enumerate("AB")}
     result = at.backtest(bars, weights={"A": 0.5, "B": 0.4}, rebalance=5)
     found = result.fill_interval()
@@ -243,9 +243,6 @@ def test_weights_do_not_hang_on_paths_and_several_strategies_are_asked_one_by_on
     assert found.ambiguous_share == 0.0
     assert found.n_positions == 2
     assert found.stated.final_equity == pytest.approx(float(result.equity_values[-1]))
-    parts = {"fast": at.strategies.sma_cross(2, 4), "slow": at.strategies.sma_cross(3, 6)}
-    with pytest.raises(InputError, match="each of them by itself"):
-        at.backtest(parts, bars).fill_interval()
     with pytest.raises(InputError, match="keep is 0"):
         result.fill_interval(keep=0)
 

@@ -18,9 +18,10 @@ import algotrendy as at
 from algotrendy.backtest.costs import Fees
 from algotrendy.backtest.portfolio import reference, reference_signals
 from algotrendy.backtest.portfolio.market import Account, account_of
+from algotrendy.backtest.portfolio.plans import Plan
 from algotrendy.backtest.portfolio.reference_sleeves import simulate_sleeves
 from algotrendy.backtest.portfolio.signals import Decided, on_union, wishes_of
-from algotrendy.backtest.portfolio.sleeves import Plan, run_sleeves
+from algotrendy.backtest.portfolio.sleeves import restored_at, run_sleeves
 from algotrendy.domain.actions import Actions
 from algotrendy.domain.panel import Panel
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, INTEREST, REASONS, Levels
@@ -148,7 +149,7 @@ def assert_as_the_reference(case: Case, which: full.Kinds | None = None) -> None
         Plan(name, names[0], share, decided, wishes, most)
         for name, share, (decided, wishes, _), most in zip(names, case.shares, wanted, places, strict=True)
     ]
-    done = run_sleeves(account, plans, case.rebalance)
+    done = run_sleeves(account, plans, restored_at(account, case.rebalance))
     bars, terms, options = reference_account(case, account)
     given = [(plain, share, most) for (_, _, plain), share, most in zip(wanted, case.shares, places, strict=True)]
     when = set() if case.rebalance is None else set(range(case.rebalance, case.n_bars, case.rebalance))

@@ -31,7 +31,7 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
     Raises
     ------
     InputError
-        If the backtest cannot be run again, does not come out as it was, or is of several strategies.
+        If the backtest cannot be run again, or does not come out as it was.
 
     Examples
     --------
@@ -46,10 +46,9 @@ def portfolio_fill_interval(result: Any, *, keep: int = 32, **given: Any) -> Fil
         raise InputError(f"keep is {keep!r}; it is how many runs are followed at once, a whole number of at least 1")
     arguments = arguments_of(result, given)
     if are_strategies(arguments["strategy"]):
-        raise InputError(
-            "several strategies share this account; ask for the fill interval of each of them by itself, in a backtest"
-            " with its part of the cash"
-        )
+        from algotrendy.backtest.portfolio.fill_interval_several import several_fill_interval
+
+        return several_fill_interval(result, arguments, keep=keep)
     if arguments["weights"] is not None:
         return _certain(result)
     account, inside = account_again(arguments)

@@ -149,8 +149,9 @@ class Account:
         """Return the account with other options, terms or assumptions: prices do not hang on them, and are kept."""
         other = replace(self, **fields)
         vars(other)["columns"] = self.columns
-        if "market" in vars(self):
-            vars(other)["market"] = self.market
+        for name in ("market", "sessions"):
+            if name in vars(self):
+                vars(other)[name] = getattr(self, name)
         return other
 
     @property

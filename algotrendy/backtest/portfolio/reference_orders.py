@@ -17,7 +17,7 @@ from algotrendy.backtest.portfolio.reference import (
 )
 from algotrendy.backtest.portfolio.reference_signals import at_or_above, at_or_below
 
-__all__ = ["Action", "Desk", "Request", "simulate_decisions", "simulate_orders"]
+__all__ = ["Action", "Desk", "Request", "live_through", "simulate_decisions", "simulate_orders"]
 
 ROUNDING = 1e-9
 
@@ -337,22 +337,28 @@ def simulate_decisions(
 
 def _lived(desk: Desk, decide: Callable[[int], None]) -> ReferenceRun:
     """Live through all bars; `decide` is called where orders are placed."""
-    account, recorder = desk.account, Recorder()
-    fill = account.options.fill
+    recorder = Recorder()
     for i in range(len(desk.sessions)):
-        if account.ruined_at is None:
-            account.close_ended(i)
-            account.pay_borrow(i)
-            desk.expire(i)
-            while desk.at_open(i, with_markets=fill == "next_open"):  # children may be filled at it as well
-                pass
-            desk.inside(i)
-            if fill == "same_close":
-                decide(i)
-            if fill in ("same_close", "next_close"):
-                desk.at_close(i)
-        account.check_ruin(i)
-        if account.ruined_at is None and fill != "same_close":
+        live_through(i, desk, decide)
+        recorder.note(desk.account)
+    return recorder.run(desk.account)
+
+
+def live_through(i: int, desk: Desk, decide: Callable[[int], None]) -> None:
+    """Live through one bar."""
+    account = desk.account
+    fill = account.options.fill
+    if account.ruined_at is None:
+        account.close_ended(i)
+        account.pay_borrow(i)
+        desk.expire(i)
+        while desk.at_open(i, with_markets=fill == "next_open"):  # children may be filled at it as well
+            pass
+        desk.inside(i)
+        if fill == "same_close":
             decide(i)
-        recorder.note(account)
-    return recorder.run(account)
+        if fill in ("same_close", "next_close"):
+            desk.at_close(i)
+    account.check_ruin(i)
+    if account.ruined_at is None and fill != "same_close":
+        decide(i)

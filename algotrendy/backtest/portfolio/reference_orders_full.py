@@ -14,7 +14,7 @@ from algotrendy.backtest.portfolio.reference import TOLERANCE, Bars, Options, Re
 from algotrendy.backtest.portfolio.reference_extras import Extra, FullAccount, FullRun, Step
 from algotrendy.backtest.portfolio.reference_orders import ROUNDING, Action, Desk, Request, Working
 
-__all__ = ["Ended", "FullDesk", "simulate_decisions_full", "simulate_orders_full"]
+__all__ = ["Ended", "FullDesk", "live_through_full", "simulate_decisions_full", "simulate_orders_full"]
 
 Given = tuple[Sequence[Terms], Sequence[Extra], Sequence[float]]
 """Terms and extras of each instrument, and the interest of each bar."""
@@ -397,25 +397,31 @@ def _ends(desk: FullDesk) -> list[Ended]:
 def _lived(desk: FullDesk, decide: Callable[[int], None]) -> FullRun:
     """Live through all bars; `decide` is called where orders are placed."""
     account, recorder = desk.account, Recorder()
-    fill = account.options.fill
     for i in range(len(desk.sessions)):
-        if account.ruined_at is None:
-            account.begin(i)
-            desk.follow_actions(i)
-            if fill == "next_open":
-                account.liquidate(i, "open")
-            desk.expire(i)
-            while desk.at_open(i, with_markets=fill == "next_open"):  # children may be filled at it as well
-                pass
-            desk.inside(i)
-            if fill != "next_open":
-                account.liquidate(i, "close")
-            if fill == "same_close":
-                decide(i)
-            if fill in ("same_close", "next_close"):
-                desk.at_close(i)
-        account.value(i)
-        if account.ruined_at is None and fill != "same_close":
-            decide(i)
+        live_through_full(i, desk, decide)
         recorder.note(account)
     return FullRun(recorder.run(account), account.interest_paid, account.unfilled)
+
+
+def live_through_full(i: int, desk: FullDesk, decide: Callable[[int], None]) -> None:
+    """Live through one bar."""
+    account = desk.account
+    fill = account.options.fill
+    if account.ruined_at is None:
+        account.begin(i)
+        desk.follow_actions(i)
+        if fill == "next_open":
+            account.liquidate(i, "open")
+        desk.expire(i)
+        while desk.at_open(i, with_markets=fill == "next_open"):  # children may be filled at it as well
+            pass
+        desk.inside(i)
+        if fill != "next_open":
+            account.liquidate(i, "close")
+        if fill == "same_close":
+            decide(i)
+        if fill in ("same_close", "next_close"):
+            desk.at_close(i)
+    account.value(i)
+    if account.ruined_at is None and fill != "same_close":
+        decide(i)

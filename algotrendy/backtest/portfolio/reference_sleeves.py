@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from algotrendy.backtest.portfolio.reference import Bars, Options, Recorder, ReferenceRun, Terms
 from algotrendy.backtest.portfolio.reference_extras import Extra, FullCompetition
 from algotrendy.backtest.portfolio.reference_signals import NO_ROOM, TOLERANCE, Competition, Signals
+from algotrendy.backtest.portfolio.reference_sleeves_orders import Decisions, FullSleeveOfOrders, SleeveOfOrders
 
 __all__ = ["simulate_sleeves"]
 
@@ -119,6 +121,9 @@ class FullSleeveOfOne(FullCompetition):
         return j in self.leaving or (j in self.wishes and self.wishes[j].position != self.side(j))
 
 
+AnySleeve: TypeAlias = SleeveOfOne | FullSleeveOfOne | SleeveOfOrders
+
+
 @dataclass(frozen=True)
 class SleevesRun:
     """What each strategy did, the cash that came to each at the end of each bar, and the cash of none."""
@@ -131,14 +136,14 @@ class SleevesRun:
 
 def simulate_sleeves(
     bars: Sequence[Bars],
-    strategies: Sequence[tuple[Sequence[Signals], float, int]],
+    strategies: Sequence[tuple[Sequence[Signals] | Decisions, float, int]],
     terms: Sequence[Terms],
     options: Options,
     restored_at: Collection[int],
     *,
     extras: tuple[Sequence[Extra], Sequence[float]] | None = None,
 ) -> SleevesRun:
-    """Run strategies side by side: each is its signals, its share and its places.
+    """Run strategies side by side: each is its signals, or what decides its orders, its share and its places.
 
     `extras` are those of each instrument, and the interest of each bar; of the volume each strategy has its share.
     At the ends of the bars `restored_at` each strategy that is not ruined gets its share of what they and the reserve
@@ -156,14 +161,19 @@ def simulate_sleeves(
     """
     n_bars, left = len(bars[0].close), 1.0 - sum(share for _, share, _ in strategies)
     left = left if left > TOLERANCE else 0.0
-    sleeves: list[SleeveOfOne | FullSleeveOfOne] = []
-    for signals, share, places in strategies:
+    sleeves: list[AnySleeve] = []
+    for wanted, share, places in strategies:
         own = replace(options, cash=share * options.cash, max_positions=places)
         if extras is None:
-            sleeves.append(SleeveOfOne(bars, signals, terms, own))
+            kinds = SleeveOfOrders if isinstance(wanted, Decisions) else SleeveOfOne
+            sleeves.append(kinds(bars, wanted, terms, own))  # type: ignore[arg-type]  # each takes its own
+            continue
+        each = [replace(e, caps=None if e.caps is None else [share * cap for cap in e.caps]) for e in extras[0]]
+        given = terms, each, extras[1]
+        if isinstance(wanted, Decisions):
+            sleeves.append(FullSleeveOfOrders(bars, wanted, given, own))
         else:
-            each = [replace(e, caps=None if e.caps is None else [share * cap for cap in e.caps]) for e in extras[0]]
-            sleeves.append(FullSleeveOfOne(bars, signals, (terms, each, extras[1]), own).with_factors())
+            sleeves.append(FullSleeveOfOne(bars, wanted, given, own).with_factors())
     recorders = [Recorder() for _ in sleeves]
     moved = [[0.0] * n_bars for _ in sleeves]
     spare = options.cash - sum(share * options.cash for _, share, _ in strategies) if left > 0.0 else 0.0
@@ -177,12 +187,12 @@ def simulate_sleeves(
             recorder.note(sleeve.account)
         reserve.append(spare)
     runs = [recorder.run(sleeve.account) for sleeve, recorder in zip(sleeves, recorders, strict=True)]
-    paid = sum(sleeve.account.interest_paid for sleeve in sleeves if isinstance(sleeve, FullSleeveOfOne))
+    paid = sum(getattr(sleeve.account, "interest_paid", 0.0) for sleeve in sleeves)
     return SleevesRun(runs, moved, reserve, paid)
 
 
 def restore(
-    sleeves: Sequence[SleeveOfOne | FullSleeveOfOne],
+    sleeves: Sequence[AnySleeve],
     i: int,
     capital: tuple[Sequence[float], float, float],
     moved: list[list[float]],
@@ -205,11 +215,14 @@ def restore(
         account.cash += wanted[k] - own
         moved[k][i] = wanted[k] - own
         sleeve = sleeves[k]
+        if isinstance(sleeve, SleeveOfOrders):
+            sleeve.resize(i, wanted[k] / own)
+            continue
         sleeve.resized_at = i
         if isinstance(sleeve, FullSleeveOfOne):  # what is still being bought grows and shrinks as well
             for j, (units, at) in list(sleeve.entering.items()):
                 sleeve.entering[j] = account.terms[j].whole(units * (wanted[k] / own)), at
         for j, position in enumerate(account.positions):
             if position.units != 0.0:
-                sleeves[k].factors[j] = sleeves[k].factors.get(j, 1.0) * (wanted[k] / own)
+                sleeve.factors[j] = sleeve.factors.get(j, 1.0) * (wanted[k] / own)
     return total - sum(wanted.values()) if left > 0.0 else spare

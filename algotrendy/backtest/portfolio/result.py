@@ -359,7 +359,7 @@ class PortfolioResult:
         Instruments share the cash, so the better outcome of each need not be the best of all, and there are more
         combinations than can be followed. Where `is_exact` is true none lies outside. Where it is false, `worst` and
         `best` are runs that may have happened, and there may be some further out, up to `outer` where that is known:
-        `kind` says which of these it is.
+        `kind` says which of these it is. Several strategies give a `SeveralFillInterval`, with `sleeves` and `is_outer`.
 
         Parameters
         ----------
@@ -375,7 +375,7 @@ class PortfolioResult:
         Raises
         ------
         InputError
-            If it cannot be run again, does not come out as it was, or is of several strategies.
+            If it cannot be run again, does not come out as it was, or shares of a stateful strategy are restored.
 
         Examples
         --------

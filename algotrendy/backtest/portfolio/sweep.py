@@ -6,7 +6,7 @@ then the account of each set is run as a single backtest would be, on bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from algotrendy.backtest.portfolio.signals import (
 )
 from algotrendy.backtest.sweep.grid import Grid
 from algotrendy.backtest.sweep.series import SeriesShelf, Source, grid_codes
-from algotrendy.domain.types import Float2D, Int1D
+from algotrendy.domain.types import Bool2D, Float2D, Int1D
 from algotrendy.expressions.nodes import Section
 from algotrendy.kernels.portfolio_types import Levels
 from algotrendy.kernels.statistics_names import METRICS
@@ -35,9 +35,10 @@ from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_
 from algotrendy.strategy.parameter import LEVELS
 
 if TYPE_CHECKING:
+    from algotrendy.kernels.portfolio_signals import Wishes
     from algotrendy.strategy import Strategy
 
-__all__ = ["PanelSweep"]
+__all__ = ["Accounts", "DecidedSets", "PanelSweep"]
 
 _WORDS_BYTES_MAX = 192 * 2**20
 """So much memory the conditions of one chunk of sets may take."""
@@ -49,77 +50,68 @@ _TABLES_MAX = 4
 """So many levels and ranks by bar and instrument are kept for sets to come."""
 
 
-class PanelSweep:
-    """Runs chunks of combinations of one text strategy over several instruments.
+class DecidedSets:
+    """What one text strategy says on all instruments, for many sets of its parameters and levels.
 
     Parameters
     ----------
     strategy : Strategy
         What is swept.
     grid : Grid
-        The combinations: parameters, levels and costs.
-    bars : Panel, mapping or DataFrame
+        The combinations; costs among them do not matter here.
+    account : Account
         The instruments.
-    options : mapping
-        Those of `backtest`, with `max_positions`, `rank` and `members`.
+    places : int
+        How many positions it may hold at once.
+    rank : str, DataFrame or None
+        Who comes first where places are few.
+    members : bool array of shape (n_bars, n_instruments), optional
+        The dated membership.
     """
 
-    def __init__(self, strategy: Strategy, grid: Grid, bars: Any, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, strategy: Strategy, grid: Grid, account: Account, places: int, *, rank: Any, members: Bool2D | None
+    ) -> None:
         from algotrendy.expressions import SignalPlan
 
-        own = dict(options)
-        self._rank, max_positions, members = (own.pop(name, None) for name in ("rank", "max_positions", "members"))
-        self._strategy, self._grid, self._own, self._panel = strategy, grid, own, as_panel(bars)
-        self.account = account_of(self._panel, **own)
-        self._accounts: dict[float, Account] = {}
-        self._places = places_of(max_positions, self.account.n_instruments)
-        self._members = members_of(self.account, members)
+        self._strategy, self._grid, self._account = strategy, grid, account
+        self._places, self._rank, self._members = places, rank, members
         self._varying = set(grid.names) & set(strategy.parameters)
         self._plan = SignalPlan(strategy.conditions, varying=self._varying)
-        self._instruments = instruments_of(self.account, self._members, strategy.columns)
+        self._instruments = instruments_of(account, members, strategy.columns)
         self._sections = tuple(sections_in(leaf.node for leaf in self._plan.leaves))
         self._know_what_does_not_vary()
         self._sides = 4 if strategy.short_entry is not None else 2
         self._tables: dict[tuple[Any, ...], Float2D] = {}
-        self._plan.check_parts(
-            self._values(np.arange(len(grid)), self.account.settings[0].context.constants), len(grid)
-        )
+        self._plan.check_parts(self._values(np.arange(len(grid)), account.settings[0].context.constants), len(grid))
 
-    def chunks(self) -> list[Int1D]:
-        """Cut the combinations into chunks; those that share their conditions stand together."""
-        signal = grid_codes(self._grid, sorted(self._plan.parameters))
-        order = np.lexsort((signal, grid_codes(self._grid, ["borrow"])))
-        account = self.account
+    def codes(self, places: Int1D | slice = slice(None)) -> Int1D:
+        """Return for combinations a number that is the same where their conditions are."""
+        return np.asarray(grid_codes(self._grid, sorted(self._plan.parameters))[places], dtype=np.int64)
+
+    @property
+    def size(self) -> int:
+        """So many combinations may be asked for at once."""
+        account = self._account
         of_one = 8 * self._sides * account.n_instruments * -(-account.n_bars // 64)
         n_varying = len({node for node in self._sections if node.parameters & self._varying})
         of_one += n_varying * _TABLES_OF_SECTION * 8 * account.n_instruments * account.n_bars
-        size = max(1, _WORDS_BYTES_MAX // of_one)
-        return [order[first : first + size] for first in range(0, len(order), size)]
+        return max(1, _WORDS_BYTES_MAX // of_one)
 
-    def run(self, places: Int1D) -> Float2D:
-        """Return the metrics of combinations, one row each."""
-        first, inverse = np.unique(
-            grid_codes(self._grid, sorted(self._plan.parameters))[places], return_index=True, return_inverse=True
-        )[1:]
+    def each(self, places: Int1D) -> Iterator[tuple[int, Decided, Wishes]]:
+        """Yield what combinations say, with their numbers among `places`; those with the same conditions together."""
+        account = self._account
+        first, inverse = np.unique(self.codes(places), return_index=True, return_inverse=True)[1:]
         words = self._conditions(places[first])
-        out = np.empty((len(places), len(METRICS)))
         wishes, before = None, (-1, "")
         for row in np.argsort(inverse, kind="stable").tolist():
-            combination = self._grid.combination(int(places[row]))
-            account = self._account_for(combination)
-            chosen = self._strategy.with_params(
-                **{name: value for name, value in combination.items() if name not in _COSTS}
-            )
+            values = self._grid.combination(int(places[row]))
+            chosen = self._strategy.with_params(**{name: value for name, value in values.items() if name not in _COSTS})
             own = words[inverse[row]]
             now = (int(inverse[row]), self._rank_key(chosen))
             if wishes is None or now != before:
                 wishes, before = wishes_of(account, own, self._ranks(chosen), self._members), now
-            ledger = run_signals(
-                account, Decided(own, self._levels(account, chosen), _kind(chosen)), wishes, self._places
-            )
-            metrics = ledger.metrics()[0]
-            out[row] = [metrics[name] for name in METRICS]
-        return out
+            yield row, Decided(own, self._levels(account, chosen), _kind(chosen)), wishes
 
     def _know_what_does_not_vary(self) -> None:
         """Compare instruments once for all sets, where no parameter that varies comes into it."""
@@ -132,7 +124,7 @@ class PanelSweep:
         """Return the conditions of sets, shape (n_sets, n_sides, n_instruments, n_words)."""
         from algotrendy.kernels.portfolio_sweep import Conditions, evaluate_sets
 
-        account, plan = self._looking_around() if self._sections else self.account, self._plan
+        account, plan = self._looking_around() if self._sections else self._account, self._plan
         grid = replace(self._grid, index=self._grid.index[places])
         everything = np.arange(len(places))
         sources = [Source(leaf, grid_codes(grid, leaf.parameters)) for leaf in plan.leaves]
@@ -152,26 +144,11 @@ class PanelSweep:
 
     def _looking_around(self) -> Account:
         """Return the account, its instruments knowing each other; what is compared is kept while it is used."""
-        return with_peers(self.account, self._instruments.fresh())
+        return with_peers(self._account, self._instruments.fresh())
 
     def _values(self, places: Int1D, constants: Mapping[str, float]) -> Mapping[str, Any]:
         varied = {name: self._grid.column(name)[places].astype(np.float64) for name in self._grid.names}
         return {**self._strategy.parameters, **constants, **varied}
-
-    def _account_for(self, combination: Mapping[str, Any]) -> Account:
-        """Return the account with the costs of a combination."""
-        account = self.account
-        if "borrow" in combination:
-            borrow = float(combination["borrow"])
-            if borrow not in self._accounts:
-                self._accounts[borrow] = account_of(self._panel, **{**self._own, "borrow": borrow})
-            account = self._accounts[borrow]
-        replaced = {
-            name: np.full(account.n_instruments, float(combination[key]))
-            for key, name in (("commission", "rate"), ("slippage", "slippage"))
-            if key in combination
-        }
-        return account.changed(terms=account.terms._replace(**replaced)) if replaced else account
 
     def _rank_key(self, chosen: Strategy) -> str:
         return repr(sorted(chosen.parameters.items())) if isinstance(self._rank, str) else ""
@@ -211,6 +188,79 @@ class PanelSweep:
                 self._tables.pop(old, None)
             self._tables[key] = make()
         return self._tables[key]
+
+
+class PanelSweep:
+    """Runs chunks of combinations of one text strategy over several instruments.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        What is swept.
+    grid : Grid
+        The combinations: parameters, levels and costs.
+    bars : Panel, mapping or DataFrame
+        The instruments.
+    options : mapping
+        Those of `backtest`, with `max_positions`, `rank` and `members`.
+    """
+
+    def __init__(self, strategy: Strategy, grid: Grid, bars: Any, options: Mapping[str, Any]) -> None:
+        own = dict(options)
+        rank, max_positions, members = (own.pop(name, None) for name in ("rank", "max_positions", "members"))
+        self._grid, self._accounts = grid, Accounts(bars, own)
+        account = self._accounts.plain
+        self._places = places_of(max_positions, account.n_instruments)
+        inside = members_of(account, members)
+        self._sets = DecidedSets(strategy, grid, account, self._places, rank=rank, members=inside)
+
+    def chunks(self) -> list[Int1D]:
+        """Cut the combinations into chunks; those that share their conditions stand together."""
+        order = np.lexsort((self._sets.codes(), grid_codes(self._grid, ["borrow"])))
+        size = self._sets.size
+        return [order[first : first + size] for first in range(0, len(order), size)]
+
+    def run(self, places: Int1D) -> Float2D:
+        """Return the metrics of combinations, one row each."""
+        out = np.empty((len(places), len(METRICS)))
+        for row, decided, wishes in self._sets.each(places):
+            account = self._accounts.of(self._grid.combination(int(places[row])))
+            metrics = run_signals(account, decided, wishes, self._places).metrics()[0]
+            out[row] = [metrics[name] for name in METRICS]
+        return out
+
+
+class Accounts:
+    """The account of a sweep, with the costs of its combinations.
+
+    Parameters
+    ----------
+    bars : Panel, mapping or DataFrame
+        The instruments.
+    options : mapping
+        Those of `account_of`.
+    """
+
+    def __init__(self, bars: Any, options: Mapping[str, Any]) -> None:
+        self._panel, self._options = as_panel(bars), dict(options)
+        self.plain = account_of(self._panel, **self._options)
+        self._with_borrow: dict[float, Account] = {}
+
+    def of(self, combination: Mapping[str, Any]) -> Account:
+        """Return the account with the costs among some values."""
+        account = self.plain
+        if "borrow" in combination:
+            borrow = float(combination["borrow"])
+            if borrow not in self._with_borrow:
+                self._with_borrow[borrow] = account_of(self._panel, **{**self._options, "borrow": borrow})
+            account = self._with_borrow[borrow]
+        n, replaced = account.n_instruments, {}
+        if "commission" in combination:  # a rate in the place of whatever fees there were
+            replaced = {name: np.zeros(n) for name in ("per_unit", "fixed", "minimum")}
+            replaced["rate"] = np.full(n, float(combination["commission"]))
+        if "slippage" in combination:
+            replaced["slippage"] = np.full(n, float(combination["slippage"]))
+        return account.changed(terms=account.terms._replace(**replaced)) if replaced else account
 
 
 _COSTS = ("commission", "slippage", "borrow")

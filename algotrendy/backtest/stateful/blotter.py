@@ -12,7 +12,7 @@ from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.orders import KINDS
 from algotrendy.backtest.stateful.orders import AccountState, Action, Order
 from algotrendy.domain.types import AnyArray, Int1D
-from algotrendy.kernels.portfolio_types import Fills, Venue, empty_fills
+from algotrendy.kernels.portfolio_types import REBALANCE, Fills, Venue, empty_fills
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Blotter", "frame_of"]
 
 _ROOM = 64
+LOT_ROUNDING = 1e-9
 _NEVER = 1 << 62
 _PER_ORDER = ("placed_at", "instrument", "kind", "units", "measure", "reduces", "price", "is_day", "parent", "group")
 _LINKS = ("first_child", "next_child", "first_of_group", "next_of_group")
@@ -49,6 +50,7 @@ class Blotter:
         self.account, self.state = account, state
         self.orders: list[Order] = []
         self._asked: list[float | None] = []
+        self._sizing: list[int] = []
         self._last_child: dict[int, int] = {}
         self._last_of_group: dict[int, int] = {}
         self._units: AnyArray = np.zeros(account.n_instruments)
@@ -87,6 +89,90 @@ class Blotter:
         for number in ended:
             del still[number]
 
+    def resize(self, bar: int, factor: float) -> None:
+        """Let what is held and what is ordered follow a change of capital at the end of a bar.
+
+        Positions are multiplied by orders at market of the account's own; units of open orders are multiplied at once.
+        """
+        from algotrendy.kernels.portfolio_orders import CANCELLED, SHARE, WORKING
+
+        status, requests, waiting = self.desk.status, self.requests, np.zeros(self.account.n_instruments)
+        for k in self._sizing:
+            if status[k] <= WORKING:  # the last new size has not come about yet
+                waiting[requests.instrument[k]] += self._units_left(k)
+                status[k] = CANCELLED
+        for k, order in self.state.open.items():
+            if status[k] > WORKING:
+                continue
+            if requests.measure[k] != SHARE or self._is_sized(k):
+                requests.units[k] = self._scaled(k, factor)
+            if order.units is not None:
+                order.units = float(requests.units[k])
+        self.desk.filled[: len(self.orders)] *= factor  # what waits for a fill takes as many units
+        held = self._units.copy()
+        for j in np.flatnonzero(held).tolist():
+            self._order_size(bar, j, (held[j], (held[j] + waiting[j]) * factor - held[j]))
+
+    def _order_size(self, bar: int, j: int, change: tuple[float, float]) -> None:
+        """Order a new size of a position; `change` is what is held and what comes to it, both signed."""
+        from algotrendy.kernels.portfolio_orders import SIZED
+
+        held, units = change
+        units = self._in_lots(j, units)
+        if units == 0.0:
+            return
+        symbol, number = self.account.panel.symbols[j], self.state.n_orders
+        shrinks = units * held < 0.0
+        self.state.n_orders += 1
+        order = Order(
+            id=number, symbol=symbol, place=j, type="market", sign=float(np.sign(units)), units=units, size=None,
+            limit_price=None, stop_price=None, time_in_force="GTC", parent=None, group=None, reduce_only=shrinks,
+            placed_at=bar,
+        )  # fmt: skip
+        self._add(order)
+        self._sizing.append(number)
+        if not shrinks:
+            self.requests.measure[number] = SIZED
+        self._start(number, bar + 1)
+
+    def _start(self, k: int, from_bar: int) -> None:
+        """Let the order that was added last work from a bar on; the walk does not place it any more."""
+        from algotrendy.kernels.portfolio_events import FIRST
+        from algotrendy.kernels.portfolio_orders import WORKING
+
+        desk = self.desk
+        desk.status[k], desk.from_bar[k], desk.born_inside[k] = WORKING, from_bar, -1
+        desk.born[desk.counts[1]] = k
+        desk.counts[1] += 1
+        self.walk.counts[FIRST] = k + 1
+
+    def _in_lots(self, j: int, units: float) -> float:
+        """Return units rounded towards zero to the lot."""
+        lot = float(self.account.terms.lot_size[j])
+        if lot <= 0.0 or not np.isfinite(units):
+            return units
+        return float(np.copysign(np.floor(abs(units) / lot + LOT_ROUNDING) * lot, units))
+
+    def _scaled(self, k: int, factor: float) -> float:
+        """Return the units of an open order after a change of capital: at least one lot."""
+        j, units = int(self.requests.instrument[k]), float(self.requests.units[k]) * factor
+        whole = self._in_lots(j, units)
+        return whole if whole != 0.0 else float(np.copysign(self.account.terms.lot_size[j], units))
+
+    def _units_left(self, k: int) -> float:
+        """Return what is left of an order, in units of today."""
+        return float(self.requests.units[k])
+
+    def _is_sized(self, k: int) -> bool:
+        """Tell whether a share of the equity is units by now: only where orders are filled in parts."""
+        return False
+
+    @property
+    def own_orders(self) -> list[Order]:
+        """The orders of the strategy, without those that restored its share."""
+        sizing = set(self._sizing)
+        return [order for k, order in enumerate(self.orders) if k not in sizing]
+
     def fills_since(self, row: int) -> list[tuple[int, int, int, float, float, Order | None]]:
         """Return bar, instrument, reason, units, price before slippage and order of the fills from a row on."""
         places, money, filler = self.fills.places, self.fills.money, self.desk.filler
@@ -95,6 +181,8 @@ class Blotter:
             number = int(filler[k])
             order = None if number < 0 else self.orders[number]
             _, bar, j, reason = places[k].tolist()
+            if number in self._sizing:
+                order, reason = None, REBALANCE
             units, price = money[k].tolist()
             found.append((bar, j, reason, units, price, order))
         return found
@@ -105,12 +193,17 @@ class Blotter:
 
         n, ruined_at = int(self.walk.counts[ROWS]), int(self.walk.counts[RUINED_AT])
         done = Fills(self.fills.places[:n].copy(), self.fills.money[:n].copy())
+        if self._sizing:
+            done.places[np.isin(self.desk.filler[:n], self._sizing), 3] = REBALANCE
         return Ledger(self.account, done, self.walk.curve, None if ruined_at < 0 else ruined_at)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per order: the columns of `orders=`, then what came of it."""
-        status = self.desk.status[: len(self.orders)].tolist()
-        return frame_of(self.account.panel.index, self.orders, status, self._asked, self._filled())
+        filled, sizing = self._filled(), set(self._sizing)
+        rows = [k for k in range(len(self.orders)) if k not in sizing]
+        status, asked = self.desk.status[rows].tolist(), [self._asked[k] for k in rows]
+        done = [filled[0][k] for k in rows], [filled[1][k] for k in rows]
+        return frame_of(self.account.panel.index, self.own_orders, status, asked, done)
 
     def _filled(self) -> tuple[Sequence[float], Sequence[float]]:
         """Return what was filled of each order, and the average price after slippage."""

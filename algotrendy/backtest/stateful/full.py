@@ -46,6 +46,23 @@ class FullBlotter(Blotter):
             if rest.sized[k] or desk.filled[k] != 0.0:
                 order.rest = float(requests.units[k] * rest.ratio[order.place] / rest.ratio_at[k])
 
+    def _start(self, k: int, from_bar: int) -> None:
+        super()._start(k, from_bar)
+        rest, j = self._known, self.requests.instrument[k]
+        rest.ratio_at[k], rest.placed_ratio[k], rest.level_at[k] = rest.ratio[j], rest.ratio[j], rest.level[j]
+
+    def _scaled(self, k: int, factor: float) -> float:
+        """As of a plain account; lots are rounded where an order is filled."""
+        return float(self.requests.units[k]) * factor
+
+    def _units_left(self, k: int) -> float:
+        rest, j = self._known, self.requests.instrument[k]
+        placed = rest.ratio_at[k] != 0.0
+        return float(self.requests.units[k] * (rest.ratio[j] / rest.ratio_at[k] if placed else 1.0))
+
+    def _is_sized(self, k: int) -> bool:
+        return bool(self._known.sized[k])
+
     def ledger(self) -> Ledger:
         """Return what was done."""
         found, extras = super().ledger(), self.account.extras

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from algotrendy.strategy.bar_context import BarContext
 
-__all__ = ["Leaves", "Noted", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
+__all__ = ["Leaves", "Noted", "Session", "StatefulRun", "Turn", "run_bars", "run_in_turn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +136,10 @@ def run_in_turn(turns: Sequence[Turn], account: Account, columns: dict[str, AnyA
     InputError
         As `run_bars`.
     """
-    return _Session(turns, account, columns).run()
+    return Session(turns, account, columns).run()
 
 
-class _Session:
+class Session:
     """One run: copies of what decides, what they see, and the orders as the kernel reads them."""
 
     def __init__(self, turns: Sequence[Turn], account: Account, columns: dict[str, AnyArray]) -> None:
@@ -164,22 +164,36 @@ class _Session:
 
     def run(self) -> StatefulRun:
         """Live through all bars."""
+        self.begin()
+        self.go_on(0, self.account.n_bars)
+        return self.done()
+
+    def begin(self) -> None:
+        """Let all that decide prepare."""
+        ctx: Any = self.ctx
+        with Noted(self.state) as noted:
+            for turn in self.turns:
+                noted.strategy = turn.strategy
+                turn.strategy.start(ctx)
+
+    def go_on(self, first: int, stop: int) -> None:
+        """Live through bars, from the first up to but not with `stop`; after ruin nothing happens any more."""
         from algotrendy.kernels.portfolio_events import AFTER, BEFORE, RUINED_AT
 
         state, blotter, turns = self.state, self.blotter, self.turns
         ctx: Any = self.ctx
         at_once = blotter.venue.rules.fill == SAME_CLOSE
         observers = [turn for turn in turns if type(turn.strategy).observe is not BarStrategy.observe]
-        walk, actions, live, k = blotter.walk, state.actions, blotter.live, 0
+        walk, actions, live, k = blotter.walk, state.actions, blotter.live, self._turn
+        if walk.counts[RUINED_AT] >= 0:
+            self._fill_up(first)
+            return
         with Noted(state) as noted:
-            for turn in turns:
-                noted.strategy = turn.strategy
-                turn.strategy.start(ctx)
-            for t, time in enumerate(self.account.panel.index):
+            for t, time in enumerate(self.account.panel.index[first:stop], start=first):
                 live(t, t + 1, BEFORE, blotter.table)
                 state.number, state.time = t, time
                 if walk.counts[RUINED_AT] >= 0:
-                    self._go_on(t + 1)
+                    self._fill_up(t + 1)
                     break
                 self._tell(t)
                 for each in observers:
@@ -198,15 +212,22 @@ class _Session:
                 if actions or at_once:
                     blotter.apply(actions)
                     live(t, t + 1, AFTER, blotter.table)
+        self._turn = k
+
+    _turn = 0
+
+    def done(self) -> StatefulRun:
+        """Return what came of it."""
+        blotter = self.blotter
         blotter.refresh()
         self._tell_fills()
-        return StatefulRun(blotter.ledger(), lambda: blotter.orders, blotter.frame, turns[-1].strategy)
+        return StatefulRun(blotter.ledger(), lambda: blotter.own_orders, blotter.frame, self.turns[-1].strategy)
 
     def _hand_over(self, k: int) -> None:
         before, ctx = self.turns[k - 1].strategy, self.ctx
         self.turns[k].strategy.take_over(ctx, None if isinstance(before, Leaves) else before)  # type: ignore[arg-type]  # it has what is promised
 
-    def _go_on(self, first: int) -> None:
+    def _fill_up(self, first: int) -> None:
         """Fill the rest of the curve after ruin: nothing is asked and nothing moves any more."""
         from algotrendy.kernels.portfolio_events import BEFORE
 

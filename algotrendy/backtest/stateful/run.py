@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.strategy import BarStrategy
 
-__all__ = ["backtest_account", "backtest_stateful", "further_columns", "one_result", "stateful_metrics"]
+__all__ = [
+    "backtest_account",
+    "backtest_stateful",
+    "further_columns",
+    "one_result",
+    "order_warnings",
+    "stateful_metrics",
+]
 
 
 def backtest_stateful(strategy: BarStrategy, setting: Setting) -> BacktestResult:
@@ -36,7 +43,7 @@ def backtest_stateful(strategy: BarStrategy, setting: Setting) -> BacktestResult
         If the setting has a chart, or the strategy orders what is not allowed.
     """
     done = _run(strategy, setting)
-    warnings = (*setting.warnings, *_stale_fills(setting, done), *_warnings(done))
+    warnings = (*setting.warnings, *_stale_fills(setting, done), *order_warnings(done))
     return one_result(done.ledger, setting, strategy, requests=done.requests, warnings=warnings)
 
 
@@ -63,7 +70,7 @@ def backtest_account(strategy: BarStrategy, bars: Any, **options: Any) -> Portfo
     """Run a stateful strategy on several instruments with one account; see `algotrendy.backtest`."""
     done = run_bars(strategy, account_of(as_panel(bars), **options))
     return result_of(
-        done.ledger, strategy.to_dict(), params=strategy.numbers, warnings=_warnings(done), requests=done.requests
+        done.ledger, strategy.to_dict(), params=strategy.numbers, warnings=order_warnings(done), requests=done.requests
     )
 
 
@@ -131,7 +138,7 @@ def _stale_fills(setting: Setting, done: StatefulRun) -> list[str]:
     return stale_fills(setting, columns["filled_at"][columns["reason"] == MARKET])
 
 
-def _warnings(done: StatefulRun) -> tuple[str, ...]:
+def order_warnings(done: StatefulRun) -> tuple[str, ...]:
     """Return what a reader has to know of the orders."""
     requests = done.requests
     if not len(requests):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from algotrendy.backtest.arguments import AnyStrategy
+from algotrendy.backtest.fingerprint import bars_fingerprint, options_fingerprint, strategy_fingerprint
 from algotrendy.backtest.sweep.declarative import Chunk, DeclarativeSweep
 from algotrendy.backtest.sweep.grid import Grid, Value
 from algotrendy.backtest.sweep.python import PythonSweep, python_chunks
@@ -75,6 +76,14 @@ class Evaluator:
         is_compiled = isinstance(self.strategy, CompiledStrategy)
         usual = "threads" if self.is_declarative or is_compiled else "processes"
         return Executor.of(self.executor, workers=self.workers, usual=usual)  # type: ignore[arg-type]  # one of both
+
+    def belongs_to(self) -> dict[str, Any]:
+        """Return what a file with what was computed has to agree with."""
+        return {
+            "strategy": strategy_fingerprint(self.strategy),
+            "bars": bars_fingerprint(self.bars),
+            "options": options_fingerprint(self.setting.assumptions),
+        }
 
     def rows(self, grid: Grid, bar: Progress, *, kept: Rows | None = None, on_rows: OnRows | None = None) -> Rows:
         """Return the metrics of the combinations of a grid.

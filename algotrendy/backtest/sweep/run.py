@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.backtest.arguments import AnyStrategy, are_several, as_strategy
+from algotrendy.backtest.arguments import (
+    ALLOCATION_SLACK,
+    AnyStrategy,
+    are_several,
+    are_strategies,
+    as_strategy,
+    route_of,
+)
 from algotrendy.backtest.curves import buy_and_hold, returns_between
 from algotrendy.backtest.run import backtest, check_size
 from algotrendy.backtest.setting import Setting, check_cost, prepare
@@ -24,6 +31,7 @@ from algotrendy.backtest.sweep.curves import returns_of
 from algotrendy.backtest.sweep.evaluate import Evaluator
 from algotrendy.backtest.sweep.grid import Grid, Where, make_grid
 from algotrendy.backtest.sweep.methods import as_method, as_objectives
+from algotrendy.backtest.sweep.mix import ALLOCATION, StrategyMix, WithinCapital
 from algotrendy.backtest.sweep.python import COSTS, split_costs
 from algotrendy.backtest.sweep.result import SweepResult
 from algotrendy.backtest.sweep.search import Checkpoint, Found, Keep, Search, make_search, search_grid
@@ -35,7 +43,7 @@ from algotrendy.compute import Cancel, Executor, progress_for, worker_count
 from algotrendy.compute.progress import Show
 from algotrendy.errors import InputError
 from algotrendy.kernels.statistics_names import METRICS
-from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
+from algotrendy.strategy import BarStrategy, PythonStrategy, Signals, Strategy
 from algotrendy.strategy.levels import check_level, check_percent
 from algotrendy.strategy.parameter import LEVELS, nearest
 
@@ -48,8 +56,8 @@ COUNTS = ("n_orders", "n_trades")
 
 
 def optimize(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
-    bars: pd.DataFrame,
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any] | Mapping[str, Any],
+    bars: Any,
     grid: Given = None,
     *,
     metric: str | Sequence[str] = "sharpe_ratio",
@@ -71,9 +79,10 @@ def optimize(
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
+    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy, callable or mapping
         What is swept. A text strategy sweeps in compiled code on threads; a Python function, and what is asked bar by
-        bar, on processes.
+        bar, on processes. Several strategies in one account are a mapping as in `backtest`:
+        `{"trend": (strategy, 0.6), "mean": (other, 0.4)}`.
     bars : DataFrame, mapping or Panel
         Bars of one instrument, or of several: then each combination is one account, as in `backtest`.
     grid : mapping of str to iterable of numbers, sequence of str, optional
@@ -81,7 +90,8 @@ def optimize(
         `commission`, `slippage`, `borrow`. `{"fast": range(5, 51), "stop": [0.02, 0.05]}`. A `ParameterSpec` stands for
         all that it allows. In random and Bayesian search a tuple is a span, both ends included: `(2, 50)` whole
         numbers, `(0.01, 0.1)` any, `(0.001, 0.1, "log")` evenly in the logarithm. Names alone, or nothing: by the specs
-        of the strategy's parameters.
+        of the strategy's parameters. Of several strategies the names are `trend.fast`, `mean.stop`, and
+        `trend.allocation` for the share of the capital; combinations whose shares sum to more than 1 are left out.
     metric : str or list of str
         What to rank by: any metric of `BacktestResult.metrics` that is a number. Of `max_drawdown`, `volatility`,
         `turnover` and costs less is better. Of several the first ranks, and `pareto()` gives the front of all.
@@ -99,7 +109,7 @@ def optimize(
     patience : int, optional
         Random and Bayesian search: stop after so many trials in a row without an improvement.
     params : mapping, optional
-        Values of parameters that are not varied.
+        Values of parameters that are not varied; of several strategies by names such as `trend.slow`.
     checkpoint : str or Path, optional
         A file that keeps what is done: the same call goes on where a killed one was. It refuses another strategy, other
         bars, another grid.
@@ -139,21 +149,25 @@ def optimize(
     >>> sweep = at.optimize(at.strategies.sma_cross(), bars, spans, method="random", n_trials=30, seed=1)
     >>> len(sweep.table)
     30
+    >>> both = {"trend": (at.strategies.sma_cross(), 0.6), "mean": (at.strategies.rsi_reversion(), 0.4)}
+    >>> sweep = at.optimize(both, bars, {"trend.fast": [5, 10], "trend.allocation": [0.2, 0.4, 0.6]})
+    >>> len(sweep.table)
+    6
     """
     objectives, method = as_objectives(metric), as_method(method)
     limits = {"n_trials": n_trials, "seed": seed, "patience": patience}
     search, is_drawn = make_search(method, objectives, constraints, **limits)
-    chosen = as_strategy(strategy, params)
+    chosen = _chosen(strategy, params)
     fixed = {name: value for name, value in chosen.parameters.items() if isinstance(value, int | float)}
-    keep = keeper(where, fixed)
+    keep, capital = keeper(where, fixed), None
     space = make_space(grid, chosen, spans=method != "grid")
+    if isinstance(chosen, StrategyMix):
+        keep = capital = WithinCapital(chosen, space, keep)
     tried = make_grid(space, keep) if method == "grid" else space  # type: ignore[arg-type]  # a grid has no spans
     named = _ends(space) if method != "grid" else tried
     if workers is not None:
         worker_count(workers)
     runner, evaluator = _means(chosen, bars, named, options, (executor, workers, cancel))  # type: ignore[arg-type]
-    if checkpoint is not None and isinstance(runner, PanelRunner):
-        raise InputError("checkpoint= keeps sweeps over one instrument; over several leave it out")
     with closing(Checkpoint(checkpoint, evaluator, search, tried, is_drawn=is_drawn)) as kept:
         found = _searched(replace(search, seed=kept.seed), tried, keep, evaluator, checkpoint=kept, show=progress)
     return SweepResult(
@@ -164,16 +178,26 @@ def optimize(
         runner=runner,
         objectives=objectives,
         constraints=search.constraints,
-        note=found.note,
+        note="; ".join(note for note in (found.note, "" if capital is None else capital.note) if note),
     )
 
 
+def _chosen(strategy: Any, params: Mapping[str, Any] | None) -> AnyStrategy | StrategyMix:
+    """Return what is swept, with all its values: one strategy, or several in one account."""
+    return StrategyMix.of(strategy, params) if are_strategies(strategy) else as_strategy(strategy, params)
+
+
 def _means(
-    strategy: AnyStrategy, bars: Any, named: Grid, options: Mapping[str, Any], where: tuple[Any, Any, Any]
+    strategy: AnyStrategy | StrategyMix, bars: Any, named: Grid, options: Mapping[str, Any], where: tuple[Any, Any, Any]
 ) -> tuple[Any, Any]:
     """Return what runs one combination in full, and what computes the metrics of many; `where` of the latter."""
-    if are_several(bars):
-        check_grid(strategy, named, float(options.get("max_leverage", 1.0)))
+    if are_several(bars) or isinstance(strategy, StrategyMix):
+        leverage = float(options.get("max_leverage", 1.0))
+        if isinstance(strategy, StrategyMix):
+            route_of(strategy.parts, bars, options)  # refuses what is for one strategy
+            check_mix(strategy, named, leverage)
+        else:
+            check_grid(strategy, named, leverage)
         runner = PanelRunner(strategy, bars, options)
         return runner, PanelEvaluator(runner, *where)
     setting = prepare(bars, **options)
@@ -277,6 +301,34 @@ def check_grid(strategy: AnyStrategy, grid: Grid, max_leverage: float) -> None:
             check(value)
         if name == "size" and not isinstance(strategy, BarStrategy) and max(values) > max_leverage:
             check_size(strategy.with_params(size=max(values)), max_leverage)
+
+
+def check_mix(mix: StrategyMix, grid: Grid, max_leverage: float) -> None:
+    """As `check_grid`, of several strategies in one account.
+
+    Raises
+    ------
+    InputError
+        If there is a name that nothing knows, or a value that its place does not allow.
+    """
+    given = dict(zip(grid.names, grid.values, strict=True))
+    for name in [name for name in given if name in COSTS]:
+        for value in given.pop(name):
+            check_cost(name, value)
+    for name, own in mix.of_each(given).items():
+        for share in own.pop(ALLOCATION, ()):
+            if not 0.0 < share <= 1.0 + ALLOCATION_SLACK:
+                key = f"{name}.{ALLOCATION}"
+                raise InputError(f"grid[{key!r}] has {share!r}; a fraction of the capital above zero, such as 0.4")
+        strategy = mix.parts[name][0]
+        if isinstance(strategy, Signals):
+            if own:
+                raise InputError(f"{name!r} is given as signals, which have no parameters; its {ALLOCATION} may vary")
+            continue
+        try:
+            check_grid(strategy, Grid(tuple(own), tuple(own.values()), grid.index[:0, : len(own)]), max_leverage)
+        except InputError as error:
+            raise InputError(f"of the strategy {name!r}: {error}") from error
 
 
 def _check_of(name: str, strategy: AnyStrategy) -> Callable[[Any], object]:

@@ -16,10 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from algotrendy.backtest.fingerprint import (
-    bars_fingerprint,
     fingerprint,
-    options_fingerprint,
-    strategy_fingerprint,
 )
 from algotrendy.backtest.sweep.constraints import Constraints
 from algotrendy.backtest.sweep.evaluate import Evaluator, Int1D, Rows
@@ -170,12 +167,7 @@ class Checkpoint:
         self._journal: Journal | None = None
         if path is None:
             return
-        belongs_to = {
-            "strategy": strategy_fingerprint(evaluator.strategy),
-            "bars": bars_fingerprint(evaluator.bars),
-            "options": options_fingerprint(evaluator.setting.assumptions),
-            **_search_parts(search, tried, is_drawn=is_drawn),
-        }
+        belongs_to = {**evaluator.belongs_to(), **_search_parts(search, tried, is_drawn=is_drawn)}
         self._journal = Journal(path, belongs_to, "optimisation")
         kept = [record.meta["seed"] for record in self._journal.records if "seed" in record.meta]
         if kept:

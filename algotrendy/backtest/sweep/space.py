@@ -16,6 +16,7 @@ from algotrendy.strategy.parameter import ParameterSpec, is_number, nearest, pla
 
 if TYPE_CHECKING:
     from algotrendy.backtest.arguments import AnyStrategy
+    from algotrendy.backtest.sweep.mix import StrategyMix
 
 Given: TypeAlias = Mapping[str, Any] | Sequence[str] | None
 
@@ -49,7 +50,7 @@ Axis: TypeAlias = tuple[Value, ...] | Span
 Space: TypeAlias = dict[str, Axis]
 
 
-def make_space(given: Given, strategy: AnyStrategy, *, spans: bool) -> Space:
+def make_space(given: Given, strategy: AnyStrategy | StrategyMix, *, spans: bool) -> Space:
     """Return what may be chosen for each name.
 
     Parameters
@@ -57,7 +58,7 @@ def make_space(given: Given, strategy: AnyStrategy, *, spans: bool) -> Space:
     given : mapping, sequence of str, or None
         For each name: values (`range(5, 51)`, `[0.02, 0.05]`), a `ParameterSpec`, or, where spans are meant, a tuple
         `(low, high)` or `(low, high, "log")`. Names alone, or nothing: by the specs of the strategy's parameters.
-    strategy : Strategy, PythonStrategy or BarStrategy
+    strategy : Strategy, PythonStrategy, BarStrategy or StrategyMix
         Knows the specs.
     spans : bool
         Whether a tuple of two numbers is a span (random and Bayesian search), not two values (grid).

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,37 @@ def _by_text(text: str, grid: Grid, fixed: Mapping[str, float]) -> npt.NDArray[n
     from algotrendy.expressions.catalogue import Catalogue, Name
 
     # A combination is to this condition what a bar is to others: each name has a column of values.
-    catalogue = Catalogue([Name(name) for name in grid.names])
     others = {name: value for name, value in fixed.items() if name not in grid.names}
-    condition = parse(text, parameters=others, catalogue=catalogue)
+    known = _plain_names([*grid.names, *others])
+    readable = _with_plain_names(text, known)
+    catalogue = Catalogue([Name(known[name]) for name in grid.names])
+    values = {known[name]: value for name, value in others.items()}
+    condition = parse(readable, parameters=values, catalogue=catalogue)
     if condition.kind != "condition":
         raise InputError(f'`where` is {text!r}, which is a number; expected a condition such as "fast < slow"')
-    columns: Any = _named("columns", [*grid.names, "close"])
+    columns: Any = _named("columns", [*(known[name] for name in grid.names), "close"])
     table = [np.ascontiguousarray(grid.column(name), dtype=np.float64) for name in grid.names]
-    return evaluate_condition(condition, columns(*table, np.ones(len(grid))), others).true
+    return evaluate_condition(condition, columns(*table, np.ones(len(grid))), values).true
+
+
+def _plain_names(names: Sequence[str]) -> dict[str, str]:
+    """Return names that an expression may hold: `trend_fast` for `trend.fast`, of the same length where it is free."""
+    found: dict[str, str] = {}
+    for name in names:
+        plain = name if name.isidentifier() else "p" * (not name[:1].isalpha()) + re.sub(r"\W", "_", name, flags=re.A)
+        while plain != name and (plain in names or plain in found.values()):
+            plain += "_"
+        found[name] = plain
+    return found
+
+
+def _with_plain_names(text: str, known: Mapping[str, str]) -> str:
+    """Return a condition with the names of the parameters of several strategies as one word each."""
+    changed = sorted((name for name, plain in known.items() if name != plain), key=len, reverse=True)
+    if not changed:
+        return text
+    words = "|".join(map(re.escape, changed))
+    return re.sub(rf"(?<![\w.])(?:{words})(?![\w.])", lambda found: known[found[0]], text)
 
 
 def _by_function(function: Callable[[Mapping[str, Any]], Any], grid: Grid) -> npt.NDArray[np.bool_]:
