@@ -134,8 +134,8 @@ def volatility_contributions(covariance: pd.DataFrame, weights: Any) -> pd.DataF
     bend = matrix @ shares
     whole = math.sqrt(max(float(shares @ bend), 0.0))
     marginal = bend / whole if whole > STILL else np.zeros(shares.size)
-    # Without position j the variance is less by 2 w_j (C w)_j - w_j^2 C_jj.
-    without = np.maximum(whole * whole - 2.0 * shares * bend + shares * shares * np.diag(matrix), 0.0)
+    others = shares * (1.0 - np.eye(shares.size))
+    without = np.maximum(np.einsum("ij,ij->i", others @ matrix, others), 0.0)
     return pd.DataFrame(
         {
             "weight": shares,

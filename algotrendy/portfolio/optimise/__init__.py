@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from algotrendy.portfolio.optimise.black_litterman import View, black_litterman, equilibrium_returns
     from algotrendy.portfolio.optimise.catalogue import skfolio_estimator, skfolio_names, skfolio_portfolio
     from algotrendy.portfolio.optimise.constraints import Constraints
     from algotrendy.portfolio.optimise.estimates import Estimates
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from algotrendy.portfolio.optimise.result import Allocation
     from algotrendy.portfolio.optimise.rolling import OBJECTIVES, Objective, WeightOptimiser, rolling_weights
     from algotrendy.portfolio.optimise.tail import min_cvar
+    from algotrendy.portfolio.optimise.views import View, black_litterman, equilibrium_returns
     from algotrendy.portfolio.optimise.window import WeightEstimator
 
 _HOME_OF = {
@@ -32,13 +32,13 @@ _HOME_OF = {
     "Frontier": ".frontier",
     "OBJECTIVES": ".rolling",
     "Objective": ".rolling",
-    "View": ".black_litterman",
+    "View": ".views",
     "WeightEstimator": ".window",
     "WeightOptimiser": ".rolling",
-    "black_litterman": ".black_litterman",
+    "black_litterman": ".views",
     "efficient_frontier": ".frontier",
     "equal_weight": ".parity",
-    "equilibrium_returns": ".black_litterman",
+    "equilibrium_returns": ".views",
     "hierarchical_risk_parity": ".hierarchical",
     "inverse_volatility": ".parity",
     "max_diversification": ".objectives",

@@ -27,6 +27,7 @@ def hierarchical_risk_parity(
     *,
     linkage: Literal["single", "complete", "average", "ward"] = "single",
     distance: Literal["profiles", "pairs"] = "profiles",
+    optimal_order: bool = False,
     constraints: Constraints | None = None,
 ) -> Allocation:
     """Return the weights of hierarchical risk parity [1]_.
@@ -43,6 +44,9 @@ def hierarchical_risk_parity(
     distance : {"profiles", "pairs"}
         Between two assets: by how much their distances to all assets differ, as in the paper, or their own distance
         alone, ``sqrt((1 - correlation) / 2)``, as in some libraries.
+    optimal_order : bool
+        Whether branches are turned until neighbours are as near as can be. Without it, as in the paper, which of two
+        branches comes first follows from the order in which the assets were given.
     constraints : Constraints, optional
         Bounds of at least 0 and a fixed budget: a half gets no less and no more than its assets' bounds allow.
 
@@ -78,7 +82,7 @@ def hierarchical_risk_parity(
     if (model.lower < 0.0).any():
         raise InputError("hierarchical risk parity is long only; make every lower bound at least 0")
     matrix = estimates.matrix()
-    order = _order(matrix / np.outer(own, own), linkage, distance)
+    order = _order(matrix / np.outer(own, own), linkage, distance, optimal_order)
     weights = _bisected(matrix, order, (model.lower, np.minimum(model.upper, total)), total)
     found = finished(
         "hierarchical_risk_parity", estimates, constraints, (model, weights), value=np.nan, residual=np.nan
@@ -86,7 +90,7 @@ def hierarchical_risk_parity(
     return Allocation(**{**vars(found), "status": "rule"})
 
 
-def _order(correlations: Float2D, linkage: str, distance: str) -> Int1D:
+def _order(correlations: Float2D, linkage: str, distance: str, optimal: bool) -> Int1D:
     """Return the assets in the order of the leaves of their tree."""
     from scipy.cluster.hierarchy import leaves_list
     from scipy.cluster.hierarchy import linkage as linked
@@ -98,7 +102,7 @@ def _order(correlations: Float2D, linkage: str, distance: str) -> Int1D:
     apart = np.sqrt(np.maximum(0.5 * (1.0 - correlations), 0.0))
     np.fill_diagonal(apart, 0.0)
     between = pdist(apart) if distance == "profiles" else squareform(apart, checks=False)
-    return np.asarray(leaves_list(linked(between, linkage)), dtype=np.int64)
+    return np.asarray(leaves_list(linked(between, linkage, optimal_ordering=optimal)), dtype=np.int64)
 
 
 def _bisected(matrix: Float2D, order: Int1D, box: tuple[Float1D, Float1D], total: float) -> Float1D:

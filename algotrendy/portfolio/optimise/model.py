@@ -124,14 +124,16 @@ class Model:
         """Refuse bounds whose sums cannot reach the budget: by far the most common contradiction, told at once."""
         for sign, rows in ((1, (*self.equal, *self.below)), (-1, self.equal)):
             for row in rows:
-                if not row.name or not np.isfinite(row.bound):
+                if not row.name.startswith(("budget", "group")):
                     continue
                 least = float(_times(np.maximum(sign * row.coefficients, 0.0), self.lower).sum())
                 least += float(_times(np.minimum(sign * row.coefficients, 0.0), self.upper).sum())
                 if least > sign * row.bound + 1e-9 * max(1.0, abs(row.bound)):
+                    is_most = sign < 0 or " >= " in row.name
                     raise InputError(
                         f"no weights meet all constraints: {row.name!r} cannot hold, as the bounds of the weights make "
-                        f"its sum {sign * least:g} at the {'least' if sign > 0 else 'most'}; loosen one of them"
+                        f"its sum {-least if is_most else least:g} at the {'most' if is_most else 'least'}; loosen one "
+                        "of them"
                     )
 
     def check_feasible(self) -> None:

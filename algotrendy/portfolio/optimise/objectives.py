@@ -218,8 +218,8 @@ def _best_ratio(
         if best is not None and not gain @ best > 1e-12:
             raise InputError(none)
         raise InputError(
-            f"{objective} has no maximum within the constraints: the ratio grows with the size of the positions, as the "
-            "best mix of all is short on balance; give the weights finite bounds, or a budget it can have"
+            f"{objective} has no maximum within the constraints: the ratio grows with the size of the positions, "
+            "as the best mix of all is short on balance; give the weights finite bounds, or a budget it can have"
         )
     if float(found.x[: model.n] @ widths @ found.x[: model.n]) < 1e-14:
         raise InputError(

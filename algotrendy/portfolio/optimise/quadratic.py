@@ -309,8 +309,8 @@ def _interior(problem: Quadratic) -> Solution:
         dx, dy, ds, dz = _direction(walls, step, (dual, primal, room), s * z + ds * dz - aim, (s, z))
         full = min(1.0, 0.995 * min(_reach(s, ds), _reach(z, dz)))
         x, y, s, z = x + full * dx, y + full * dy, s + full * ds, z + full * dz
-        if not (np.isfinite(x).all() and np.isfinite(z).all()) or np.abs(x).max() > 1e12:
-            break
+        if not (np.isfinite(x).all() and np.isfinite(z).all()) or max(np.abs(x).max(), z.max(initial=0.0)) > 1e12:
+            break  # prices without end: nothing is feasible
     return best
 
 
