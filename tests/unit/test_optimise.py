@@ -334,7 +334,7 @@ def test_whole_shares_spend_no_more_than_the_capital() -> None:
 def test_pictures_hold_what_they_say() -> None:
     found = min_variance(RETURNS)
     figure = found.plot()
-    bars = {bar.name: dict(zip(bar.y, bar.x, strict=True)) for bar in figure.data}
+    bars = {bar.name: dict(zip(bar.x, bar.y, strict=True)) for bar in figure.data}
     assert bars["Weight"] == pytest.approx(found.weights.to_dict())
     assert bars["Share of the volatility"] == pytest.approx(found.contributions["share"].to_dict())
     frontier = efficient_frontier(RETURNS, n_points=8)

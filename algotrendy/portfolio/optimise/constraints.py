@@ -144,8 +144,8 @@ def per_asset(given: Any, names: list[Any], default: float, what: str) -> Float1
     """
     if not hasattr(given, "keys"):
         return np.full(len(names), _not_nan(what, given))
-    found = dict(given.items())
-    unknown = [name for name in found if name not in set(names)]
+    found, known = dict(given.items()), set(names)
+    unknown = [name for name in found if name not in known]
     if unknown:
         raise InputError(f"{what} names {unknown[0]!r}, which is not among the assets {names[:5]}")
     return np.array([_not_nan(what, found.get(name, default)) for name in names], dtype=np.float64)

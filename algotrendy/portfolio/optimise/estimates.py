@@ -177,8 +177,8 @@ def series_of(given: Any, names: list[Any], what: str) -> pd.Series:
     {'A': 1.0, 'B': 2.0}
     """
     if hasattr(given, "keys"):
-        found = dict(given.items())
-        missing, unknown = [n for n in names if n not in found], [n for n in found if n not in set(names)]
+        found, known = dict(given.items()), set(names)
+        missing, unknown = [n for n in names if n not in found], [n for n in found if n not in known]
         if missing or unknown:
             raise InputError(f"there is no {what} for {missing[:3]}, and no asset for {unknown[:3]}")
         given = [found[name] for name in names]

@@ -26,28 +26,27 @@ _LAYERS = (
 
 
 def allocation_figure(allocation: Allocation) -> go.Figure:
-    """Return the weights and the shares of the volatility, the largest weight on top."""
+    """Return the weights and the shares of the volatility, the largest weight first."""
     import plotly.graph_objects as go
 
     table = allocation.contributions
-    order = np.argsort(-np.abs(table["weight"].to_numpy()), kind="stable")[:_ASSETS_MAX][::-1]
+    order = np.argsort(-np.abs(table["weight"].to_numpy()), kind="stable")[:_ASSETS_MAX]
     labels = [str(table.index[k]) for k in order]
     traces = [
         {
-            "type": "bar", "orientation": "h", "name": name, "y": labels, "x": table[column].to_numpy()[order],
+            "type": "bar", "name": name, "x": labels, "y": table[column].to_numpy()[order],
             "marker": {"color": color, "line": {"width": 0}},
-            "hovertemplate": "%{y}: %{x:.2%}<extra>" + name + "</extra>",
+            "hovertemplate": "%{x}: %{y:.2%}<extra>" + name + "</extra>",
         }
-        for column, name, color in (("share", "Share of the volatility", _PALE), ("weight", "Weight", ACCENT))
+        for column, name, color in (("weight", "Weight", ACCENT), ("share", "Share of the volatility", _PALE))
     ]  # fmt: skip
     title = f"{allocation.objective.replace('_', ' ')}: volatility {allocation.volatility:.1%}"
     if not np.isnan(allocation.expected_return):
         title += f", expected return {allocation.expected_return:.1%}"
     layout = _layout(
-        title, xaxis=_axis(tickformat=".0%", zeroline=True, zerolinecolor=INK), yaxis=_axis(showgrid=False),
-        barmode="group", bargap=0.35, height=130 + 26 * len(labels),
+        title, xaxis=_axis(showgrid=False), yaxis=_axis(tickformat=".0%", zeroline=True, zerolinecolor=INK),
+        barmode="group", bargap=0.3, height=360,
     )  # fmt: skip
-    layout["legend"]["traceorder"] = "reversed"
     return go.Figure({"data": traces, "layout": layout})
 
 

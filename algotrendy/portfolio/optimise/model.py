@@ -278,7 +278,8 @@ def _sums(constraints: Constraints, names: list[Any], size: int) -> tuple[list[R
     ranges: list[tuple[str, Float1D, float | None, float | None]] = [
         ("budget", _over(size, slice(0, n)), *constraints.budget_range)
     ]
-    unknown = [name for name in constraints.groups if name not in set(names)]
+    known = set(names)
+    unknown = [name for name in constraints.groups if name not in known]
     if unknown:
         raise InputError(f"groups names {unknown[0]!r}, which is not among the assets {names[:5]}")
     for group, (low, high) in constraints.group_bounds.items():

@@ -196,11 +196,12 @@ def _balanced(
     def value(at: Float1D) -> float:
         return float(0.5 * price * (at @ matrix @ at) - budgets @ np.log(at)) if (at > 0.0).all() else math.inf
 
-    here = value(w)
+    here, missed = value(w), math.inf
     for _ in range(_STEPS_MAX):
         slope = price * (matrix @ w) - budgets / w
         free = ~(((w <= low) & (slope > 0.0)) | ((w >= high) & (slope < 0.0)))
-        if not free.any() or float(np.abs(slope[free] * w[free]).max()) < 1e-15:
+        before, missed = missed, float(np.abs(slope[free] * w[free]).max(initial=0.0))
+        if missed < 1e-15 or (missed < 1e-12 and missed >= before):
             break
         bend = price * matrix[np.ix_(free, free)] + np.diag(budgets[free] / w[free] ** 2)
         try:
@@ -212,7 +213,8 @@ def _balanced(
             moved = w.copy()
             moved[free] = np.minimum(np.maximum(w[free] - size * step, low[free]), high[free])
             after = value(moved)
-            if after <= here - 1e-4 * float(slope @ (w - moved)):
+            # Near the optimum the value says nothing any more, and Newton's step is right.
+            if after <= here - 1e-4 * float(slope @ (w - moved)) + 1e-13 * (1.0 + abs(here)):
                 break
             size *= 0.5
         else:

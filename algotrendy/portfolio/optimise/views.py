@@ -124,7 +124,7 @@ def black_litterman(
     -------
     Estimates
         Posterior means with the risk-free rate in them, and the covariance of returns including the uncertainty of the
-        means. Hand them to any optimiser.
+        means. Past returns stay as they are. Hand them to any optimiser.
 
     Raises
     ------
