@@ -145,3 +145,36 @@ def test_contributions_by_covariance_are_those_by_returns(seed: int, n: int) -> 
     by_returns = risk_contributions(returns, weights, measure="volatility")
     by_covariance = volatility_contributions(risk.covariance(returns), weights)
     pd.testing.assert_frame_equal(by_covariance, by_returns, rtol=1e-8, atol=1e-12)
+
+
+def random_limits(rng: Any, names: list[str]) -> Constraints:
+    """Constraints of every kind, around weights that keep all of them."""
+    n = len(names)
+    inside, held = rng.dirichlet(np.ones(n)) * rng.uniform(0.7, 1.0), rng.dirichlet(np.ones(n))
+    groups = {name: "xyz"[k % 3] for k, name in enumerate(names)}
+    sums = {g: sum(w for name, w in zip(names, inside, strict=True) if groups[name] == g) for g in set(groups.values())}
+    return Constraints(
+        lower=float(inside.min() - rng.uniform(0.0, 0.3)), upper=float(inside.max() + rng.uniform(0.0, 0.2)),
+        budget=(float(inside.sum()) - 0.1, float(inside.sum())) if rng.random() < 0.5 else float(inside.sum()),
+        groups=groups, group_bounds={g: (total - 0.05, total + 0.02) for g, total in sums.items()},
+        gross_max=float(inside.sum() + rng.uniform(0.0, 0.2)), held=dict(zip(names, held, strict=True)),
+        turnover_max=float(np.abs(inside - held).sum() / 2 + rng.uniform(0.0, 0.1)),
+        costs=float(rng.uniform(0.0, 0.01)),
+    )  # fmt: skip
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 9))
+def test_weights_keep_constraints_of_every_kind(seed: int, n: int) -> None:
+    returns, rng = frame(seed, n, 30), np.random.default_rng(seed)
+    limits = random_limits(rng, list(returns.columns))
+    (least, most), held = limits.budget_range, np.array(list(dict(limits.held or {}).values()))
+    for optimiser in (min_variance, mean_variance, max_diversification):
+        found = optimiser(returns, constraints=limits)
+        w = found.weights
+        assert found.status == "optimal"
+        assert least - 1e-9 <= w.sum() <= most + 1e-9
+        assert limits.lower - 1e-9 <= w.min() <= w.max() <= limits.upper + 1e-9
+        assert w.abs().sum() <= limits.gross_max + 1e-9
+        assert np.abs(w - held).sum() / 2 <= limits.turnover_max + 1e-9
+        for group, (low, high) in limits.group_bounds.items():
+            assert low - 1e-9 <= w[[name for name in w.index if limits.groups[name] == group]].sum() <= high + 1e-9

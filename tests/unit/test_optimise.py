@@ -244,6 +244,24 @@ def test_a_sharpe_ratio_needs_something_to_earn() -> None:
         max_sharpe(Estimates(COV, {"A": -0.05, "B": -0.02}), constraints=free)
 
 
+def test_little_to_earn_within_tight_bounds_is_still_found() -> None:
+    names = [f"A{k}" for k in range(12)]
+    tight = Constraints(lower=-0.1, upper=0.0838, gross_max=1.14)
+    returns = pd.DataFrame(np.random.default_rng(4).normal(0.0, 0.01, (40, 12)), columns=names)
+    least = 1e-5 - returns.mean().mean()  # held alike, the assets earn next to nothing
+    assets = Estimates.from_returns(returns + least)
+    found = max_sharpe(assets, constraints=tight)
+    assert found.status == "optimal"
+    assert 0.0 < found.value < 0.5
+    near = np.eye(12)  # no step between two assets within the bounds is better
+    for one in near:
+        for other in near:
+            moved = found.weights.to_numpy() + 1e-5 * (one - other)
+            if moved.max() <= 0.0838 + 1e-12:
+                mean, spread = moved @ assets.expected(), math.sqrt(moved @ assets.matrix() @ moved)
+                assert mean / spread <= found.value + 1e-9
+
+
 def test_contradicting_views_that_are_certain_are_refused() -> None:
     views = [View(assets={"A": 1}, value=0.1, confidence=1.0), View(assets={"A": 2}, value=0.1, confidence=1.0)]
     with pytest.raises(InputError, match="contradict"):

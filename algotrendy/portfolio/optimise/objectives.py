@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pandas as pd
 
-from algotrendy.domain.types import Float1D
+from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise.constraints import Constraints
 from algotrendy.portfolio.optimise.estimates import Estimates, estimates_of, moving_volatilities
 from algotrendy.portfolio.optimise.model import Model, homogeneous, model_of
-from algotrendy.portfolio.optimise.quadratic import solve
+from algotrendy.portfolio.optimise.quadratic import Solution, solve
 from algotrendy.portfolio.optimise.result import Allocation
 from algotrendy.risk.checks import positive
 
@@ -208,19 +208,21 @@ def _best_ratio(
     if not unit > 0.0:
         raise InputError(none)
     gain = (model.padded(numerator) - model.charge) / unit
-    whole, scale = homogeneous(model, gain)
     widths = estimates.matrix() / float(np.diag(estimates.matrix()).max() or 1.0)
-    found = solve(whole.quadratic(whole.curved(widths), np.zeros(whole.size)))
-    factor = float(scale @ found.x)
+    found, factor = _scaled_best(model, gain, widths)
     if not found.is_optimal or not factor > 1e-12:
         model.check_feasible()
         best = model.best_corner(-gain)
-        if best is not None and not gain @ best > 1e-12:
+        most = math.inf if best is None else float(gain @ best)
+        if not most > 1e-12:
             raise InputError(none)
-        raise InputError(
-            f"{objective} has no maximum within the constraints: the ratio grows with the size of the positions, "
-            "as the best mix of all is short on balance; give the weights finite bounds, or a budget it can have"
-        )
+        if best is not None:  # where little can be earned the scale is far from 1, and with it all numbers
+            found, factor = _scaled_best(model, gain / most, widths)
+        if best is None or not factor > 1e-12:
+            raise InputError(
+                f"{objective} has no maximum within the constraints: the ratio grows with the size of the positions, "
+                "as the best mix of all is short on balance; give the weights finite bounds, or a budget it can have"
+            )
     if float(found.x[: model.n] @ widths @ found.x[: model.n]) < 1e-14:
         raise InputError(
             "a portfolio without any variance has a positive numerator: the covariance is singular; shrink it with "
@@ -229,3 +231,10 @@ def _best_ratio(
     x = found.x[: model.size] / factor
     ratio = float(gain @ x) * unit / math.sqrt(_variance(estimates, x))
     return finished(objective, estimates, constraints, (model, x), value=ratio, residual=found.residual)
+
+
+def _scaled_best(model: Model, gain: Float1D, widths: Float2D) -> tuple[Solution, float]:
+    """Return the least risk at a gain of 1 in weights times a scale, and that scale."""
+    whole, scale = homogeneous(model, gain)
+    found = solve(whole.quadratic(whole.curved(widths), np.zeros(whole.size)))
+    return found, float(scale @ found.x)
