@@ -14,7 +14,7 @@ import pandas as pd
 
 from algotrendy.domain.bars import index_times
 from algotrendy.domain.interval import Interval
-from algotrendy.domain.types import AnyArray, Dates1D, Int1D
+from algotrendy.domain.types import AnyArray, Bool1D, Dates1D, Int1D
 from algotrendy.errors import InputError
 
 _DAY = np.timedelta64(1, "D")
@@ -319,6 +319,33 @@ def utc_stamps(index: pd.DatetimeIndex) -> AnyArray:
     if not isinstance(index, pd.DatetimeIndex):
         raise InputError(f"the index is a {type(index).__name__}, expected a DatetimeIndex; see check_bars")
     return index_times(index).view(f"M8[{index.unit}]")
+
+
+def first_of_period(index: pd.DatetimeIndex, interval: str) -> Bool1D:
+    """Return which bars are the first of their day, week (from Monday) or month, by their stamps in UTC.
+
+    The first of a period is known when it is there; that a bar was the last, only with the next one.
+
+    Raises
+    ------
+    InputError
+        If it is no interval, or one shorter than a day.
+
+    Examples
+    --------
+    >>> first_of_period(pd.DatetimeIndex(["2024-01-30", "2024-01-31", "2024-02-01"], tz="UTC"), "1mo")
+    array([ True, False,  True])
+    """
+    parsed = Interval.parse(interval)
+    if parsed.is_intraday:
+        raise InputError(f"the interval {interval!r} is shorter than a day; give a number of bars")
+    stamps = utc_stamps(index)
+    if parsed.unit == "mo":
+        period = stamps.astype("datetime64[M]").astype(np.int64) // parsed.count
+    else:
+        days = stamps.astype("datetime64[D]").astype(np.int64) + 3  # 1970-01-01 was a Thursday
+        period = days // (7 * parsed.count if parsed.unit == "wk" else parsed.count)
+    return np.append(True, period[1:] != period[:-1])[: len(index)]
 
 
 def bars_by_start(stamps: AnyArray, sessions: Dates1D, starts: AnyArray) -> tuple[Dates1D, Int1D]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from algotrendy.risk.contributions import (
         incremental_risk,
         risk_contributions,
+        volatility_contributions,
     )
     from algotrendy.risk.covariances import (
         covariance,
@@ -217,6 +218,7 @@ _HOME_OF = {
     "up_capture": ".relative",
     "value_at_risk": ".tail_measures",
     "volatility": ".volatilities",
+    "volatility_contributions": ".contributions",
 }
 
 __all__ = [
@@ -305,6 +307,7 @@ __all__ = [
     "up_capture",
     "value_at_risk",
     "volatility",
+    "volatility_contributions",
 ]
 
 __getattr__ = lazy_names(__name__, _HOME_OF)

@@ -21,7 +21,7 @@ from algotrendy.risk.distributions import STILL, normal_tail, tail_place
 from algotrendy.risk.inputs import as_return_matrix, names_of
 from algotrendy.risk.tail_measures import tail_model
 
-__all__ = ["RiskMeasure", "incremental_risk", "risk_contributions"]
+__all__ = ["RiskMeasure", "incremental_risk", "risk_contributions", "volatility_contributions"]
 
 RiskMeasure: TypeAlias = Literal["expected_shortfall", "value_at_risk", "volatility"]
 
@@ -95,6 +95,54 @@ def risk_contributions(
             "component": component,
             "share": component / whole if abs(whole) > STILL else np.full(shares.size, np.nan),
             "incremental": whole - np.array(without),
+        },
+        index=names,
+    )
+
+
+def volatility_contributions(covariance: pd.DataFrame, weights: Any) -> pd.DataFrame:
+    """Return what each position of a book adds to its volatility, by a covariance instead of returns.
+
+    Parameters
+    ----------
+    covariance : DataFrame of shape (n_positions, n_positions)
+        Of the positions' returns; its period is that of the result.
+    weights : mapping, Series or array of shape (n_positions,)
+        Fractions of the equity, negative for short; they need not sum to 1, the rest is cash.
+
+    Returns
+    -------
+    DataFrame
+        As `risk_contributions` with `measure="volatility"`, to which it is equal for the sample covariance.
+
+    Raises
+    ------
+    InputError
+        If weights and columns do not match, or the covariance is not square and finite.
+
+    Examples
+    --------
+    >>> covariance = pd.DataFrame([[0.04, 0.0], [0.0, 0.01]], index=["A", "B"], columns=["A", "B"])
+    >>> volatility_contributions(covariance, {"A": 0.6, "B": 0.9})["component"].round(6).tolist()
+    [0.096, 0.054]
+    """
+    matrix = np.asarray(covariance, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.isfinite(matrix).all():
+        raise InputError(f"the covariance has the shape {matrix.shape}; give a square table of finite numbers")
+    names = pd.Index(names_of(covariance, len(matrix)))
+    shares = check_weights(weights, names)
+    bend = matrix @ shares
+    whole = math.sqrt(max(float(shares @ bend), 0.0))
+    marginal = bend / whole if whole > STILL else np.zeros(shares.size)
+    others = shares * (1.0 - np.eye(shares.size))
+    without = np.maximum(np.einsum("ij,ij->i", others @ matrix, others), 0.0)
+    return pd.DataFrame(
+        {
+            "weight": shares,
+            "marginal": marginal,
+            "component": shares * marginal,
+            "share": shares * marginal / whole if whole > STILL else np.full(shares.size, np.nan),
+            "incremental": whole - np.sqrt(without),
         },
         index=names,
     )

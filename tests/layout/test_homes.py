@@ -19,6 +19,7 @@ HOMES = {
     "httpx": ("algotrendy/data/providers/",),
     "psycopg": ("algotrendy/storage/",),
     "requests": ("algotrendy/data/providers/", "algotrendy/data/stream/alpaca/"),  # alpaca-py's errors are of its kind
+    "skfolio": ("algotrendy/portfolio/optimise/",),
     "sqlalchemy": ("algotrendy/storage/", "algotrendy/data/store/", "algotrendy/data/providers/local/"),
     "yfinance": ("algotrendy/data/providers/yahoo/",),
 }

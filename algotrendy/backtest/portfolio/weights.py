@@ -9,8 +9,9 @@ import numpy as np
 from algotrendy.backtest.portfolio.ledger import Ledger, full_ledger
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.stamps import first_at_or_after, stamps_of
+from algotrendy.domain.calendar import first_of_period
 from algotrendy.domain.interval import Interval
-from algotrendy.domain.types import Bool2D, Float2D, Int1D
+from algotrendy.domain.types import Bool1D, Bool2D, Float2D, Int1D
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import Fills, empty_fills
 from algotrendy.strategy.parameter import is_number, nearest
@@ -184,19 +185,11 @@ def decisions(account: Account, row_at: Int1D, rebalance: str | int | None) -> I
     return np.where(decided | (again & (latest >= 0)), in_force, -1)
 
 
-def _first_of_period(index: pd.DatetimeIndex, text: str) -> Any:
-    from algotrendy.domain.calendar import utc_stamps
-
+def _first_of_period(index: pd.DatetimeIndex, text: str) -> Bool1D:
     try:
         interval = Interval.parse(text)
     except InputError as error:
         raise InputError(f'rebalance is {text!r}; use "1d", "1wk", "1mo", a number of bars, or None') from error
     if interval.is_intraday:
         raise InputError(f"rebalance is {text!r}, shorter than a day; give a number of bars")
-    stamps = utc_stamps(index)
-    if interval.unit == "mo":
-        period = stamps.astype("datetime64[M]").astype(np.int64) // interval.count
-    else:
-        days = stamps.astype("datetime64[D]").astype(np.int64) + 3  # 1970-01-01 was a Thursday
-        period = days // (7 * interval.count if interval.unit == "wk" else interval.count)
-    return np.append(True, period[1:] != period[:-1])
+    return first_of_period(index, text)

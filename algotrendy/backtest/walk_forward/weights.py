@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,24 +11,9 @@ import pandas as pd
 from algotrendy.backtest.walk_forward.windows import Window, cut_windows
 from algotrendy.compute import Cancel, Executor, map_work, progress_for
 from algotrendy.compute.progress import Show
-from algotrendy.errors import InputError
+from algotrendy.portfolio.optimise.window import PriceTable, WeightEstimator, check_estimator
 
 __all__ = ["WeightEstimator", "walk_forward_weights"]
-
-_RETURNS_MIN = 2
-
-
-class WeightEstimator(Protocol):
-    """What can be fitted to returns and then has weights: `skfolio.optimization.MeanRisk()`, or a class of your own.
-
-    `fit(X)` is given the simple returns of the training bars, one column per symbol, oldest first, and leaves one
-    weight per column in `weights_`, as fractions of the equity. Anything that `copy.deepcopy` can copy will do.
-    """
-
-    weights_: Any
-
-    def fit(self, X: pd.DataFrame) -> Any:
-        """Learn from the returns of the training bars."""
 
 
 def walk_forward_weights(
@@ -89,14 +72,10 @@ def walk_forward_weights(
     >>> weights.shape, weights.index[0] == prices.index[59], weights.sum(axis=1).round(6).tolist()
     ((2, 2), True, [1.0, 1.0])
     """
-    table = _checked(prices)
-    if not callable(getattr(estimator, "fit", None)):
-        raise InputError(
-            f"the estimator is a {type(estimator).__name__} without fit(X); give an object that has fit(X) and then "
-            "weights_, such as skfolio.optimization.MeanRisk()"
-        )
+    table = PriceTable(prices)
+    check_estimator(estimator)
     windows = cut_windows(len(prices), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
-    fit = _Fit(estimator, pd.DatetimeIndex(prices.index), tuple(prices.columns), table)
+    fit = _Fit(estimator, table)
     place = Executor.of(executor, workers=workers)
     with progress_for("weights", len(windows), show=progress) as bar:
         mapped = map_work(fit, windows, where=place, progress=bar, cancel=cancel)
@@ -109,60 +88,12 @@ def walk_forward_weights(
     return pd.DataFrame(np.array(done).reshape(len(done), prices.shape[1]), index=at, columns=prices.columns)
 
 
-def _checked(prices: Any) -> npt.NDArray[np.float64]:
-    """Return the prices as numbers, NaN where there is none."""
-    if not isinstance(prices, pd.DataFrame) or not isinstance(prices.index, pd.DatetimeIndex):
-        raise InputError(
-            f"prices is a {type(prices).__name__}; give a DataFrame of closes, one column per symbol, indexed by time: "
-            'pd.DataFrame({"A": bars_a["close"], "B": bars_b["close"]})'
-        )
-    if not prices.index.is_monotonic_increasing or not prices.index.is_unique:
-        raise InputError("prices must be in ascending order of time, each time once; sort them with sort_index()")
-    if not prices.columns.is_unique or not len(prices.columns):
-        raise InputError("prices must have one column per symbol, each symbol once")
-    table = prices.to_numpy(dtype=np.float64)
-    wrong = np.argwhere(~(np.isnan(table) | ((table > 0.0) & np.isfinite(table))))
-    if len(wrong):
-        row, column = wrong[0]
-        raise InputError(
-            f"the price of {prices.columns[column]!r} at {prices.index[row]} is {table[row, column]:g}; prices are "
-            "above zero, NaN where there is none"
-        )
-    return table
-
-
 @dataclass(frozen=True)
 class _Fit:
     """Fits a copy of the estimator to one window."""
 
     estimator: WeightEstimator
-    index: pd.DatetimeIndex
-    symbols: tuple[Any, ...]
-    prices: npt.NDArray[np.float64]
+    prices: PriceTable
 
     def __call__(self, window: Window) -> npt.NDArray[np.float64]:
-        rows = self.prices[window.train_begin : window.train_end]
-        known = ~np.isnan(rows).any(axis=0)
-        span = f"{self.index[window.train_begin]} to {self.index[window.train_end - 1]}"
-        if not known.any() or len(rows) <= _RETURNS_MIN:
-            raise InputError(
-                f"no symbol has a price on all of the {len(rows)} training bars from {span}, or there are too few; "
-                "begin later, or make training another length"
-            )
-        chosen = [self.symbols[k] for k in np.flatnonzero(known)]
-        returns = pd.DataFrame(
-            rows[1:, known] / rows[:-1, known] - 1.0,
-            index=self.index[window.train_begin + 1 : window.train_end],
-            columns=chosen,
-        )
-        estimator = copy.deepcopy(self.estimator)
-        estimator.fit(returns)
-        given = np.asarray(getattr(estimator, "weights_", np.nan), dtype=np.float64)
-        if given.shape != (len(chosen),) or not np.isfinite(given).all():
-            raise InputError(
-                f"{type(estimator).__name__} left weights_ of shape {given.shape} after the window from {span}; "
-                f"expected one finite weight for each of the {len(chosen)} symbols"
-            )
-        weights = np.zeros(len(self.symbols))
-        weights[known] = given
-        return weights
+        return self.prices.fitted(self.estimator, window.train_begin, window.train_end)
