@@ -235,8 +235,9 @@ def monthly_table(returns: pd.Series[float]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a year, columns 1 to 12 and "year": compounded, NaN for a month without a period. The first and the
-        last month may be parts of one.
+        One row a year, columns 1 to 12 and "year": compounded; -1 for the month and the year in which everything was
+        lost. NaN for a month without a period, and after a total loss: there is nothing left to lose. The first and
+        the last month may be parts of one.
 
     Raises
     ------
@@ -252,23 +253,15 @@ def monthly_table(returns: pd.Series[float]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from algotrendy.risk.months import monthly_returns
+
     found = _series(returns, "returns", 1)
     _check_returns(found)
     index = returns.index
     if not isinstance(index, pd.DatetimeIndex):
         raise InputError(f"a table by month needs times, the index holds {index.dtype}")
-    growth = pd.Series(np.log1p(np.where(found == -1.0, 0.0, found)), index=index)
-    lost = pd.Series(found == -1.0, index=index)
-    years, months = index.year, index.month
-
-    def compounded(keys: list[Any]) -> pd.Series[float]:
-        sums = growth.groupby(keys).sum()
-        return pd.Series(np.expm1(sums.to_numpy()), index=sums.index).mask(lost.groupby(keys).any(), -1.0)
-
-    table = compounded([years, months]).unstack().reindex(columns=range(1, 13))
-    table["year"] = compounded([years])
-    table.index.name, table.columns.name = "year", None
-    return table
+    wealth: Float1D = np.cumprod(1.0 + found, dtype=np.float64)
+    return monthly_returns(wealth, index, 1.0).rename_axis(index="year")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

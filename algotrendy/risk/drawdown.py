@@ -16,7 +16,7 @@ import pandas as pd
 from algotrendy.domain.types import Float1D, NanPolicy
 from algotrendy.errors import InputError
 from algotrendy.risk.checks import choice, level, whole
-from algotrendy.risk.columns import Sign, by_column, curve_by_column, is_table, signed
+from algotrendy.risk.columns import Sign, by_column, columns_of, curve_by_column, is_table, signed
 from algotrendy.risk.distributions import empirical_tail
 from algotrendy.risk.inputs import check_dates, kernel_view
 
@@ -185,19 +185,21 @@ def max_drawdown_of_equity(equity: Any, *, sign: Sign = "loss", nan_policy: NanP
     return signed(float(_equity_drawdown(equity, nan_policy).max(skipna=False)), sign)  # type: ignore[no-any-return]
 
 
-def drawdown_of_equity(equity: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "raise") -> pd.Series:
-    """Return how far each value of one account, or price, lies below the highest so far.
+def drawdown_of_equity(
+    equity: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "raise"
+) -> pd.Series | pd.DataFrame:
+    """Return how far each value of an account, or price, lies below the highest so far.
 
     Parameters
     ----------
-    equity : array-like of shape (n_periods,)
+    equity : array-like of shape (n_periods,) or (n_periods, n_series)
         Values above zero, oldest first; zero once everything is lost.
     sign, nan_policy
         As in `drawdown_series`.
 
     Returns
     -------
-    Series
+    Series or DataFrame
         In [0, 1].
 
     Examples
@@ -205,6 +207,12 @@ def drawdown_of_equity(equity: Any, *, sign: Sign = "loss", nan_policy: NanPolic
     >>> drawdown_of_equity([100.0, 125.0, 100.0]).tolist()
     [0.0, 0.0, 0.2]
     """
+    if is_table(equity):
+        check_dates(equity)
+        found = [_equity_drawdown(column, nan_policy) for _, column in columns_of(equity)]
+        frame: pd.DataFrame = pd.concat(found, axis=1)
+        names = equity.columns if isinstance(equity, pd.DataFrame) else range(len(found))
+        return signed(frame.set_axis(names, axis=1), sign)  # type: ignore[no-any-return]
     return signed(_equity_drawdown(equity, nan_policy), sign)  # type: ignore[no-any-return]
 
 

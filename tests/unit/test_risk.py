@@ -416,3 +416,25 @@ def test_drawdowns_of_sums_are_parts_of_the_start() -> None:
     assert risk.pain_index(returns, compound=False) == risk.average_drawdown(returns, of="periods", compound=False)
     assert risk.pain_index(returns, compound=False) == pytest.approx(2.75 / 4)
     assert risk.drawdown_at_risk(returns, 0.5, compound=False, quantile="lower") == pytest.approx(0.75)
+
+
+def test_a_frame_gives_a_number_or_a_curve_for_each_column() -> None:
+    table = pd.DataFrame({"fund": FUND, "market": MARKET})
+    for measure in (
+        lambda x: risk.deflated_sharpe_ratio(x, 20, 0.1),
+        risk.probabilistic_sharpe_ratio,
+        risk.minimum_track_record_length,
+        lambda x: risk.hill_tail_index(x, 50),
+    ):
+        found = measure(table)
+        assert found.to_dict() == {name: measure(table[name]) for name in table}
+    for curve in (
+        lambda x: risk.rolling_beta(x, MARKET, 60),
+        lambda x: risk.rolling_correlation(x, MARKET, 60),
+        lambda x: risk.drawdown_of_equity(1.0 + abs(x)),
+    ):
+        found = curve(table)
+        pd.testing.assert_frame_equal(found, pd.DataFrame({name: curve(table[name]) for name in table}))
+        assert curve(table.to_numpy()).to_numpy() == pytest.approx(found.to_numpy(), nan_ok=True)
+    with pytest.raises(InputError, match="the table has no columns"):
+        risk.deflated_sharpe_ratio(table[[]], 20, 0.1)
