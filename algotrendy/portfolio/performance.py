@@ -14,6 +14,7 @@ import numpy as np
 
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
+from algotrendy.risk.inputs import check_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,14 +204,14 @@ def modified_dietz(
     """
     import pandas as pd
 
-    first, last = pd.Timestamp(start).normalize(), pd.Timestamp(end).normalize()
+    first, last = _days([start, end])
     days = (last - first).days
     if days < 1:
         raise InputError(f"the span from {first.date()} to {last.date()} has no day")
     if flow_timing not in ("start", "end"):
         raise InputError(f'flow_timing is {flow_timing!r}; expected "start" or "end"')
     amounts = np.array([], dtype=np.float64) if flows is None else np.asarray(flows, dtype=np.float64)
-    dates = pd.DatetimeIndex([]) if flows is None else pd.DatetimeIndex(flows.index).normalize()
+    dates = pd.DatetimeIndex([]) if flows is None else _days(flows.index)
     if not np.isfinite([start_value, end_value, *amounts]).all():
         raise InputError("values and flows of a span must be finite numbers")
     outside = dates[(dates <= first) | (dates > last)]
@@ -417,7 +418,22 @@ def _annual(growth: float, n_periods: int, periods_per_year: float | None) -> fl
     return float(growth ** (periods_per_year / n_periods) - 1.0)
 
 
+def _days(dates: Any) -> pd.DatetimeIndex:
+    """Return the days of some dates, by the calendar of their own time zone."""
+    import pandas as pd
+
+    check_zone(dates)
+    try:
+        found = pd.DatetimeIndex([pd.Timestamp(date).tz_localize(None) for date in dates])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"flows and spans are by date ({error})") from error
+    if found.hasnans:
+        raise InputError("a date is missing (NaT); a flow and a span need theirs")
+    return found.normalize()
+
+
 def _check_index(index: pd.Index[Any], what: str) -> None:
+    check_zone(index)
     if not index.is_unique:
         raise InputError(f"{what} have the label {index[index.duplicated()][0]} more than once")
     if not index.is_monotonic_increasing:

@@ -48,7 +48,13 @@ def _effects(frame: pd.DataFrame) -> tuple[list[str], list[list[float]]]:
         raise InputError(
             f"the effects are named {', '.join(names)}; give each a name of its own, none of them {_TOTAL!r}"
         )
-    effects = [[float(value) for value in row] for row in frame.to_numpy().tolist()]
+    if not frame.index.is_unique:
+        twice = frame.index[frame.index.duplicated()][0]
+        raise InputError(f"the segment {twice} stands there more than once; give one row for each, with its sum")
+    try:
+        effects = [[float(value) for value in row] for row in frame.to_numpy().tolist()]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"effects of an attribution are numbers ({error}); give `linked` as it is") from error
     if not all(math.isfinite(value) for row in effects for value in row):
         raise InputError("an effect of the attribution is missing or infinite, so that nothing adds up; mend its rows")
     return names, effects
