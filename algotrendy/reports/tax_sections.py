@@ -86,7 +86,7 @@ def _table(rows: pd.DataFrame, label: str) -> Table:
         total.append(Cell.of(_sum(rows, name), "money", formula=formula) if name else "")
     columns = [
         Column("Instrument"),
-        Column("Quantity", "right"),
+        Column("Quantity", "right", even=True),
         Column("Acquired"),
         Column("Closed"),
         Column("Proceeds", "right"),
@@ -95,7 +95,7 @@ def _table(rows: pd.DataFrame, label: str) -> Table:
         Column("Adjustment", "right"),
         Column("Gain", "right"),
     ]
-    return Table(columns, [*found, total], f"{label} lots")
+    return Table(columns, [*found, total], f"{label} lots", has_total=True)
 
 
 def _row(row: dict[Any, Any]) -> list[Cell | str]:
