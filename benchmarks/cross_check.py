@@ -104,7 +104,7 @@ def interpreter(peer: str) -> Path:
     python, stamp = folder / "bin" / "python", folder / ".stamp"
     if not stamp.exists() or stamp.stat().st_mtime < wanted.stat().st_mtime:
         print(f"Making the environment of {name} ...", flush=True)
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, symlinks=True)
         quiet = ["--quiet", "--disable-pip-version-check"]
         subprocess.run([str(python), "-m", "pip", "install", *quiet, "--requirement", str(wanted)], check=True)
         stamp.touch()

@@ -29,7 +29,7 @@ def ensure_environment() -> None:
     stamp = FOLDER / ".stamp"
     if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in NEEDED):
         print("Making the environment of the benchmarks ...", flush=True)
-        venv.create(FOLDER, with_pip=True)
+        venv.create(FOLDER, with_pip=True, symlinks=True)
         _pip(
             "--constraint",
             "constraints.txt",
@@ -52,7 +52,7 @@ def ensure_peers(name: str) -> None:
     if stamp.exists() and stamp.stat().st_mtime > wanted.stat().st_mtime:
         return
     print(f"Making the environment of the peers in {wanted.name} ...", flush=True)
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=True, symlinks=True)
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*command, "--requirement", str(wanted)], cwd=ROOT, check=False).returncode == 0:
         stamp.touch()

@@ -26,6 +26,7 @@ from algotrendy.domain.fill import Fill
 from algotrendy.domain.portfolio import Portfolio
 from algotrendy.errors import AlgotrendyError
 from algotrendy.risk import limits, stress
+from algotrendy.risk.alerts import AlertRule
 
 N = 90
 DAYS = pd.date_range("2024-01-01", periods=N, tz="UTC")
@@ -164,7 +165,12 @@ RISK: dict[str, Case] = {
     "cornish_fisher_domain": lambda g: risk.cornish_fisher_domain(g.one),
     "RiskCalculator": calculated,
     "SharpeEstimate": lambda g: risk.SharpeEstimate(n_periods=24, sharpe_ratio=g.one).probability_above(0.0),
-    "AlertManager": lambda g: risk.AlertManager().active("port"),
+    "AlertManager": lambda g: [
+        alert.value
+        for alert in risk.AlertManager([AlertRule(id="r", measure="loss", level=-g.one)]).observe(
+            "port", {"loss": -g.one}, NOON
+        )
+    ],
     "TailFit": lambda g: risk.TailFit(
         threshold=0.01, shape=g.one, scale=0.01, n_periods=N, n_exceedances=9, log_likelihood=0.0
     ).expected_shortfall(0.99),
