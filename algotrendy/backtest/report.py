@@ -261,7 +261,7 @@ def _costs(result: BacktestResult) -> Table:
         for name in names
     ]
     columns = [Column("Cost"), Column("Paid", "right"), Column("Of the initial cash", "right")]
-    return Table(columns, rows, "Costs paid")
+    return Table(columns, rows, "Costs paid", has_total=names[-1:] == ["costs_paid"])
 
 
 def _share_of_cash(share: float) -> Cell:
