@@ -83,7 +83,7 @@ docs: $(VENV)/.stamp ## build the documentation into docs/_build/html
 
 # --- figures ---
 
-bench: ## time algotrendy against vectorbt, raptorbt and TA-Lib, in an environment of its own
+bench: ## time algotrendy against its peers, each in an environment where it runs
 	$(PY) benchmarks/run.py $(BENCH_ARGS)
 
 cross-check: $(VENV)/.stamp ## compare figures with vectorbt, backtesting.py, bt, zipline, quantstats, each in its own environment

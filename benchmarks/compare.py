@@ -285,16 +285,20 @@ def monte_carlo_rows(core: int) -> list[Row]:
     return rows
 
 
+def limit_rows(core: int) -> list[Row]:
+    """Checks before a trade, and reservations: `bench_risk_limits.py` measures, this reads."""
+    rows = rows_of("bench_risk_limits.py", core)
+    for row in rows:
+        row.unit = row.unit.replace("us", "µs")
+    return rows
+
+
 def chart_rows(core: int) -> list[Row]:
     """A million trades through each chart style: `bench_charts.py` measures ours, `peer_charts.py` the peers."""
     from bench_charts import BUDGET_NS, FAST
 
     found = json.loads(fresh.run_file(HERE / "bench_charts.py", core, "--json"))
-    peers: dict[str, dict[str, dict[str, float]]] = {}
-    python = OUT / "venv-charts" / "bin" / "python"
-    if (python.parent.parent / ".stamp").exists():
-        command = ["taskset", "--cpu-list", str(core), str(python), "-W", "ignore", str(HERE / "peer_charts.py")]
-        peers = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    peers = fresh.peer_figures("venv-charts", "peer_charts.py", core=core)
     rows = []
     for measured in found["rows"]:
         name, whole = measured["name"], measured["whole_ns"]
@@ -385,6 +389,9 @@ def main() -> int:
         *rows_of("bench_portfolio.py", chosen.core),
         *rows_of("bench_ledger.py", chosen.core),
         *rows_of("bench_risk.py", chosen.core),
+        *limit_rows(chosen.core),
+        *rows_of("bench_reports.py", chosen.core),
+        *(rows_of("bench_optimise.py", chosen.core) if (HERE / "bench_optimise.py").exists() else []),
         *chart_rows(chosen.core),
         *stream_rows(chosen.core),
     ]

@@ -2,13 +2,15 @@
 
     python benchmarks/cross_check.py                 every peer, each in an environment of its own
     python benchmarks/cross_check.py zipline bt      these two
+    python benchmarks/cross_check.py risk            measures of risk of empyrical, quantstats, ffn and vectorbt
     python benchmarks/cross_check.py --write         and put the tables into docs/coming-from
     python benchmarks/cross_check.py --recorded      what the peers said last time, against this tree
 
 `cross_peers.py` runs the strategy in the peer's words. Here it runs in ours, with the options that make the
 conventions equal. Each figure of the peer is then one of two things: equal to ours, or equal to what its definition
 gives on our account. Where neither holds to 1e-9 the check fails. What the final equity differs by under the
-conventions of each is taken apart by `at.explain_difference`, whose parts must add up.
+conventions of each is taken apart by `at.explain_difference`, whose parts must add up. What libraries of risk say of
+two series of returns must be what the options named in `cross_conventions.py` give.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
+import cross_conventions
 import cross_restate
 import numpy as np
 import pandas as pd
@@ -32,8 +35,9 @@ import algotrendy as at
 HERE = Path(__file__).resolve().parent
 FOLDER, PAGES = HERE / "out" / "cross", HERE.parent / "docs" / "coming-from"
 GOLDEN = HERE.parent / "tests" / "golden" / "trades"
+RISK = HERE.parent / "tests" / "golden" / "risk" / "libraries.json"
 CASH, FEE, N, T = 100_000.0, 0.001, 8, 1_000
-PEERS = ("vectorbt", "backtesting", "zipline", "quantstats", "bt", "vectorbt_weights")
+PEERS = ("vectorbt", "backtesting", "zipline", "quantstats", "bt", "vectorbt_weights", "risk")
 PAGE_OF = {"vectorbt": "vectorbt", "backtesting": "backtesting-py", "zipline": "zipline", "quantstats": "quantstats"}
 PAGE_OF |= {"bt": "index", "vectorbt_weights": "index"}
 WORST = 1e-9
@@ -77,6 +81,7 @@ def inputs() -> pd.DataFrame:
     bars = at.sample("NASDAQ").round(3)
     bars["volume"] = np.floor(bars["volume"] / 1000.0)
     bars.to_csv(FOLDER / "bars.csv", float_format="%.17g")
+    cross_conventions.sample().to_csv(FOLDER / "risk_returns.csv", float_format="%.17g")
     weight_prices().to_csv(FOLDER / "prices.csv", float_format="%.17g")
     equity = np.append(CASH, at.backtest(at.strategies.sma_cross(20, 50), bars, commission=FEE).equity)
     returns = pd.Series(equity[1:] / equity[:-1] - 1.0, bars.index, name="return")
@@ -99,7 +104,7 @@ def interpreter(peer: str) -> Path:
     python, stamp = folder / "bin" / "python", folder / ".stamp"
     if not stamp.exists() or stamp.stat().st_mtime < wanted.stat().st_mtime:
         print(f"Making the environment of {name} ...", flush=True)
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, symlinks=True)
         quiet = ["--quiet", "--disable-pip-version-check"]
         subprocess.run([str(python), "-m", "pip", "install", *quiet, "--requirement", str(wanted)], check=True)
         stamp.touch()
@@ -218,6 +223,13 @@ def of_weights(peer: str, said: dict[str, Any]) -> tuple[str, int]:
     return "\n".join(rows), failed
 
 
+def of_risk(said: dict[str, Any]) -> tuple[str, int]:
+    """Return what the measures of several libraries are, and those that no option of ours gives."""
+    wrong = cross_conventions.unlike(said["runs"])
+    n = sum(len(figures) for figures in said["runs"].values())
+    return "\n".join([f"{n} figures, {len(wrong)} that nothing explains", *wrong]), len(wrong)
+
+
 def write(peer: str, text: str) -> None:
     """Put a table between its marks in the page of the peer."""
     page, hidden = PAGES / f"{PAGE_OF[peer]}.md", f"| {ON_PAGE.get(peer)} | `"
@@ -233,6 +245,8 @@ def checked(peer: str, said: dict[str, Any], bars: pd.DataFrame) -> tuple[str, i
     """Return the text on one peer and the number of figures that are not explained."""
     if peer == "quantstats":
         text, failed = of_returns(said, bars)
+    elif peer == "risk":
+        text, failed = of_risk(said)
     elif peer in ("bt", "vectorbt_weights"):
         text, failed = of_weights(peer, said)
     else:
@@ -262,7 +276,9 @@ def main() -> int:
         text, failed = checked(peer, said, bars)
         print(f"\n{peer}: {'every figure is equal or explained' if not failed else f'{failed} NOT EXPLAINED'}\n{text}")
         failures += failed
-        if chosen.write and not failed:
+        if chosen.write and not failed and peer == "risk":
+            RISK.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        elif chosen.write and not failed:
             write(peer, text)
             if peer == "zipline":
                 shutil.copy(FOLDER / "zipline its way.csv", GOLDEN / "zipline_executions.csv")

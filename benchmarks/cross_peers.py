@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from cross_risk import risk
 
 FAST, SLOW, CASH, FEE, STOP, SHARES = 20, 50, 100_000.0, 0.001, 0.05, 10
 Figures = dict[str, dict[str, float]]
@@ -270,6 +271,7 @@ def _zipline_fills(perf: pd.DataFrame) -> pd.DataFrame:
 
 
 PACKAGES = {
+    "risk": (risk, "empyrical-reloaded", "quantstats", "ffn", "vectorbt"),
     "vectorbt": (vectorbt, "vectorbt"),
     "vectorbt_weights": (vectorbt_weights, "vectorbt"),
     "backtesting": (backtesting, "backtesting"),
@@ -282,8 +284,8 @@ PACKAGES = {
 def main(name: str, folder: Path) -> None:
     """Run one peer and print what it reports."""
     warnings.simplefilter("ignore")
-    function, package = PACKAGES[name]
-    versions = {each: version(each) for each in (package, "pandas", "numpy")}
+    function, *packages = PACKAGES[name]
+    versions = {each: version(each) for each in (*packages, "pandas", "numpy")}
     print(json.dumps({"versions": versions, "runs": function(folder)}))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
 
 IMPORT = "import time; start = time.perf_counter(); import {name}; print(time.perf_counter() - start)"
 
@@ -43,6 +47,26 @@ print(portfolio.sharpe_ratio(), portfolio.max_drawdown(), portfolio.trades.count
 def run_file(path: Path, core: int, *arguments: str) -> str:
     """Run a Python file on one core and return what it printed."""
     return _run([str(path), *arguments], core, {})[1]
+
+
+def peer_figures(environment: str, script: str, *arguments: str, core: int | None = None) -> dict[str, Any]:
+    """Run a script of peers in an environment of theirs under `out`, and return the JSON that it prints.
+
+    Nothing where that environment could not be made: then the peers' figures are missing from the table.
+    """
+    folder = HERE / "out" / environment
+    if not (folder / ".stamp").exists():
+        return {}
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(folder / "bin" / "python"), "-W", "ignore", str(HERE / script), *arguments]
+    process = subprocess.Popen(command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
+    printed, complaints = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(complaints)
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return found
 
 
 def _run(arguments: list[str], core: int, environment: dict[str, str]) -> tuple[float, str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FOLDER = HERE / ".venv"
-CHART_PEERS = HERE / "out" / "venv-charts"
 ONE_THREAD = ("NUMBA_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 NEEDED = (ROOT / "constraints.txt", ROOT / "pyproject.toml", HERE / "requirements.txt")
 
@@ -30,55 +29,42 @@ def ensure_environment() -> None:
     stamp = FOLDER / ".stamp"
     if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in NEEDED):
         print("Making the environment of the benchmarks ...", flush=True)
-        venv.create(FOLDER, with_pip=True)
+        venv.create(FOLDER, with_pip=True, symlinks=True)
         _pip(
             "--constraint",
             "constraints.txt",
             "--requirement",
             "benchmarks/requirements.txt",
             "--editable",
-            ".[storage]",
+            ".[storage,optimise,reports]",
         )
         stamp.touch()
 
 
-def ensure_chart_peers() -> None:
-    """Make the environment of the peers that draw charts: one of them needs an older numpy than ours.
+def ensure_peers(name: str) -> None:
+    """Make an environment of the peers' own, `out/venv-NAME` from `requirements-NAME.txt`: some need what ours does not
+    go with, mlfinpy an older numpy, empyrical an older peewee.
 
     Where it cannot be made, their figures are missing from the table and nothing else.
     """
-    stamp = CHART_PEERS / ".stamp"
-    wanted = HERE / "requirements-charts.txt"
+    folder, wanted = HERE / "out" / f"venv-{name}", HERE / f"requirements-{name}.txt"
+    stamp = folder / ".stamp"
     if stamp.exists() and stamp.stat().st_mtime > wanted.stat().st_mtime:
         return
-    print("Making the environment of the peers that draw charts ...", flush=True)
-    venv.create(CHART_PEERS, with_pip=True)
-    command = [str(CHART_PEERS / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    print(f"Making the environment of the peers in {wanted.name} ...", flush=True)
+    venv.create(folder, with_pip=True, symlinks=True)
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*command, "--requirement", str(wanted)], cwd=ROOT, check=False).returncode == 0:
         stamp.touch()
     else:
-        print("They cannot be installed here; the rows of charts go without peers.", flush=True)
-
-
-def ensure_risk_peers() -> None:
-    """Add the peers that measure risk; where they do not go with the rest, their figures are missing."""
-    stamp = FOLDER / ".stamp-risk"
-    wanted = HERE / "requirements-risk.txt"
-    if stamp.exists() and stamp.stat().st_mtime > max(wanted.stat().st_mtime, (FOLDER / ".stamp").stat().st_mtime):
-        return
-    try:
-        _pip("--constraint", "constraints.txt", "--requirement", "benchmarks/requirements-risk.txt")
-    except subprocess.CalledProcessError:
-        print("The peers that measure risk cannot be installed here; the rows of risk go without them.", flush=True)
-    else:
-        stamp.touch()
+        print("They cannot be installed here; their rows go without peers.", flush=True)
 
 
 def main() -> int:
     """Make the environments and hand over to the first."""
     ensure_environment()
-    ensure_risk_peers()
-    ensure_chart_peers()
+    for name in ("charts", "risk"):
+        ensure_peers(name)
     one_thread = dict.fromkeys(ONE_THREAD, "1")
     # pip compiles what it installs; an editable tree is compiled on its first import, unless the shell forbids it.
     shell = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

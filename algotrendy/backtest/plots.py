@@ -95,7 +95,9 @@ def distribution_figure(result: BacktestResult) -> Figure:
                 "line": {"color": INK, "dash": "dot"},
             }
         ]
-        layout["annotations"] = [_label(f"mean {mean:+.2%}", x=mean, y=1.0, xanchor="left", xshift=5)]
+        layout["annotations"] = [
+            _label(f"mean {mean:+.2%}".replace("%", " %"), x=mean, y=1.0, xanchor="left", xshift=5)
+        ]
     return {"data": [bars], "layout": layout}
 
 

@@ -210,8 +210,9 @@ def _trades_table(result: BacktestResult) -> Block:
         ]
         for row in recent.to_dict("records")
     ]
-    right = [Column(name, "right") for name in ("Units", "Entry price", "Exit price", "Profit", "Return", "Bars")]
-    columns = [Column("Entry"), Column("Exit"), Column("Side"), *right, Column("Closed by")]
+    even = [Column(name, "right", even=True) for name in ("Units", "Entry price", "Exit price")]
+    right = [Column(name, "right") for name in ("Profit", "Return", "Bars")]
+    columns = [Column("Entry"), Column("Exit"), Column("Side"), *even, *right, Column("Closed by")]
     caption = f"The {len(rows):,} most recent of {len(frame):,} trades" if len(rows) < len(frame) else "All trades"
     return Table(columns, rows, caption, tall=True)
 
@@ -260,7 +261,7 @@ def _costs(result: BacktestResult) -> Table:
         for name in names
     ]
     columns = [Column("Cost"), Column("Paid", "right"), Column("Of the initial cash", "right")]
-    return Table(columns, rows, "Costs paid")
+    return Table(columns, rows, "Costs paid", has_total=names[-1:] == ["costs_paid"])
 
 
 def _share_of_cash(share: float) -> Cell:

@@ -152,7 +152,7 @@ class BacktestResult:
     @cached_property
     def monthly_returns(self) -> pd.DataFrame:
         """Change of equity per calendar month (columns 1 to 12) and `year`, as fractions; one row per year."""
-        from algotrendy.reports.months import monthly_returns
+        from algotrendy.risk.months import monthly_returns
 
         return monthly_returns(self.equity_values, self.bars.index, self.cash)  # type: ignore[arg-type]  # stamps, checked
 

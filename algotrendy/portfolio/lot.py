@@ -189,6 +189,10 @@ class Closing:
     rules: TaxRules | None = None
     named: Mapping[str, Decimal] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quantity", as_decimal(self.quantity, "the quantity to close", "positive"))
+        object.__setattr__(self, "price", as_decimal(self.price, "the price of a closing"))
+
 
 def choose_lots(lots: Sequence[Lot], closing: Closing) -> list[tuple[Lot, Decimal]]:
     """Return which lots are closed, in order, with the units (above 0) of each.

@@ -17,6 +17,7 @@ import numpy as np
 
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
+from algotrendy.risk.inputs import check_dates, check_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,10 @@ def internal_rates(amounts: Sequence[float], dates: Any) -> tuple[float, ...]:
     import pandas as pd
 
     flows = _checked(amounts)
-    days = pd.DatetimeIndex(pd.to_datetime(list(dates), utc=True))
+    try:
+        days = pd.DatetimeIndex(pd.to_datetime([pd.Timestamp(date) for date in dates], utc=True))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"these are no dates ({error})") from error
     if len(days) != len(flows):
         raise InputError(f"there are {len(flows)} amounts and {len(days)} dates")
     if days.hasnans:
@@ -166,6 +170,9 @@ def money_weighted_return(
     """
     if len(values) < 2:
         raise InputError(f"there are {len(values)} values, a return needs a start and an end")
+    check_dates(values)
+    if flows is not None:
+        check_zone(flows.index)
     first, last = values.index[0], values.index[-1]
     if not first < last:
         raise InputError(f"the values go from {first} to {last}; they must ascend")

@@ -14,6 +14,7 @@ import numpy as np
 
 from algotrendy.domain.types import Float1D
 from algotrendy.errors import InputError
+from algotrendy.risk.inputs import check_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,14 +204,14 @@ def modified_dietz(
     """
     import pandas as pd
 
-    first, last = pd.Timestamp(start).normalize(), pd.Timestamp(end).normalize()
+    first, last = _days([start, end])
     days = (last - first).days
     if days < 1:
         raise InputError(f"the span from {first.date()} to {last.date()} has no day")
     if flow_timing not in ("start", "end"):
         raise InputError(f'flow_timing is {flow_timing!r}; expected "start" or "end"')
     amounts = np.array([], dtype=np.float64) if flows is None else np.asarray(flows, dtype=np.float64)
-    dates = pd.DatetimeIndex([]) if flows is None else pd.DatetimeIndex(flows.index).normalize()
+    dates = pd.DatetimeIndex([]) if flows is None else _days(flows.index)
     if not np.isfinite([start_value, end_value, *amounts]).all():
         raise InputError("values and flows of a span must be finite numbers")
     outside = dates[(dates <= first) | (dates > last)]
@@ -235,8 +236,9 @@ def monthly_table(returns: pd.Series[float]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a year, columns 1 to 12 and "year": compounded, NaN for a month without a period. The first and the
-        last month may be parts of one.
+        One row a year, columns 1 to 12 and "year": compounded; -1 for the month and the year in which everything was
+        lost. NaN for a month without a period, and after a total loss: there is nothing left to lose. The first and
+        the last month may be parts of one.
 
     Raises
     ------
@@ -252,23 +254,15 @@ def monthly_table(returns: pd.Series[float]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from algotrendy.risk.months import monthly_returns
+
     found = _series(returns, "returns", 1)
     _check_returns(found)
     index = returns.index
     if not isinstance(index, pd.DatetimeIndex):
         raise InputError(f"a table by month needs times, the index holds {index.dtype}")
-    growth = pd.Series(np.log1p(np.where(found == -1.0, 0.0, found)), index=index)
-    lost = pd.Series(found == -1.0, index=index)
-    years, months = index.year, index.month
-
-    def compounded(keys: list[Any]) -> pd.Series[float]:
-        sums = growth.groupby(keys).sum()
-        return pd.Series(np.expm1(sums.to_numpy()), index=sums.index).mask(lost.groupby(keys).any(), -1.0)
-
-    table = compounded([years, months]).unstack().reindex(columns=range(1, 13))
-    table["year"] = compounded([years])
-    table.index.name, table.columns.name = "year", None
-    return table
+    wealth: Float1D = np.cumprod(1.0 + found, dtype=np.float64)
+    return monthly_returns(wealth, index, 1.0).rename_axis(index="year")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -424,7 +418,22 @@ def _annual(growth: float, n_periods: int, periods_per_year: float | None) -> fl
     return float(growth ** (periods_per_year / n_periods) - 1.0)
 
 
+def _days(dates: Any) -> pd.DatetimeIndex:
+    """Return the days of some dates, by the calendar of their own time zone."""
+    import pandas as pd
+
+    check_zone(dates)
+    try:
+        found = pd.DatetimeIndex([pd.Timestamp(date).tz_localize(None) for date in dates])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"flows and spans are by date ({error})") from error
+    if found.hasnans:
+        raise InputError("a date is missing (NaT); a flow and a span need theirs")
+    return found.normalize()
+
+
 def _check_index(index: pd.Index[Any], what: str) -> None:
+    check_zone(index)
     if not index.is_unique:
         raise InputError(f"{what} have the label {index[index.duplicated()][0]} more than once")
     if not index.is_monotonic_increasing:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from algotrendy.errors import InputError
 from algotrendy.reports.document import Cell, Chart, Column, KeyFigure, KeyFigures, Section, Table
 from algotrendy.reports.palette import ACCENT, GAIN, GRID, INK, LOSS, MUTED
+from algotrendy.reports.wording import zero_without_sign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +33,10 @@ def attribution(report: PerformanceReport) -> list[Section]:
     names, effects = _effects(frame)
     totals = [math.fsum(row[place] for row in effects) for place in range(len(names))]
     whole = math.fsum(totals)
-    items = [KeyFigure.of("Excess return", whole, "change", f"{len(effects):,} segments")]
-    items += [KeyFigure.of(name, value, "change") for name, value in zip(names, totals, strict=True)]
+    items = [KeyFigure("Excess return", _text(whole), f"{len(effects):,} segments", number=whole, kind="change")]
+    items += [
+        KeyFigure(name, _text(value), number=value, kind="change") for name, value in zip(names, totals, strict=True)
+    ]
     return [
         Section("At a glance", [KeyFigures(items), _steps(names, totals, whole)]),
         Section("Segments", [_table(frame, names, effects)]),
@@ -48,7 +51,13 @@ def _effects(frame: pd.DataFrame) -> tuple[list[str], list[list[float]]]:
         raise InputError(
             f"the effects are named {', '.join(names)}; give each a name of its own, none of them {_TOTAL!r}"
         )
-    effects = [[float(value) for value in row] for row in frame.to_numpy().tolist()]
+    if not frame.index.is_unique:
+        twice = frame.index[frame.index.duplicated()][0]
+        raise InputError(f"the segment {twice} stands there more than once; give one row for each, with its sum")
+    try:
+        effects = [[float(value) for value in row] for row in frame.to_numpy().tolist()]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"effects of an attribution are numbers ({error}); give `linked` as it is") from error
     if not all(math.isfinite(value) for row in effects for value in row):
         raise InputError("an effect of the attribution is missing or infinite, so that nothing adds up; mend its rows")
     return names, effects
@@ -66,14 +75,17 @@ def _table(frame: pd.DataFrame, names: list[str], effects: list[list[float]]) ->
     sums = [_percent(math.fsum(row[k] for row in effects), formula=down.format(k + 1)) for k in range(len(names))]
     whole = _percent(math.fsum(value for row in effects for value in row), formula=down.format(len(names) + 1))
     columns = [Column("Segment"), *(Column(name, "right") for name in (*names, _TOTAL))]
-    return Table(columns, [*rows, [_TOTAL, *sums, whole]], "Effects by segment, linked over the whole span")
+    caption = "Effects by segment, linked over the whole span"
+    return Table(columns, [*rows, [_TOTAL, *sums, whole]], caption, has_total=True)
 
 
 def _percent(value: float, *, heat: float | None = None, formula: str = "") -> Cell:
     """Return a share with two decimals: effects are small."""
-    text = f"{100.0 * value:+.2f} %"
-    plain = text if text.strip("+-0. %") else "0.00 %"
-    return Cell(plain, heat, value=value, kind="change", formula=formula)
+    return Cell(_text(value), heat, value=value, kind="change", formula=formula)
+
+
+def _text(value: float) -> str:
+    return zero_without_sign(f"{100.0 * value:+.2f} %")
 
 
 def _steps(names: list[str], totals: list[float], whole: float) -> Chart:
@@ -82,7 +94,7 @@ def _steps(names: list[str], totals: list[float], whole: float) -> Chart:
         "x": [*names, "Excess return"],
         "y": [*totals, whole],
         "measure": [*["relative"] * len(names), "total"],
-        "text": [f"{100.0 * value:+.2f} %" for value in (*totals, whole)],
+        "text": [_text(value) for value in (*totals, whole)],
         "textposition": "outside",
         "cliponaxis": False,
         "connector": {"line": {"color": MUTED, "width": 1}},

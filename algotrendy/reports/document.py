@@ -7,7 +7,7 @@ Text inside of a Plotly figure follows Plotly's own rules, where `<b>` is bold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from algotrendy.errors import InputError
@@ -103,11 +103,14 @@ class Column:
     row in the column of that label, `[#2]` the one in the third column, `[Label:-1]` the one a row above,
     `[Label:first]` and `[Label:last]` those of the first and the last row. In braces it computes with whole ranges:
     `{PRODUCT(1+[Jan]:[Dec])-1}`. A cell whose formula would look above the first row keeps its number.
+
+    `even` writes the numbers of the column with the same count of decimals, so that points stand below each other.
     """
 
     label: str
     align: Align = "left"
     formula: str = ""
+    even: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ class Table:
         What the table shows, in words; read first by a screen reader.
     tall : bool
         Whether the table may be long: it then scrolls in a box of its own.
+    has_total : bool
+        Whether the last row is a sum; it is set apart from the others.
 
     Raises
     ------
@@ -135,6 +140,7 @@ class Table:
     rows: Sequence[Sequence[Cell | str]]
     caption: str
     tall: bool = False
+    has_total: bool = False
 
     def __post_init__(self) -> None:
         for number, row in enumerate(self.rows):
@@ -143,6 +149,32 @@ class Table:
                     f"row {number} of the table {self.caption!r} has {len(row)} cells, expected {len(self.columns)}: "
                     "give one cell per column"
                 )
+        even = [place for place, column in enumerate(self.columns) if isinstance(column, Column) and column.even]
+        if even:
+            rows = [list(row) for row in self.rows]
+            for place in even:
+                for row, cell in zip(rows, _evened([row[place] for row in rows]), strict=True):
+                    row[place] = cell
+            object.__setattr__(self, "rows", rows)
+
+
+_DECIMALS_MAX = 8
+
+
+def _evened(cells: Sequence[Cell | str]) -> list[Cell | str]:
+    """Return the cells of a column, its numbers with as many decimals as the one that has most."""
+    texts = [cell.text for cell in cells if isinstance(cell, Cell) and _is_decimal(cell)]
+    if not texts or any("e" in text for text in texts):  # one is so small or large that it has a power of ten
+        return list(cells)
+    width = min(max(len(text.partition(".")[2]) for text in texts), _DECIMALS_MAX)
+    return [
+        replace(cell, text=f"{cell.value:,.{width}f}") if isinstance(cell, Cell) and _is_decimal(cell) else cell
+        for cell in cells
+    ]
+
+
+def _is_decimal(cell: Cell) -> bool:
+    return cell.kind == "number" and not isinstance(cell.value, str) and cell.text[-1:].isdigit()
 
 
 @dataclass(frozen=True)

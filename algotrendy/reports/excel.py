@@ -296,6 +296,10 @@ class _Sheet:
                 style: dict[str, Any] = {"align": "right"} if column.align == "right" else {}
                 if column.align == "text":
                     style |= {"text_wrap": True, "valign": "top"}
+                if block.has_total and number == len(block.rows) - 1:
+                    style |= {"bold": True, "top": 1}
+                if column.even and cell.kind == "number":
+                    style["num_format"] = _decimals(cell.text)
                 self.cell(sheet, top + 1 + number, place, cell, formula=formula, **style)
                 self.widen(place, cell.text)
 
@@ -311,7 +315,7 @@ class _Sheet:
             style["bg_color"] = ground
         number, moment = _number(cell), _moment(cell)
         if number is not None:
-            shown = self.book.format(num_format=_FORMATS.get(cell.kind or "number", "General"), **style)
+            shown = self.book.format(**{"num_format": _FORMATS.get(cell.kind or "number", "General"), **style})
             if formula.startswith("{"):
                 sheet.write_array_formula(row, column, row, column, formula, shown, number)
             elif formula:
@@ -324,6 +328,12 @@ class _Sheet:
             self.book.text(sheet, row, column, cell.text, **style)
         if cell.note:
             sheet.write_comment(row, column, literal(cell.note), {"author": "algotrendy"})
+
+
+def _decimals(text: str) -> str:
+    """Return the format of a number with as many decimals as a text has."""
+    digits = len(text.partition(".")[2])
+    return "#,##0" + ("." + "0" * digits if digits else "")
 
 
 def _number(cell: Cell) -> float | None:

@@ -160,7 +160,11 @@ def _notice(_: str, block: Notice) -> str:
 def _table(_: str, block: Table) -> str:
     columns = [column if isinstance(column, Column) else Column(column) for column in block.columns]
     head = "".join(f'<th scope="col"{_aligned(column)}>{escape(column.label)}</th>' for column in columns)
-    rows = "\n".join(f"<tr>{''.join(_cells(row, columns))}</tr>" for row in block.rows)
+    kinds = [""] * len(block.rows)
+    if block.has_total and kinds:
+        kinds[-1] = ' class="total"'
+    lines = zip(kinds, block.rows, strict=True)
+    rows = "\n".join(f"<tr{kind}>{''.join(_cells(row, columns))}</tr>" for kind, row in lines)
     tall = " tall" if block.tall else ""
     pairs = ' class="pairs"' if len(columns) == 2 else ""
     return (

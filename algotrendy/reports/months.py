@@ -1,4 +1,4 @@
-"""Returns by calendar month and year, and the table of them that reports show."""
+"""The table of returns by calendar month and year that reports show."""
 
 from __future__ import annotations
 
@@ -12,51 +12,18 @@ from algotrendy.reports.document import Cell, Column, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MONTHS", "monthly_returns", "months_table"]
+__all__ = ["MONTHS", "months_table"]
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def monthly_returns(equity: Float1D, index: pd.DatetimeIndex, cash: float) -> pd.DataFrame:
-    """Return the change of equity over each calendar month and year, as fractions.
-
-    Months and years are those of the stamps, in their own time zone. The first month starts from the initial cash.
-
-    Returns
-    -------
-    DataFrame of shape (n_years, 13)
-        One row per year; the columns 1 to 12 are months, `year` is the whole year. NaN where there is no bar, or where
-        nothing was left to lose.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> stamps = pd.DatetimeIndex(["2020-11-30", "2020-12-31", "2021-01-29"])
-    >>> monthly_returns(np.array([110.0, 121.0, 108.9]), stamps, 100.0)[[1, 11, 12, "year"]].round(4)
-             1   11   12  year
-    2020   NaN  0.1  0.1  0.21
-    2021  -0.1  NaN  NaN -0.10
-    """
-    import pandas as pd
-
-    year, month = np.asarray(index.year), np.asarray(index.month)
-    years = np.arange(year[0], year[-1] + 1)
-    table = np.full((len(years), 13), np.nan)
-    for code, column in ((year * 12 + month, month - 1), (year, np.full(len(year), 12))):
-        last = np.append(np.flatnonzero(np.diff(code)), len(code) - 1)
-        before = np.concatenate(([cash], equity[last[:-1]]))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.where(before > 0.0, equity[last] / before - 1.0, np.nan)
-        table[year[last] - years[0], column[last]] = change
-    return pd.DataFrame(table, index=years, columns=[*range(1, 13), "year"])
-
-
 def months_table(frame: pd.DataFrame) -> Table:
-    """Return what `monthly_returns` gives as a table of a report, in percent; strong months are coloured.
+    """Return what `risk.months.monthly_returns` gives as a table of a report, in percent; strong months are coloured.
 
     Examples
     --------
     >>> import pandas as pd
+    >>> from algotrendy.risk.months import monthly_returns
     >>> stamps = pd.DatetimeIndex(["2020-11-30", "2020-12-31"])
     >>> table = months_table(monthly_returns(np.array([1.1, 1.21]), stamps, 1.0))
     >>> [getattr(cell, "text", cell) for cell in table.rows[0]]

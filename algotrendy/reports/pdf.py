@@ -244,6 +244,7 @@ class _Writer:
             "columns": [{"label": self.words(column.label), "align": column.align} for column in columns],
             "rows": [[self.cell(cell) for cell in row] for row in block.rows],
             "wraps": "rest" in widths,
+            "total": block.has_total and bool(block.rows),
             "widths": widths,
         }
 

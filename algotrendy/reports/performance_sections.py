@@ -25,7 +25,7 @@ from algotrendy.reports.document import (
     Tone,
 )
 from algotrendy.reports.measures import MEASURES
-from algotrendy.reports.months import monthly_returns, months_table
+from algotrendy.reports.months import months_table
 from algotrendy.reports.palette import ACCENT, GAIN, GRID, INK, LOSS, MUTED, translucent
 from algotrendy.reports.thinning import thinned
 from algotrendy.reports.wording import is_missing, written
@@ -167,6 +167,8 @@ def _months_of(report: PerformanceReport) -> Float1D:
 
 
 def _months_frame(returns: pd.Series[float]) -> pd.DataFrame:
+    from algotrendy.risk.months import monthly_returns
+
     return monthly_returns(np.cumprod(1.0 + returns.to_numpy()), returns.index, 1.0)  # type: ignore[arg-type]  # dates, checked
 
 

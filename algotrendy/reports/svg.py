@@ -17,7 +17,7 @@ import numpy as np
 from algotrendy.reports.figure import Axis, Mark, Picture, domain_of, plain_text, read_figure
 from algotrendy.reports.glyphs import printable
 from algotrendy.reports.palette import GRID, INK, MUTED
-from algotrendy.reports.svg_marks import Frame, draw_mark, number, paint, stroke, tied_fill
+from algotrendy.reports.svg_marks import Frame, draw_mark, draw_symbol, number, paint, stroke, tied_fill
 from algotrendy.reports.ticks import Tick, date_ticks, linear_ticks, log_ticks, name_ticks
 
 __all__ = ["figure_svg"]
@@ -196,11 +196,7 @@ def _swatch(mark: Mark, x: float, y: float) -> str:
     if "lines" in mode:
         line = mark.trace.get("line") or {}
         return f'<path d="M{number(x)} {number(y)}h{number(_SWATCH)}" {stroke(mark.color, line, least=1.1)}/>'
-    color, opacity = paint((mark.trace.get("marker") or {}).get("color") or mark.color)
-    return (
-        f'<circle cx="{number(x + _SWATCH / 2)}" cy="{number(y)}" r="2.2" fill="{color}" '
-        f'fill-opacity="{number(opacity)}"/>'
-    )
+    return "".join(draw_symbol(mark, [(x + _SWATCH / 2, y)], 2.4))
 
 
 # --- axes ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,7 +17,7 @@ from algotrendy.reports.figure import Axis, Mark, cell_edges, plain_text, raw_ar
 from algotrendy.reports.glyphs import printable
 from algotrendy.reports.palette import ACCENT, GAIN, INK, LOSS
 
-__all__ = ["Frame", "draw_mark", "heat_scale", "number", "paint", "stroke", "tied_fill"]
+__all__ = ["Frame", "draw_mark", "draw_symbol", "heat_scale", "number", "paint", "stroke", "tied_fill"]
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{3}(?:[0-9a-fA-F]{3})?|[a-zA-Z]{3,20}")
 _RGBA = re.compile(r"rgba?\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*([\d.]+)\s*)?\)")
@@ -196,14 +196,22 @@ def _thin(x: Float1D, y: Float1D) -> tuple[Float1D, Float1D]:
 def _points(mark: Mark, x: Float1D, y: Float1D, opacity: float) -> list[str]:
     marker = mark.trace.get("marker") or {}
     radius = _number_of(marker.get("size"), 6.0) * _POINTS_OF_PIXEL / 2.0
+    known = np.isfinite(x) & np.isfinite(y)
+    if not known.any():
+        return []
+    return draw_symbol(mark, list(zip(x[known].tolist(), y[known].tolist(), strict=True)), radius, opacity)
+
+
+def draw_symbol(mark: Mark, places: Sequence[tuple[float, float]], radius: float, opacity: float = 1.0) -> list[str]:
+    """Return the marker of a trace at some places, as the legend shows it too."""
+    marker = mark.trace.get("marker") or {}
     symbol = str(marker.get("symbol") or "circle")
     color, own = paint(marker.get("color") if isinstance(marker.get("color"), str) else mark.color)
     own *= opacity * _number_of(marker.get("opacity"), 1.0)
-    known = np.isfinite(x) & np.isfinite(y)
-    if own <= 0.0 or not known.any():
+    if own <= 0.0:
         return []
     shape = _SYMBOLS.get(symbol.removesuffix("-open").removesuffix("-thin"), _circle)
-    way = "".join([shape(a, b, radius) for a, b in zip(x[known].tolist(), y[known].tolist(), strict=True)])
+    way = "".join([shape(a, b, radius) for a, b in places])
     if symbol.endswith(("-open", "-thin")) or symbol == "x":
         return [f'<path d="{way}" {stroke(color, {"width": 1.4, "color": color}, opacity=own)}/>']
     return [f'<path d="{way}" fill="{color}" fill-opacity="{number(own)}"/>']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.errors import InputError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["tax"]
 
 _COLUMNS = ("instrument", "quantity", "acquired", "closed", "proceeds", "cost", "code", "adjustment", "gain", "term")
+_AMOUNTS = ("quantity", "proceeds", "cost", "adjustment", "gain")
 _TERMS = (("short", "Short-term"), ("long", "Long-term"))
 _ADVICE = "This is an account of what was traded, not tax advice."
 
@@ -26,7 +27,7 @@ def tax(report: PerformanceReport) -> list[Section]:
     Raises
     ------
     InputError
-        If the rows lack a column, or the term of one is neither "short" nor "long".
+        If the rows lack a column, the term of one is neither "short" nor "long", or an amount is missing or infinite.
     """
     rows = report.rows
     assert rows is not None
@@ -36,6 +37,13 @@ def tax(report: PerformanceReport) -> list[Section]:
     odd = sorted(set(map(str, rows["term"])) - {"short", "long"})
     if odd:
         raise InputError(f"the term of a lot is {odd[0]!r}; expected 'short' or 'long'")
+    for name in _AMOUNTS:
+        wrong = [place for place, value in enumerate(rows[name]) if not _is_finite(value)]
+        if wrong:
+            raise InputError(
+                f"the {name} of {len(wrong)} of {len(rows)} lots is missing or infinite, first that of "
+                f"{rows['instrument'].iloc[wrong[0]]}; mend those rows"
+            )
     parts = {term: rows[rows["term"] == term] for term, _ in _TERMS}
     items = [
         KeyFigure.of(f"{label} gain", _sum(parts[term], "gain"), "money", f"{len(parts[term]):,} lots")
@@ -51,6 +59,13 @@ def tax(report: PerformanceReport) -> list[Section]:
         block = _table(parts[term], label) if len(parts[term]) else Text(f"No {label.lower()} lot was closed.")
         sections.append(Section(label, [block]))
     return sections
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _sum(rows: pd.DataFrame, name: str) -> Decimal:
@@ -71,7 +86,7 @@ def _table(rows: pd.DataFrame, label: str) -> Table:
         total.append(Cell.of(_sum(rows, name), "money", formula=formula) if name else "")
     columns = [
         Column("Instrument"),
-        Column("Quantity", "right"),
+        Column("Quantity", "right", even=True),
         Column("Acquired"),
         Column("Closed"),
         Column("Proceeds", "right"),
@@ -80,7 +95,7 @@ def _table(rows: pd.DataFrame, label: str) -> Table:
         Column("Adjustment", "right"),
         Column("Gain", "right"),
     ]
-    return Table(columns, [*found, total], f"{label} lots")
+    return Table(columns, [*found, total], f"{label} lots", has_total=True)
 
 
 def _row(row: dict[Any, Any]) -> list[Cell | str]:

@@ -42,7 +42,9 @@ def is_table(returns: Any) -> bool:
 
 
 def columns_of(returns: Any) -> list[tuple[Any, pd.Series | Float1D]]:
-    """Return the columns of a table with their names."""
+    """Return the columns of a table with their names; a table without any says nothing."""
+    if not np.shape(returns)[1]:
+        raise InputError("the table has no columns; give one for each series")
     if isinstance(returns, pd.DataFrame):
         return [(name, returns.iloc[:, j]) for j, name in enumerate(returns.columns)]
     table = np.asarray(returns)

@@ -76,7 +76,9 @@ def covariance(
     """
     choice("method", method, _METHODS)
     off, scale = whole("ddof", ddof), positive("periods_per_year", periods_per_year)
-    values = as_return_matrix(returns, nan_policy, min_periods=off + 1 if method == "sample" else 1)
+    values = as_return_matrix(
+        returns, nan_policy, min_periods=off + 1 if method == "sample" else 1 if method == "ewma" else 2
+    )
     matrix = _estimate(values, method, off, share("decay", decay, 0.94))
     names = pd.Index(names_of(returns, values.shape[1]))
     return pd.DataFrame(matrix * scale, index=names, columns=names)
@@ -106,7 +108,7 @@ def shrinkage(
     True
     """
     choice("method", method, _METHODS[2:])
-    values = as_return_matrix(returns, nan_policy, min_periods=1)
+    values = as_return_matrix(returns, nan_policy, min_periods=2)
     return _share_of(values, values - values.mean(axis=0), method)
 
 

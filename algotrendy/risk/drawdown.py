@@ -16,7 +16,7 @@ import pandas as pd
 from algotrendy.domain.types import Float1D, NanPolicy
 from algotrendy.errors import InputError
 from algotrendy.risk.checks import choice, level, whole
-from algotrendy.risk.columns import Sign, by_column, curve_by_column, is_table, signed
+from algotrendy.risk.columns import Sign, by_column, columns_of, curve_by_column, is_table, signed
 from algotrendy.risk.distributions import empirical_tail
 from algotrendy.risk.inputs import check_dates, kernel_view
 
@@ -39,14 +39,20 @@ _LANES_MIN = 1_000
 """Shorter series are followed period by period: cutting them up would not pay."""
 
 
-def drawdown_curve(values: Float1D) -> Float1D:
+def drawdown_curve(values: Float1D, compound: bool = True) -> Float1D:
     """Return the drawdown after each of some returns (an array without NaN), rounding taken for none.
+
+    Without `compound` returns are summed, and a drawdown is a part of the capital at the start, not of the peak.
 
     Examples
     --------
     >>> drawdown_curve(np.array([0.25, -0.5, 0.25]))
     array([0.   , 0.5  , 0.375])
     """
+    if not compound:
+        wealth = np.cumsum(values)
+        fallen = np.maximum(np.maximum.accumulate(wealth), 0.0) - wealth
+        return np.where(fallen > ROUNDING, fallen, 0.0)
     from algotrendy.kernels.risk_drawdown import depths
 
     out = np.empty(values.size)
@@ -55,13 +61,18 @@ def drawdown_curve(values: Float1D) -> Float1D:
     return np.where(lost > ROUNDING, lost, 0.0)
 
 
-def drawdown_series(returns: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "raise") -> pd.Series | pd.DataFrame:
+def drawdown_series(
+    returns: Any, *, compound: bool = True, sign: Sign = "loss", nan_policy: NanPolicy = "raise"
+) -> pd.Series | pd.DataFrame:
     """Return the drawdown at the end of each period.
 
     Parameters
     ----------
     returns : array-like of shape (n_periods,) or (n_periods, n_series)
         Simple returns per period, as fractions, oldest first.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     sign : {"loss", "return"}
         A quarter below the peak is 0.25, or -0.25.
     nan_policy : {"raise", "omit", "propagate"}
@@ -77,10 +88,12 @@ def drawdown_series(returns: Any, *, sign: Sign = "loss", nan_policy: NanPolicy 
     >>> drawdown_series([0.25, -0.5, 0.25]).tolist()
     [0.0, 0.5, 0.375]
     """
-    return signed(curve_by_column(returns, drawdown_curve, nan_policy), sign)  # type: ignore[no-any-return]
+    return signed(curve_by_column(returns, lambda x: drawdown_curve(x, compound), nan_policy), sign)  # type: ignore[no-any-return]
 
 
-def max_drawdown(returns: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "raise") -> float | pd.Series:
+def max_drawdown(
+    returns: Any, *, compound: bool = True, sign: Sign = "loss", nan_policy: NanPolicy = "raise"
+) -> float | pd.Series:
     """Return the largest peak-to-trough loss of compounded wealth.
 
     Wealth starts at 1 before the first period, so a loss in that period counts [1]_.
@@ -89,6 +102,9 @@ def max_drawdown(returns: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "
     ----------
     returns : array-like of shape (n_periods,) or (n_periods, n_series)
         Simple returns per period, as fractions, oldest first.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     sign : {"loss", "return"}
         A loss of a quarter is 0.25, or -0.25.
     nan_policy : {"raise", "omit", "propagate"}
@@ -113,8 +129,8 @@ def max_drawdown(returns: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "
     >>> max_drawdown([0.25, -0.5, 0.25])
     0.5
     """
-    fast = _max_drawdown_fast(returns)
-    found = by_column(returns, lambda x: drawdown_curve(x).max(), nan_policy) if fast is None else fast
+    fast = _max_drawdown_fast(returns) if compound else None
+    found = by_column(returns, lambda x: drawdown_curve(x, compound).max(), nan_policy) if fast is None else fast
     return signed(found, sign)  # type: ignore[no-any-return]
 
 
@@ -169,19 +185,21 @@ def max_drawdown_of_equity(equity: Any, *, sign: Sign = "loss", nan_policy: NanP
     return signed(float(_equity_drawdown(equity, nan_policy).max(skipna=False)), sign)  # type: ignore[no-any-return]
 
 
-def drawdown_of_equity(equity: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "raise") -> pd.Series:
-    """Return how far each value of one account, or price, lies below the highest so far.
+def drawdown_of_equity(
+    equity: Any, *, sign: Sign = "loss", nan_policy: NanPolicy = "raise"
+) -> pd.Series | pd.DataFrame:
+    """Return how far each value of an account, or price, lies below the highest so far.
 
     Parameters
     ----------
-    equity : array-like of shape (n_periods,)
+    equity : array-like of shape (n_periods,) or (n_periods, n_series)
         Values above zero, oldest first; zero once everything is lost.
     sign, nan_policy
         As in `drawdown_series`.
 
     Returns
     -------
-    Series
+    Series or DataFrame
         In [0, 1].
 
     Examples
@@ -189,6 +207,12 @@ def drawdown_of_equity(equity: Any, *, sign: Sign = "loss", nan_policy: NanPolic
     >>> drawdown_of_equity([100.0, 125.0, 100.0]).tolist()
     [0.0, 0.0, 0.2]
     """
+    if is_table(equity):
+        check_dates(equity)
+        found = [_equity_drawdown(column, nan_policy) for _, column in columns_of(equity)]
+        frame: pd.DataFrame = pd.concat(found, axis=1)
+        names = equity.columns if isinstance(equity, pd.DataFrame) else range(len(found))
+        return signed(frame.set_axis(names, axis=1), sign)  # type: ignore[no-any-return]
     return signed(_equity_drawdown(equity, nan_policy), sign)  # type: ignore[no-any-return]
 
 
@@ -300,7 +324,11 @@ def _labels(index: pd.Index, at: Any, missing: Any) -> Any:
 
 
 def average_drawdown(
-    returns: Any, *, of: Literal["episodes", "periods"] = "episodes", nan_policy: NanPolicy = "raise"
+    returns: Any,
+    *,
+    of: Literal["episodes", "periods"] = "episodes",
+    compound: bool = True,
+    nan_policy: NanPolicy = "raise",
 ) -> float | pd.Series:
     """Return the mean of the drawdowns.
 
@@ -311,6 +339,9 @@ def average_drawdown(
     of : {"episodes", "periods"}
         The mean of the deepest point of each drawdown, an open one included; or of the drawdown at the end of all
         periods, peaks included as zero, which is the pain index.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
@@ -325,23 +356,26 @@ def average_drawdown(
     0.3
     """
     if choice("of", of, ("episodes", "periods")) == "periods":
-        return pain_index(returns, nan_policy=nan_policy)
+        return pain_index(returns, compound=compound, nan_policy=nan_policy)
 
     def measure(values: Float1D) -> float:
-        lost = drawdown_curve(values)
+        lost = drawdown_curve(values, compound)
         deepest = [float(lost[a:b].max()) for a, b in zip(*_episodes(lost), strict=True)]
         return math.fsum(deepest) / len(deepest) if deepest else 0.0
 
     return by_column(returns, measure, nan_policy)
 
 
-def pain_index(returns: Any, *, nan_policy: NanPolicy = "raise") -> float | pd.Series:
+def pain_index(returns: Any, *, compound: bool = True, nan_policy: NanPolicy = "raise") -> float | pd.Series:
     """Return the mean drawdown over all periods, peaks included as zero [1]_.
 
     Parameters
     ----------
     returns : array-like of shape (n_periods,) or (n_periods, n_series)
         Simple returns per period, as fractions, oldest first.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
@@ -359,10 +393,12 @@ def pain_index(returns: Any, *, nan_policy: NanPolicy = "raise") -> float | pd.S
     >>> pain_index([0.25, -0.5, 1.0])
     0.16666666666666666
     """
-    return by_column(returns, lambda x: drawdown_curve(x).mean(), nan_policy)
+    return by_column(returns, lambda x: drawdown_curve(x, compound).mean(), nan_policy)
 
 
-def ulcer_index(returns: Any, *, ddof: int = 0, nan_policy: NanPolicy = "raise") -> float | pd.Series:
+def ulcer_index(
+    returns: Any, *, ddof: int = 0, compound: bool = True, nan_policy: NanPolicy = "raise"
+) -> float | pd.Series:
     """Return the root of the mean square drawdown over all periods [1]_.
 
     Parameters
@@ -371,6 +407,9 @@ def ulcer_index(returns: Any, *, ddof: int = 0, nan_policy: NanPolicy = "raise")
         Simple returns per period, as fractions, oldest first.
     ddof : int
         Taken off the number of periods that the sum of squares is divided by.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
@@ -391,14 +430,19 @@ def ulcer_index(returns: Any, *, ddof: int = 0, nan_policy: NanPolicy = "raise")
     off = whole("ddof", ddof)
 
     def measure(values: Float1D) -> float:
-        lost = drawdown_curve(values)
+        lost = drawdown_curve(values, compound)
         return math.sqrt(float(lost @ lost) / (lost.size - off))
 
     return by_column(returns, measure, nan_policy, min_periods=off + 1)
 
 
 def drawdown_at_risk(
-    returns: Any, confidence_level: float = 0.95, *, quantile: str = "linear", nan_policy: NanPolicy = "raise"
+    returns: Any,
+    confidence_level: float = 0.95,
+    *,
+    quantile: str = "linear",
+    compound: bool = True,
+    nan_policy: NanPolicy = "raise",
 ) -> float | pd.Series:
     """Return the drawdown that is not exceeded in a share `confidence_level` of the periods.
 
@@ -410,6 +454,9 @@ def drawdown_at_risk(
         In (0, 1).
     quantile : str
         Rule of `numpy.quantile`, applied to the drawdowns as negative numbers at 1 - `confidence_level`.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
@@ -424,11 +471,13 @@ def drawdown_at_risk(
     0.5
     """
     p = level(confidence_level)
-    return by_column(returns, lambda x: empirical_tail(-drawdown_curve(x), p, quantile=quantile)[0], nan_policy)
+    return by_column(
+        returns, lambda x: empirical_tail(-drawdown_curve(x, compound), p, quantile=quantile)[0], nan_policy
+    )
 
 
 def conditional_drawdown_at_risk(
-    returns: Any, confidence_level: float = 0.95, *, nan_policy: NanPolicy = "raise"
+    returns: Any, confidence_level: float = 0.95, *, compound: bool = True, nan_policy: NanPolicy = "raise"
 ) -> float | pd.Series:
     """Return the mean of the worst drawdowns over the periods, CDaR [1]_.
 
@@ -438,6 +487,9 @@ def conditional_drawdown_at_risk(
         Simple returns per period, as fractions, oldest first.
     confidence_level : float
         In (0, 1): towards 0 it becomes the pain index, towards 1 the largest drawdown.
+    compound : bool
+        Whether returns compound; else they are summed, and what is lost is told as a part of the capital at the start,
+        which can pass 1.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
@@ -457,4 +509,4 @@ def conditional_drawdown_at_risk(
     0.5
     """
     p = level(confidence_level)
-    return by_column(returns, lambda x: empirical_tail(-drawdown_curve(x), p)[1], nan_policy)
+    return by_column(returns, lambda x: empirical_tail(-drawdown_curve(x, compound), p)[1], nan_policy)

@@ -9,7 +9,7 @@ import numpy as np
 from algotrendy.domain.types import Float1D, Float2D, NanPolicy
 from algotrendy.errors import InputError
 
-__all__ = ["as_return_matrix", "as_returns", "check_dates", "kernel_view", "names_of"]
+__all__ = ["as_return_matrix", "as_returns", "check_dates", "check_zone", "kernel_view", "names_of"]
 
 _NAN_POLICIES = ("raise", "omit", "propagate")
 
@@ -97,14 +97,8 @@ def check_dates(given: Any) -> None:
     index = getattr(given, "index", None)
     if index is None or callable(index) or not len(index):
         return
+    check_zone(index)
     kind = getattr(getattr(index, "dtype", None), "kind", "i")
-    if kind == "O" and hasattr(index[0], "tzinfo"):
-        zones = {str(getattr(date, "tzinfo", None)) for date in index}
-        if len(zones) > 1:
-            raise InputError(
-                f"the dates are of several time zones ({', '.join(sorted(zones)[:3])}); "
-                "make them one with pd.to_datetime(index, utc=True)"
-            )
     if kind not in "MO":
         return
     # Asked first, order answers whether dates repeat as well; asked alone, that takes a table of all of them.
@@ -114,6 +108,24 @@ def check_dates(given: Any) -> None:
         raise InputError(f"the date {first} stands there more than once; keep one row of each date")
     if not is_in_order:
         raise InputError("the dates are not in order, oldest first; use sort_index()")
+
+
+def check_zone(index: Any) -> None:
+    """Refuse labels that are dates of several time zones.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_zone(pd.DatetimeIndex(["2024-01-02", "2024-01-03"], tz="UTC"))
+    """
+    if getattr(getattr(index, "dtype", None), "kind", "i") != "O" or not len(index) or not hasattr(index[0], "tzinfo"):
+        return
+    zones = {str(getattr(date, "tzinfo", None)) for date in index}
+    if len(zones) > 1:
+        raise InputError(
+            f"the dates are of several time zones ({', '.join(sorted(zones)[:3])}); "
+            "make them one with pd.to_datetime(index, utc=True)"
+        )
 
 
 def kernel_view(values: Float1D) -> Float1D:

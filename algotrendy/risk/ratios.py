@@ -17,6 +17,7 @@ from algotrendy.risk.checks import choice, hurdle, level, number, positive, whol
 from algotrendy.risk.columns import by_column
 from algotrendy.risk.distributions import STILL, tail_place
 from algotrendy.risk.drawdown import drawdown_curve
+from algotrendy.risk.volatilities import below_target
 
 __all__ = [
     "annual_return",
@@ -127,11 +128,13 @@ def sortino_ratio(
     target: float | None = None,
     risk_free_rate: float = 0.0,
     periods_per_year: float = 1.0,
+    count: Literal["all", "below"] = "all",
+    ddof: int = 0,
     nan_policy: NanPolicy = "raise",
 ) -> float | pd.Series:
     """Return the mean return above a target over the downside deviation from it, annualised [1]_.
 
-    The deviation is the root of the mean over *all* periods of the squares below the target.
+    The deviation is the root of the mean over *all* periods of the squares below the target, unless `count` says other.
 
     Parameters
     ----------
@@ -143,6 +146,8 @@ def sortino_ratio(
         Per year as a fraction; used where there is no `target`.
     periods_per_year : float
         The ratio is multiplied by its root.
+    count, ddof
+        How the deviation is divided, as in `downside_deviation`.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
@@ -161,15 +166,15 @@ def sortino_ratio(
     >>> sortino_ratio([0.02, -0.02, 0.04, 0.0])
     1.0
     """
-    per_year = positive("periods_per_year", periods_per_year)
+    per_year, off = positive("periods_per_year", periods_per_year), whole("ddof", ddof)
     least = hurdle(risk_free_rate, per_year) if target is None else number("target", target)
+    choice("count", count, ("all", "below"))
 
     def measure(x: Float1D) -> float:
         gap = x - least
-        below = np.minimum(gap, 0.0)
-        return quotient(float(gap.mean()), math.sqrt(float(below @ below) / x.size)) * math.sqrt(per_year)
+        return quotient(float(gap.mean()), below_target(gap, count, off)) * math.sqrt(per_year)
 
-    return by_column(returns, measure, nan_policy)
+    return by_column(returns, measure, nan_policy, min_periods=max(off + 1, 1))
 
 
 def calmar_ratio(returns: Any, *, periods_per_year: float, nan_policy: NanPolicy = "raise") -> float | pd.Series:

@@ -295,13 +295,15 @@ def rolling_sortino_ratio(
 
 def rolling_beta(
     returns: Any, market_returns: Any, window: int, *, align: Align = "exact", nan_policy: NanPolicy = "raise"
-) -> pd.Series:
-    """Return the beta by least squares of one series over a window.
+) -> pd.Series | pd.DataFrame:
+    """Return the beta by least squares over a window.
 
     Parameters
     ----------
-    returns, market_returns : array-like of shape (n_periods,)
-        Simple returns per period, as fractions, oldest first, of the same periods.
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period, as fractions, oldest first.
+    market_returns : array-like of shape (n_periods,)
+        Of the market, for the same periods.
     window : int
         Periods, at least 2.
     align : {"exact", "inner"}
@@ -311,7 +313,7 @@ def rolling_beta(
 
     Returns
     -------
-    Series
+    Series or DataFrame
         NaN where the market does not move.
 
     Examples
@@ -328,8 +330,8 @@ def rolling_beta(
 
 def rolling_correlation(
     returns: Any, benchmark: Any, window: int, *, align: Align = "exact", nan_policy: NanPolicy = "raise"
-) -> pd.Series:
-    """Return the correlation of one series with a benchmark over a window.
+) -> pd.Series | pd.DataFrame:
+    """Return the correlation with a benchmark over a window.
 
     Parameters
     ----------
@@ -338,7 +340,7 @@ def rolling_correlation(
 
     Returns
     -------
-    Series
+    Series or DataFrame
         In [-1, 1]; NaN where either does not move.
 
     Examples
@@ -416,11 +418,15 @@ def _moments(x: Float1D, y: Float1D, window: int) -> Float2D:
 
 def _of_two(
     returns: Any, other: Any, window: int, measure: Callable[[Float2D], Float1D], *, nan_policy: NanPolicy, align: Align
-) -> pd.Series:
-    """Return a measure of the moments of two series."""
+) -> pd.Series | pd.DataFrame:
+    """Return a measure of the moments of two series, or of each column and a series."""
     n = whole("window", window, 2)
     if is_table(returns):
-        raise InputError("this is of one series and another; choose one column")
+        found = [
+            _of_two(column, other, n, measure, nan_policy=nan_policy, align=align) for _, column in columns_of(returns)
+        ]
+        frame: pd.DataFrame = pd.concat(found, axis=1)
+        return frame.set_axis(returns.columns if isinstance(returns, pd.DataFrame) else range(len(found)), axis=1)
     x, m = together(returns, other, nan_policy, align=align)
     missing = np.isnan(x) | np.isnan(m)
     out = measure(_moments(np.where(missing, 0.0, x), np.where(missing, 0.0, m), n))

@@ -357,7 +357,7 @@ def deflated_sharpe_ratio(
     periods_per_year: float = 1.0,
     lags: Lags = 0,
     nan_policy: NanPolicy = "raise",
-) -> float:
+) -> Any:
     """Return the probability that the true Sharpe ratio of the best of several trials is above that of lucky trials.
 
     It is the probabilistic Sharpe ratio against the ratio that the best of `n_trials` without skill is expected to have
@@ -366,8 +366,11 @@ def deflated_sharpe_ratio(
 
     Parameters
     ----------
-    returns, risk_free_rate, periods_per_year, lags, nan_policy
-        As in `sharpe_estimate`; the returns of the chosen trial.
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
+        Simple returns per period of the chosen trial, as fractions, oldest first; of a frame each column is judged as
+        the best of so many trials.
+    risk_free_rate, periods_per_year, lags, nan_policy
+        As in `sharpe_estimate`.
     n_trials : float
         Number of trials, raw or effective, at least 1.
     trial_sharpe_variance : float
@@ -375,7 +378,7 @@ def deflated_sharpe_ratio(
 
     Returns
     -------
-    float
+    float or Series
         In [0, 1]; NaN if the returns did not move.
 
     Raises
@@ -393,9 +396,13 @@ def deflated_sharpe_ratio(
     >>> round(deflated_sharpe_ratio(rng.normal(0.0004, 0.01, 2520), 20, 1 / 2520), 3)
     0.323
     """
+    from algotrendy.risk.columns import by_column
+
     threshold = expected_maximum_sharpe(n_trials, trial_sharpe_variance)
     options: dict[str, Any] = {"risk_free_rate": risk_free_rate, "periods_per_year": periods_per_year, "lags": lags}
-    return sharpe_estimate(returns, nan_policy=nan_policy, **options).probability_above(threshold)
+    return by_column(
+        returns, lambda x: sharpe_estimate(x, **options).probability_above(threshold), nan_policy, min_periods=2
+    )
 
 
 def minimum_track_record_length(

@@ -21,6 +21,7 @@ import pandas as pd
 from algotrendy.domain.types import Float1D, NanPolicy
 from algotrendy.errors import InputError
 from algotrendy.risk.checks import level, share, whole
+from algotrendy.risk.columns import by_column
 from algotrendy.risk.distributions import TailRisk
 from algotrendy.risk.inputs import as_returns
 
@@ -204,12 +205,12 @@ def pareto_fit(excesses: Float1D) -> tuple[float, float, float]:
     return shape, scale * mean, -n * (math.log(scale * mean) + shape + 1.0)
 
 
-def hill_tail_index(returns: Any, n_tail: int, *, nan_policy: NanPolicy = "raise") -> float:
+def hill_tail_index(returns: Any, n_tail: int, *, nan_policy: NanPolicy = "raise") -> float | pd.Series:
     """Return Hill's estimate of the exponent of the tail of losses: few means heavy.
 
     Parameters
     ----------
-    returns : array-like of shape (n_periods,)
+    returns : array-like of shape (n_periods,) or (n_periods, n_series)
         Simple returns per period, as fractions.
     n_tail : int
         How many of the largest losses count; the next one below them is the threshold and has to be a loss.
@@ -218,7 +219,7 @@ def hill_tail_index(returns: Any, n_tail: int, *, nan_policy: NanPolicy = "raise
 
     Returns
     -------
-    float
+    float or Series
         1 / mean(log(loss / threshold)); infinite if all equal the threshold.
 
     References
@@ -232,17 +233,18 @@ def hill_tail_index(returns: Any, n_tail: int, *, nan_policy: NanPolicy = "raise
     >>> round(hill_tail_index(-0.01 * (1.0 + rng.pareto(3.0, 50_000)), 2000), 1)
     3.1
     """
-    values = as_returns(returns, nan_policy, min_periods=1)
     count = whole("n_tail", n_tail, 1)
-    if np.isnan(values).any():
-        return math.nan
-    if count >= values.size:
-        raise InputError(f"n_tail is {n_tail}; there are {values.size} returns, and one has to lie below the tail")
-    worst = np.sort(0.0 - values)[-count - 1 :]
-    if not worst[0] > 0.0:
-        raise InputError(f"only {int((values < 0.0).sum())} returns are losses; use an n_tail below that")
-    mean = float(np.mean(np.log(worst[1:] / worst[0])))
-    return 1.0 / mean if mean > 0.0 else math.inf
+
+    def measure(values: Float1D) -> float:
+        if count >= values.size:
+            raise InputError(f"n_tail is {n_tail}; there are {values.size} returns, and one has to lie below the tail")
+        worst = np.sort(0.0 - values)[-count - 1 :]
+        if not worst[0] > 0.0:
+            raise InputError(f"only {int((values < 0.0).sum())} returns are losses; use an n_tail below that")
+        mean = float(np.mean(np.log(worst[1:] / worst[0])))
+        return 1.0 / mean if mean > 0.0 else math.inf
+
+    return by_column(returns, measure, nan_policy)
 
 
 def mean_excess(returns: Any, *, n_thresholds: int = 40, nan_policy: NanPolicy = "raise") -> pd.DataFrame:

@@ -259,6 +259,7 @@ def christoffersen_test(exceptions: Any, confidence_level: float = 0.95) -> Chri
     ((194, 1, 1, 3), True)
     """
     p = level(confidence_level)
+    check_dates(exceptions)
     hits = np.asarray(exceptions)
     if hits.ndim != 1 or hits.size < 2:
         raise InputError(f"exceptions have the shape {hits.shape}, expected one for each of two or more periods")

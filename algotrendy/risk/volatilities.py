@@ -18,6 +18,7 @@ from algotrendy.risk.inputs import as_returns, kernel_view
 __all__ = [
     "Distribution",
     "GarchEstimate",
+    "below_target",
     "downside_deviation",
     "ewma_variances",
     "ewma_volatility",
@@ -73,6 +74,7 @@ def downside_deviation(
     target: float = 0.0,
     periods_per_year: float = 1.0,
     count: Literal["all", "below"] = "all",
+    ddof: int = 0,
     nan_policy: NanPolicy = "raise",
 ) -> float | pd.Series:
     """Return the root of the mean square of the returns below a target.
@@ -87,13 +89,15 @@ def downside_deviation(
         The root of it is what the result is multiplied by.
     count : {"all", "below"}
         Divide by the number of all periods [1]_, or of those below the target.
+    ddof : int
+        Taken off that number. With 1 and the mean of the returns as `target` it is the sample's semi-deviation.
     nan_policy : {"raise", "omit", "propagate"}
         Refuse NaN and say where, leave those periods out, or return NaN.
 
     Returns
     -------
     float or Series
-        0.0 if no return is below the target.
+        0.0 if no return is below the target; NaN if not more than `ddof` of those that are counted are.
 
     References
     ----------
@@ -105,15 +109,26 @@ def downside_deviation(
     0.01
     """
     yearly = math.sqrt(positive("periods_per_year", periods_per_year))
-    least = number("target", target)
-    below_only = choice("count", count, ("all", "below")) == "below"
+    least, off = number("target", target), whole("ddof", ddof)
+    choice("count", count, ("all", "below"))
+    return by_column(
+        returns, lambda x: below_target(x - least, count, off) * yearly, nan_policy, min_periods=max(off + 1, 1)
+    )
 
-    def measure(x: Float1D) -> float:
-        gap = np.minimum(x - least, 0.0)
-        n = int((gap < 0.0).sum()) if below_only else x.size
-        return math.sqrt(float(gap @ gap) / n) * yearly if n else 0.0
 
-    return by_column(returns, measure, nan_policy)
+def below_target(gaps: Float1D, count: str, ddof: int) -> float:
+    """Return the root of the mean square of the gaps below zero, over all of them or those below.
+
+    Examples
+    --------
+    >>> below_target(np.array([0.02, -0.02, 0.04, 0.0]), "below", 0)
+    0.02
+    """
+    below = np.minimum(gaps, 0.0)
+    total, n = float(below @ below), int((below < 0.0).sum()) if count == "below" else below.size
+    if total == 0.0:
+        return 0.0
+    return math.sqrt(total / (n - ddof)) if n > ddof else math.nan
 
 
 def ewma_variances(values: Float1D, decay: float) -> Float1D:

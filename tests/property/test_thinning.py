@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from algotrendy.backtest.curves import ROUNDING, drawdown_of, worst_drawdowns
 from algotrendy.domain.types import Float1D
-from algotrendy.reports.months import monthly_returns
 from algotrendy.reports.thinning import thinned
+from algotrendy.risk.months import monthly_returns
 
 CURVES = arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e6, 1e6, allow_nan=False))
 GAPPY = arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e6, 1e6) | st.just(np.nan))

@@ -223,6 +223,12 @@ def test_a_total_loss_stays_one_in_every_table() -> None:
     assert cumulative_return(lost) == -1.0
     table = monthly_table(lost)
     assert (table.loc[2024, 1], table.loc[2024, "year"]) == (-1.0, -1.0)
+    later = monthly_table(
+        pd.Series([0.1, -1.0, 0.5, 0.2], pd.to_datetime(["2022-12-30", "2023-02-01", "2023-03-01", "2025-01-02"]))
+    )
+    assert (later.loc[2022, 12], later.loc[2023, 2], later.loc[2023, "year"]) == (pytest.approx(0.1), -1.0, -1.0)
+    assert np.isnan(later.loc[2023, [1, 3]]).all()
+    assert np.isnan(later.loc[[2024, 2025]]).all(axis=None), "after that there is nothing to lose"
     assert performance_rows(series(100, 50, 0))["drawdown"].tolist() == [0.0, 0.5, 1.0]
 
 

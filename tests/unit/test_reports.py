@@ -136,6 +136,30 @@ def test_a_table_refuses_a_row_of_another_length() -> None:
         Table(["a", "b"], [["1", "2"], ["3"]], "c")
 
 
+def test_numbers_of_an_even_column_have_their_points_below_each_other() -> None:
+    def texts(*values: Any) -> list[str]:
+        rows = [["row", Cell.of(value, "number") if not isinstance(value, str) else value] for value in values]
+        return [
+            getattr(row[1], "text", row[1]) for row in Table(["a", Column("b", "right", even=True)], rows, "c").rows
+        ]
+
+    assert texts(3611.0, 5100.3, 7364.34) == ["3,611.00", "5,100.30", "7,364.34"]
+    assert texts(35.9958, 38.1, "", float("nan")) == ["35.9958", "38.1000", "", "n/a"]
+    assert texts(13, 26) == ["13", "26"]
+    assert texts(1e-9, 2.0) == ["1e-09", "2"], "what is written with a power of ten stays"
+    plain = Table(
+        ["a", Column("b", "right")], [["row", Cell.of(3611.0, "number")], ["row", Cell.of(0.5, "number")]], "c"
+    )
+    assert [getattr(row[1], "text", "") for row in plain.rows] == ["3,611", "0.5"]
+
+
+def test_the_total_of_a_table_is_set_apart() -> None:
+    table = Table(["a", "b"], [["x", "1"], ["Total", "1"]], "c", has_total=True)
+    page = render_html(Document("T", sections=[Section("S", [table, Table(["a", "b"], [], "c", has_total=True)])]))
+    assert page.count('<tr class="total">') == 1
+    assert '<tr class="total"><th scope="row">Total</th>' in page
+
+
 def test_a_cell_refuses_heat_beyond_its_scale() -> None:
     with pytest.raises(InputError, match=r"lies in \[-1, 1\], found 1.5"):
         Cell("x", heat=1.5)

@@ -74,6 +74,15 @@ def test_numbers_moments_and_texts_have_their_own_types() -> None:
     assert [cell.value for cell in found[6:]] == ["n/a", "inf", "1850-01-01", "plain"]
 
 
+def test_an_even_column_and_a_total_have_their_formats() -> None:
+    rows = [["x", Cell.of(3611.0, "number")], ["y", Cell.of(5100.25, "number")], ["Total", Cell.of(8711.25, "number")]]
+    sheet = book_of(Table(["a", Column("b", "right", even=True)], rows, "Prices", has_total=True))["Part"]
+    row, column = find(sheet, "b")
+    cells = [sheet.cell(row + 1 + k, column) for k in range(3)]
+    assert [cell.number_format for cell in cells] == ["#,##0.00"] * 3
+    assert [cell.font.b for cell in cells] == [False, False, True]
+
+
 def test_a_key_figure_is_a_number_where_it_has_one() -> None:
     sheet = book_of(KeyFigures([KeyFigure.of("Return", 0.123, "change", "a note", "good"), KeyFigure("Name", "x")]))[
         "Part"

@@ -103,6 +103,16 @@ def test_the_head_of_a_table_is_repeated_on_every_page() -> None:
     assert "row 119" in reader.pages[-1].extract_text()
 
 
+def test_a_short_table_stays_on_one_page() -> None:
+    filler = Table(["a", "b"], [[f"line {number}", "x"] for number in range(34)], "Filler")
+    short = Table(
+        ["a", Column("b", "right")], [[f"short {number}", "1"] for number in range(12)], "Short", has_total=True
+    )
+    pages = [page.extract_text() for page in pypdf.PdfReader(BytesIO(render_pdf(document(filler, short)))).pages]
+    assert [sum(f"short {number}" in page for number in range(12)) for page in pages] == [0, 12]
+    assert "Short" in pages[1], "its caption goes with it"
+
+
 @pytest.mark.parametrize(("paper", "width"), [("a4", 595), ("letter", 612)])
 def test_the_paper_can_be_chosen(paper: Any, width: int) -> None:
     page = pypdf.PdfReader(BytesIO(render_pdf(document(), paper=paper))).pages[0]
@@ -185,6 +195,20 @@ def test_a_reversed_axis_is_drawn_downwards() -> None:
     (way,) = [path["d"] for path in tags(figure, "path") if path.get("stroke") == "#123456"]
     first, last = (float(point.split()[1]) for point in way[1:].split("L"))
     assert last > first
+
+
+def test_the_legend_shows_the_marker_of_a_trace() -> None:
+    def ways(symbol: str) -> list[str]:
+        marker = {"symbol": symbol, "color": "#123456", "size": 9}
+        trace = {"mode": "markers", "x": [0.0, 1.0], "y": [0.0, 1.0], "marker": marker, "name": "Buy"}
+        figure = {"data": [trace, {"mode": "lines", "x": [0.0, 1.0], "y": [1.0, 0.0], "name": "Close"}], "layout": {}}
+        return [path["d"] for path in tags(figure, "path") if path.get("fill") == "#123456"]
+
+    for symbol, corners in (("triangle-up", 3), ("triangle-down", 3), ("square", 4)):
+        swatch, points = sorted(ways(symbol), key=len)
+        assert swatch.count("L") == corners - 1
+        assert points.count("L") == 2 * (corners - 1)
+    assert all("a" in way for way in ways("circle"))
 
 
 def test_thinning_keeps_every_extreme_of_a_long_curve() -> None:

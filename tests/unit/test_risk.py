@@ -393,3 +393,48 @@ def test_a_return_below_a_total_loss_is_told_wherever_it_stands() -> None:
     lost[1_000], lost[1_100] = -1.0, -1.5
     with pytest.raises(InputError, match="below -1"):
         risk.max_drawdown(lost)
+
+
+def test_a_downside_is_divided_as_is_asked_for() -> None:
+    returns = [0.02, -0.02, 0.04, -0.01]
+    assert risk.downside_deviation(returns, ddof=1) == pytest.approx(math.sqrt(5e-4 / 3))
+    assert risk.downside_deviation(returns, count="below", ddof=1) == pytest.approx(math.sqrt(5e-4))
+    assert risk.sortino_ratio(returns, count="below") == pytest.approx(0.0075 / math.sqrt(2.5e-4))
+    assert math.isnan(risk.sortino_ratio([0.02, -0.02, 0.04], count="below", ddof=1))
+    assert risk.downside_deviation([0.02, 0.01], count="below", ddof=1) == 0.0
+    with pytest.raises(InputError, match="there are 2 periods"):
+        risk.downside_deviation([0.02, -0.01], ddof=2)
+    with pytest.raises(InputError, match="count is 'some'"):
+        risk.sortino_ratio(returns, count="some")  # type: ignore[arg-type]
+
+
+def test_drawdowns_of_sums_are_parts_of_the_start() -> None:
+    returns = [0.5, -0.75, 0.25, -1.0]
+    assert risk.drawdown_series(returns, compound=False).tolist() == [0.0, 0.75, 0.5, 1.5]
+    assert risk.max_drawdown(returns, compound=False, sign="return") == -1.5
+    assert risk.average_drawdown([-0.1, 0.2, -0.3], compound=False) == pytest.approx(0.2)
+    assert risk.pain_index(returns, compound=False) == risk.average_drawdown(returns, of="periods", compound=False)
+    assert risk.pain_index(returns, compound=False) == pytest.approx(2.75 / 4)
+    assert risk.drawdown_at_risk(returns, 0.5, compound=False, quantile="lower") == pytest.approx(0.75)
+
+
+def test_a_frame_gives_a_number_or_a_curve_for_each_column() -> None:
+    table = pd.DataFrame({"fund": FUND, "market": MARKET})
+    for measure in (
+        lambda x: risk.deflated_sharpe_ratio(x, 20, 0.1),
+        risk.probabilistic_sharpe_ratio,
+        risk.minimum_track_record_length,
+        lambda x: risk.hill_tail_index(x, 50),
+    ):
+        found = measure(table)
+        assert found.to_dict() == {name: measure(table[name]) for name in table}
+    for curve in (
+        lambda x: risk.rolling_beta(x, MARKET, 60),
+        lambda x: risk.rolling_correlation(x, MARKET, 60),
+        lambda x: risk.drawdown_of_equity(1.0 + abs(x)),
+    ):
+        found = curve(table)
+        pd.testing.assert_frame_equal(found, pd.DataFrame({name: curve(table[name]) for name in table}))
+        assert curve(table.to_numpy()).to_numpy() == pytest.approx(found.to_numpy(), nan_ok=True)
+    with pytest.raises(InputError, match="the table has no columns"):
+        risk.deflated_sharpe_ratio(table[[]], 20, 0.1)

@@ -149,8 +149,9 @@ def _trades(result: PortfolioResult) -> Block:
         ]
         for row in frame.iloc[::-1].head(ROWS_MAX).to_dict("records")
     ]
-    right = [Column(name, "right") for name in ("Units", "Entry price", "Exit price", "Profit", "Return")]
-    columns = [Column("Symbol"), Column("Entry"), Column("Exit"), Column("Side"), *right, Column("Closed by")]
+    even = [Column(name, "right", even=True) for name in ("Units", "Entry price", "Exit price")]
+    columns = [Column("Symbol"), Column("Entry"), Column("Exit"), Column("Side"), *even]
+    columns += [Column("Profit", "right"), Column("Return", "right"), Column("Closed by")]
     return Table(columns, rows, f"The {len(rows):,} most recent of {len(frame):,} trades, at average cost", tall=True)
 
 

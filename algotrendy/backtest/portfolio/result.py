@@ -309,7 +309,7 @@ class PortfolioResult:
     @cached_property
     def monthly_returns(self) -> pd.DataFrame:
         """Change of equity per calendar month (columns 1 to 12) and `year`, as fractions; one row per year."""
-        from algotrendy.reports.months import monthly_returns
+        from algotrendy.risk.months import monthly_returns
 
         return monthly_returns(self._grown, self.index, self.cash)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from algotrendy.domain.types import AnyArray, Float1D
 from algotrendy.errors import InputError
+from algotrendy.risk.inputs import check_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,8 @@ def carino_factors(returns: Any, benchmark_returns: Any = None) -> Float1D:
     >>> bool(abs(factors @ [0.05, -0.01] - excess) < 1e-15)
     True
     """
+    for one in (returns, benchmark_returns):
+        check_dates(one)
     found = [
         np.asarray(one, dtype=np.float64) for one in (returns, 0.0 if benchmark_returns is None else benchmark_returns)
     ]

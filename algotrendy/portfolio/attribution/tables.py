@@ -8,6 +8,7 @@ import numpy as np
 
 from algotrendy.domain.types import Bool2D, Float2D
 from algotrendy.errors import InputError
+from algotrendy.risk.inputs import check_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ def as_table(table: Any, what: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is empty or neither, or a label stands twice.
+        If it is empty or neither, a label stands twice, or dates are of several time zones.
     """
     import pandas as pd
 
@@ -36,6 +37,7 @@ def as_table(table: Any, what: str) -> pd.DataFrame:
         found.index = pd.RangeIndex(1)
     if found.empty:
         raise InputError(f"{what} are empty: there are {found.shape[0]} periods and {found.shape[1]} segments")
+    check_zone(found.index)
     for labels, kind in ((found.index, "period"), (found.columns, "segment")):
         if not labels.is_unique:
             raise InputError(f"{what} have the {kind} {labels[labels.duplicated()][0]} more than once")

@@ -15,6 +15,7 @@ import numpy as np
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.risk.distributions import TailRisk, empirical_tail, normal_tail
+from algotrendy.risk.inputs import check_dates
 
 __all__ = ["ParametricRisk", "RiskEstimates", "ScenarioRisk"]
 
@@ -157,6 +158,7 @@ class ScenarioRisk:
         equity: float,
         confidence_level: float = 0.95,
     ) -> None:
+        check_dates(returns)
         table: Float2D = np.array(returns, dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != len(symbols) or len(table) < 2 or not np.isfinite(table).all():
             raise InputError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
+from algotrendy.risk.inputs import check_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,7 @@ class StressBook:
             raise InputError(f"the value of {', '.join(wrong)} is not finite; leave out what is not held")
         if not (np.isfinite(self.equity) and self.equity > 0):
             raise InputError(f"equity is {self.equity}; losses are fractions of it, so it has to be positive")
+        check_dates(self.history)
 
     @classmethod
     def of(cls, book: BookView, **more: Any) -> StressBook:
@@ -151,6 +153,8 @@ class StressBook:
 
     def profit(self, returns: Float1D) -> float:
         """Return the profit, in the book's currency, if each instrument returns so much; negative is a loss."""
+        if np.shape(returns) != (len(self.values),):
+            raise InputError(f"returns have the shape {np.shape(returns)}, expected one for each of {self.symbols}")
         if self.reprice is not None:
             return float(self.reprice(returns))
         return float(self.exposures @ returns)

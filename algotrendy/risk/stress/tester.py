@@ -258,7 +258,7 @@ class StressTester:
     ) -> ScenarioResult:
         kinds = (LimitKind.VALUE_AT_RISK, LimitKind.DAILY_LOSS)
         return ScenarioResult(
-            name=scenario.name, kind=scenario.kind, profit=-after * book.equity, loss=after,
+            name=scenario.name, kind=scenario.kind, profit=0.0 - after * book.equity, loss=after,
             equity=book.equity * (1.0 - after), value_at_risk=after,
             value_at_risk_before=self._value_at_risk(book, book.matrix),
             breached=tuple(limit.name for limit in limits if limit.kind in kinds and after > float(limit.limit)),
@@ -279,8 +279,8 @@ def _shocked(
     if book.reprice is None:
         parts = dict(zip(book.symbols, (book.exposures * returns).tolist(), strict=True))
     return ScenarioResult(
-        name=scenario.name, kind=scenario.kind, profit=profit, loss=-profit / book.equity, equity=book.equity + profit,
-        profits=parts, worst_loss=worst_loss,
+        name=scenario.name, kind=scenario.kind, profit=profit, loss=0.0 - profit / book.equity,
+        equity=book.equity + profit, profits=parts, worst_loss=worst_loss,
         breached=tuple(
             limit.name
             for limit in limits
