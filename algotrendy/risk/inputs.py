@@ -30,7 +30,7 @@ def as_returns(returns: Any, nan_policy: NanPolicy = "raise", *, min_periods: in
     ------
     InputError
         If it is not one series of numbers, is too short, holds an infinity, a return below -1, or a NaN that is not
-        allowed; if its dates repeat, are not in order or are of several time zones.
+        allowed; if all are 1 or more, as prices are; if its dates repeat, are not in order or are of several time zones.
 
     Examples
     --------
@@ -199,4 +199,10 @@ def _check_values(values: Float2D, min_periods: int) -> None:
         raise InputError(
             f"the lowest return is {np.nanmin(values):g}, below -1: more than everything was lost; "
             "returns are fractions (-1 % is -0.01), not percentages or prices"
+        )
+    if len(values) > 1 and (values >= 1.0).all(axis=0).any():
+        lowest = values.min(axis=0).max()
+        raise InputError(
+            f"the lowest return is {lowest:g}: every period at least doubled the money. These look like prices; "
+            "returns of prices are prices.pct_change().dropna()"
         )

@@ -149,6 +149,7 @@ RISK: dict[str, Case] = {
     **each(risk, "covariance shrinkage effective_trials as_return_matrix", lambda f, given: f(given.frame)),
     **each(risk, "max_drawdown_of_equity drawdown_of_equity", lambda f, given: f(given.equity)),
     "risk_contributions": lambda g: risk.risk_contributions(g.frame, [0.5, 0.5]),
+    "volatility_contributions": lambda g: risk.volatility_contributions(g.covariance, [0.5, 0.5]),
     "incremental_risk": lambda g: risk.incremental_risk(g.frame, [0.5, 0.5], [0.1, 0.0]),
     "autocorrelation_factor": lambda g: risk.autocorrelation_factor(g.returns, 12, lags=1),
     "deflated_sharpe_ratio": lambda g: risk.deflated_sharpe_ratio(g.returns, 10, 0.1),
@@ -404,6 +405,7 @@ OF_DATES = [
     *(set(RISK) - {
         "expected_maximum_sharpe", "kupiec_test", "kupiec_region", "basel_traffic_light", "cornish_fisher_domain",
         "SharpeEstimate", "StressTester", "LimitManager", "AlertManager", "TailFit", "christoffersen_test",
+        "volatility_contributions",
     }),
     "period_returns", "time_weighted_return", "cumulative_return", "monthly_table", "performance_rows",
     "align_benchmark", "money_weighted_return", "brinson", "contribution", "carino_factors", "factor_attribution",

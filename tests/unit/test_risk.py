@@ -369,7 +369,7 @@ def test_a_sharpe_ratio_that_counts_autocorrelation() -> None:
 
 
 def test_growth_beyond_all_numbers_is_infinite() -> None:
-    wild = np.full(400, 9.0)
+    wild = np.append(np.full(400, 9.0), 0.5)
     assert risk.total_return(wild) == math.inf
     assert risk.annual_return(wild, periods_per_year=1000) == math.inf
 

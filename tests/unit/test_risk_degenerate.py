@@ -116,6 +116,7 @@ INPUTS: dict[str, tuple[Any, str]] = {
         "1 of 120 returns are NaN, first at 2024-01-08",
     ),
     "infinite": (pd.Series(np.where(np.arange(N) == 7, np.inf, NOISE), DAYS), "infinite"),
+    "prices": (pd.Series(100.0 * np.cumprod(1.0 + NOISE), DAYS), "prices"),
     "below -1": (pd.Series(np.where(np.arange(N) == 7, -1.5, NOISE), DAYS), "below -1"),
     "text": (pd.Series(["a"] * N, DAYS), "not numbers|not made of numbers"),
     "duplicate dates": (pd.Series(NOISE, DAYS.where(np.arange(N) != 8, DAYS[7])), "more than once"),
@@ -128,7 +129,8 @@ INPUTS: dict[str, tuple[Any, str]] = {
     ),
 }
 ALWAYS_AN_ERROR = (
-    "empty", "all NaN", "one NaN", "infinite", "below -1", "text", "duplicate dates", "not in order", "mixed time zones"
+    "empty", "all NaN", "one NaN", "infinite", "prices", "below -1", "text", "duplicate dates", "not in order",
+    "mixed time zones",
 )  # fmt: skip
 
 
@@ -168,7 +170,7 @@ def test_every_function_of_the_room_is_in_the_table() -> None:
     elsewhere = {
         "kupiec_test", "kupiec_region", "christoffersen_test", "basel_traffic_light", "acerbi_szekely_test",
         "cornish_fisher_domain", "expected_maximum_sharpe", "as_returns", "as_return_matrix", "max_drawdown_of_equity",
-        "drawdown_of_equity",
+        "drawdown_of_equity", "volatility_contributions",
     }  # fmt: skip
     here = {name.partition(",")[0].partition(" ")[0] for name in CALLS}
     functions = {name for name in risk.__all__ if name[0].islower()}
