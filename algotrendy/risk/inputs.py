@@ -30,7 +30,8 @@ def as_returns(returns: Any, nan_policy: NanPolicy = "raise", *, min_periods: in
     ------
     InputError
         If it is not one series of numbers, is too short, holds an infinity, a return below -1, or a NaN that is not
-        allowed; if all are 1 or more, as prices are; if its dates repeat, are not in order or are of several time zones.
+        allowed; if all are 1 or more, as prices are; if its dates repeat, are not in order or are of several time
+        zones.
 
     Examples
     --------

@@ -359,7 +359,7 @@ class PortfolioResult:
         Instruments share the cash, so the better outcome of each need not be the best of all, and there are more
         combinations than can be followed. Where `is_exact` is true none lies outside. Where it is false, `worst` and
         `best` are runs that may have happened, and there may be some further out, up to `outer` where that is known:
-        `kind` says which of these it is. Several strategies give a `SeveralFillInterval`, with `sleeves` and `is_outer`.
+        `kind` says which of these it is. Several strategies give a `SeveralFillInterval`, with `sleeves` as well.
 
         Parameters
         ----------
