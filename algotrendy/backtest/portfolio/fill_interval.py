@@ -15,6 +15,7 @@ from algotrendy.backtest.fill_search import Way, extreme_way, stated_way
 from algotrendy.backtest.portfolio.again import account_again, arguments_of, strategy_in
 from algotrendy.backtest.portfolio.market import Account
 from algotrendy.backtest.portfolio.paths_apart import Apart, taken_apart
+from algotrendy.backtest.portfolio.paths_desk import CROSSED
 from algotrendy.backtest.portfolio.paths_orders import OrdersWay, orders_way
 from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
 from algotrendy.errors import InputError
@@ -165,8 +166,8 @@ def _doubts(way: Way) -> set[str]:
 
 
 def _any_doubt(way: Way) -> bool:
-    """Tell whether an order that the stated run never fills may have been filled on another path."""
-    return isinstance(way, OrdersWay) and way.was_unsure
+    """Tell whether an order that the stated run never fills may have been filled on another path, or before others."""
+    return isinstance(way, OrdersWay) and (way.was_unsure or CROSSED in way.desk.doubts)
 
 
 def _n_positions(fills: Any) -> int:
