@@ -168,7 +168,9 @@ def test_tables_of_a_newer_version_or_another_program_are_left_alone(place: Plac
         with database.connection(writes=True) as connection:
             connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
             database.commit(connection)
-        with pytest.raises(ConfigError, match=r"tables of another program under our names \(backtest_results, cash_balances, "):
+        with pytest.raises(
+            ConfigError, match=r"tables of another program under our names \(backtest_results, cash_balances, "
+        ):
             database.prepare()
 
 
