@@ -131,7 +131,7 @@ class AccountDays:
             raise InputError(f"there are {len(quantities)} days in the span; attribution needs a start and an end")
         days = quantities.index
         # one label for each pair: `account_periods` looks labels up, and a pair would be taken for two levels
-        names = [f"{strategy}\x1f{asset}" for strategy, asset in quantities.columns]
+        names = ["\x1f".join(pair) for pair in quantities.columns.to_list()]
 
         def flat(table: pd.DataFrame) -> pd.DataFrame:
             return table.loc[days].set_axis(names, axis=1)
@@ -185,7 +185,7 @@ def metric_rows(days: AccountDays, *, periods_per_year: float = 252.0) -> pd.Dat
     )
 
 
-def _day(days: pd.DatetimeIndex, at: Any) -> Any:
+def _day(days: pd.Index[Any], at: Any) -> Any:
     """Return the first day with a close that is not before a moment's own day; None: there is none yet."""
     import pandas as pd
 
@@ -194,10 +194,11 @@ def _day(days: pd.DatetimeIndex, at: Any) -> Any:
 
 
 def _check_prices(prices: pd.DataFrame, quantities: pd.DataFrame) -> None:
-    for _, name in quantities.columns:
+    for name in quantities.columns.get_level_values("asset").unique():
         if name not in prices:
             continue
-        held = quantities.xs(name, axis=1, level="asset").ne(0).any(axis=1)
-        missing = prices.index[held & prices[name].isna()]
+        of_name = quantities.columns.get_level_values("asset") == name
+        is_held = (quantities.to_numpy()[:, of_name] != 0.0).any(axis=1)
+        missing = prices.index[is_held & prices[name].isna().to_numpy()]
         if len(missing):
             raise DataError(f"{name} was held on {missing[0]:%Y-%m-%d}, and there is no close of that day or before")

@@ -143,8 +143,11 @@ class RebalanceRequest(_Body):
         Smaller orders are left out; in the portfolio's currency.
     turnover_max : Decimal or None
         Largest (purchases + sales) / 2 as a fraction of the portfolio.
+    asset_types : dict
+        Of symbols that were never held; "stock" where it is not said.
     prices : dict or None
-        Of all that is held or wanted; None: the last closes of the market data.
+        Of all that is held or wanted; None: the last closes of the market data, of the
+        last ten days.
     """
 
     target_allocations: dict[str, Decimal]
@@ -158,6 +161,7 @@ class RebalanceRequest(_Body):
     short_term_rate: Decimal = Decimal("0.37")
     long_term_rate: Decimal = Decimal("0.20")
     wash_sale: bool = True
+    asset_types: dict[str, AssetClass] = Field(default_factory=dict)
     prices: dict[str, Decimal] | None = None
 
 
@@ -196,6 +200,7 @@ class _Answer(BaseModel):
 class HoldingOut(_Answer):
     """One position; value, weight and gain are None where there is no price."""
 
+    position_id: str
     symbol: str
     quantity: Decimal
     average_cost: Decimal | None

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["PortfolioService"]
 
 REBALANCE, REPORT = "portfolio_rebalance", "portfolio_report"
+_FRESH = timedelta(days=10)
+"""An older close is no price of today: orders are not planned at it."""
 
 
 class PortfolioService:
@@ -210,7 +212,7 @@ class PortfolioService:
         portfolio_id : str
             Which one.
         prices : mapping of str to number, optional
-            Of what it holds; None: the last closes of the market data.
+            Of what it holds; None: the last closes of the market data, of the last ten days.
         rates : Rates, optional
             Of other currencies to the portfolio's.
 
@@ -219,7 +221,7 @@ class PortfolioService:
         DataError, InputError
             If there is no price or no rate of something that it holds.
         """
-        found = await self._prices_of(portfolio_id, (), prices)
+        found = await self._prices_of(portfolio_id, (), prices, {})
         return await asyncio.to_thread(self.portfolio_manager.value, portfolio_id, found, rates)
 
     # --- rebalancing ---
@@ -274,7 +276,7 @@ class PortfolioService:
         """Do the same for the body of `POST /portfolio/{portfolio_id}/rebalance`."""
         asked = parsed(RebalanceRequest, _given(request))
         stored = await self._stored(portfolio_id)  # before prices: what happens meanwhile makes the plan stale
-        prices = await self._prices_of(portfolio_id, asked.target_allocations, asked.prices)
+        prices = await self._prices_of(portfolio_id, asked.target_allocations, asked.prices, asked.asset_types)
         plan = await asyncio.to_thread(self.rebalancer.plan, stored, asked, prices, rates)
         if not asked.dry_run:
             return await self.execute_rebalance(plan.id)
@@ -461,18 +463,20 @@ class PortfolioService:
         return await asyncio.to_thread(self.portfolio_manager.portfolios.get, portfolio_id)
 
     async def _prices_of(
-        self, portfolio_id: str, wanted: Iterable[str], given: Mapping[str, Any] | None
+        self,
+        portfolio_id: str,
+        wanted: Iterable[str],
+        given: Mapping[str, Any] | None,
+        kinds: Mapping[str, str],
     ) -> dict[str, Decimal]:
         """Return a price for all that is held or wanted."""
         if given is not None:
             return {name: as_decimal(price, f"the price of {name}") for name, price in given.items()}
         held = await asyncio.to_thread(self.portfolio_manager.held, portfolio_id)
-        symbols = {**dict.fromkeys(wanted, "stock"), **held}
+        symbols = {**dict.fromkeys(wanted, ""), **kinds, **held}
         if not symbols:
             return {}
-        now = datetime.now(UTC)
-        recent = await self._prices.closes(symbols, now - timedelta(days=10))
-        return latest(recent if len(recent) else await self._prices.closes(symbols))
+        return latest(await self._prices.closes(symbols, datetime.now(UTC) - _FRESH))
 
     async def _closes(
         self, stored: StoredPortfolio, benchmark: str | None
@@ -482,7 +486,7 @@ class PortfolioService:
         if not symbols and benchmark is None:
             raise InputError(f"{stored.id} never held anything, so there are no days to value; record a trade first")
         start = await asyncio.to_thread(self.portfolio_manager.began_at, stored.id)
-        kinds = dict(symbols) if benchmark is None else {**{benchmark: "etf"}, **symbols}
+        kinds = dict(symbols) if benchmark is None else {benchmark: "", **symbols}
         closes = await self._prices.closes(kinds, start)
         return closes, None if benchmark is None else closes[benchmark].dropna()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from algotrendy.domain.period import period_start
 from algotrendy.errors import AlgotrendyError, InputError
@@ -17,6 +20,7 @@ from algotrendy.storage.accounts import AccountStore, lot_book
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.domain.portfolio import Portfolio
     from algotrendy.storage.performance import PerformanceStore
     from algotrendy.storage.portfolios import StoredPortfolio
     from algotrendy.storage.reports import ReportStore, StoredReport
@@ -41,16 +45,34 @@ class StoredPortfolios:
     def __init__(self, accounts: AccountStore, performance: PerformanceStore) -> None:
         self._accounts, self._performance = accounts, performance
 
-    def portfolio(self, portfolio_id: str) -> Any:
-        """Return positions and cash, a `domain.portfolio.Portfolio`."""
-        return self._accounts.portfolio(portfolio_id)
+    async def portfolio(self, portfolio_id: str) -> Portfolio:
+        """Return positions and cash.
 
-    def history(self, portfolio_id: str) -> pd.Series[float]:
-        """Return the value at the end of each day that is kept, in the portfolio's currency, by day in UTC.
-
-        Deposits and withdrawals are in it; `performance_metrics` has returns without them.
+        Raises
+        ------
+        NotFound
+            If there is none.
         """
-        return self._performance.rows(portfolio_id)["total_value"].rename("value")
+        return await asyncio.to_thread(self._accounts.portfolio, portfolio_id)
+
+    async def history(self, portfolio_id: str) -> pd.Series[float]:
+        """Return what the value of the first day has grown to on each day that is kept, by day in UTC.
+
+        What the owner brought or took later is left out. Empty before performance was first worked out.
+        """
+        rows = await asyncio.to_thread(self._performance.rows, portfolio_id)
+        growth = 1.0 + rows["cumulative_return"]
+        return (growth * rows["total_value"].iloc[0] if len(rows) else growth).rename("value")
+
+    async def position(self, position_id: str) -> tuple[str, str]:
+        """Return the portfolio and the symbol of a position, `pos_…`.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        return await asyncio.to_thread(self._accounts.position_of, position_id)
 
 
 class PerformanceAnalyzer:
@@ -116,7 +138,7 @@ class PerformanceAnalyzer:
         }
         compared = None
         if base is not None and len(returns):
-            daily = base.pct_change().iloc[1:]
+            daily = _within(base, returns)
             both = align_benchmark(returns, daily)
             returns, compared = both.returns, both.benchmark
             notes.append(both.summary())
@@ -136,8 +158,8 @@ class PerformanceAnalyzer:
 
         if len(returns) < 2:
             notes.append(f"{len(returns)} return(s) in the span: too few for measures")
-            return {"total_return": float((1.0 + returns).prod() - 1.0)} if len(returns) else {}
-        found = metrics(returns, benchmark=base, periods_per_year=self.periods_per_year)
+            return {"total_return": float(np.prod(1.0 + returns.to_numpy()) - 1.0)} if len(returns) else {}
+        found: Any = metrics(returns, benchmark=base, periods_per_year=self.periods_per_year)
         numbers = {str(name): float(value) for name, value in found.items()}
         return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
@@ -154,7 +176,7 @@ class PerformanceAnalyzer:
         import pandas as pd
 
         rows = _by(self._attributed(stored, period, closes).linked, 1)
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("segment")
+        return pd.DataFrame.from_dict(rows, orient="index").drop(columns="total").rename_axis("segment")
 
     def _attributed(self, stored: StoredPortfolio, period: str, closes: pd.DataFrame) -> Any:
         days = self.update(stored, closes)
@@ -239,7 +261,7 @@ class ReportGenerator:
                 raise InputError(f"{stored.id} has no returns in the period {request.period} yet; ask again tomorrow")
             compared = None
             if base is not None:
-                both = align_benchmark(returns, base.pct_change().iloc[1:])
+                both = align_benchmark(returns, _within(base, returns))
                 returns, compared = both.returns, both.benchmark
             year = self.analyzer.periods_per_year
             made = PerformanceReport(returns, compared, periods_per_year=year, **facts)
@@ -251,6 +273,12 @@ class ReportGenerator:
         book = lot_book(trades, method=stored.lot_method, time_zone=stored.time_zone, wash=wash)
         rules = TaxRules(short_term_rate=request.short_term_rate, long_term_rate=request.long_term_rate)
         return tax_report(book.disposals, rules, year=request.year)
+
+
+def _within(closes: pd.Series[float], returns: pd.Series[float]) -> pd.Series[float]:
+    """Return the daily returns of closes in the span of other returns."""
+    daily = closes.pct_change().iloc[1:]
+    return daily[(daily.index >= returns.index[0]) & (daily.index <= returns.index[-1])]
 
 
 def _by(linked: pd.DataFrame, place: int) -> dict[str, dict[str, float]]:

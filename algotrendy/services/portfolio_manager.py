@@ -113,14 +113,14 @@ class PortfolioManager:
         stored, account = self.portfolios.get(portfolio_id), self.accounts.portfolio(portfolio_id)
         known = self.accounts.last_prices(portfolio_id) if prices is None else prices
         holdings = _valued(account, known, rates)
-        kinds = self.accounts.asset_types(portfolio_id)
+        kinds, ids = self.accounts.asset_types(portfolio_id), self.accounts.positions(portfolio_id)
         return PortfolioOut(
             portfolio_id=stored.id, name=stored.name, status=stored.status, version=stored.version,
             initial_capital=stored.initial_capital, currency=stored.currency, risk_profile=stored.risk_profile,
             strategies=stored.strategies, lot_method=stored.lot_method,
             cash={name: amount for name, amount in account.cash.balances.items() if amount},
             value=None if holdings is None else holdings.value, valued_at=stored.valued_at,
-            holdings=_holdings_out(account, kinds, holdings), created_at=stored.created_at,
+            holdings=_holdings_out(account, kinds, ids, holdings), created_at=stored.created_at,
             updated_at=stored.updated_at,
         )  # fmt: skip
 
@@ -136,7 +136,9 @@ def _valued(account: Portfolio, prices: Mapping[str, Any], rates: Rates | None) 
     return account.holdings(prices, known)
 
 
-def _holdings_out(account: Portfolio, kinds: Mapping[str, str], holdings: Holdings | None) -> list[HoldingOut]:
+def _holdings_out(
+    account: Portfolio, kinds: Mapping[str, str], ids: Mapping[str, str], holdings: Holdings | None
+) -> list[HoldingOut]:
     weights = holdings.weights if holdings is not None and holdings.value > 0 else {}
     found = []
     for name, position in account.positions.items():
@@ -145,7 +147,7 @@ def _holdings_out(account: Portfolio, kinds: Mapping[str, str], holdings: Holdin
         row = None if holdings is None else holdings.rows[name]
         found.append(
             HoldingOut(
-                symbol=name, quantity=position.quantity, average_cost=position.average_cost,
+                position_id=ids[name], symbol=name, quantity=position.quantity, average_cost=position.average_cost,
                 currency=position.currency, asset_type=kinds[name], realised=position.realised,
                 price=None if row is None else row.price, value=None if row is None else row.value,
                 weight=weights.get(name), unrealised=None if row is None else row.unrealised,

@@ -142,6 +142,7 @@ class PortfolioRebalancer:
             tax_optimization=tax,
         )
         plan = _PLAN.dump_python(made, mode="json")
+        plan["asset_types"] = {name: str(kind) for name, kind in request.asset_types.items()}
         return self.rebalances.create(stored.id, plan, last_number=stored.last_number)
 
     # --- carrying out ---
@@ -212,7 +213,8 @@ class _DurableRoute:
 
     def __init__(self, rebalancer: PortfolioRebalancer, stored: StoredRebalance, context: JobContext) -> None:
         self._rebalancer, self._stored, self._context = rebalancer, stored, context
-        self._asset_types = rebalancer.accounts.asset_types(stored.portfolio_id)
+        held = rebalancer.accounts.asset_types(stored.portfolio_id)
+        self._asset_types: dict[str, str] = {**stored.plan["asset_types"], **held}
 
     def place(self, order: PlannedOrder) -> OrderOutcome:
         """Send an order that certainly was not sent before."""
@@ -268,7 +270,7 @@ def latest(closes: Any) -> dict[str, Decimal]:
     """
     missing = [str(name) for name in closes.columns if not closes[name].notna().any()]
     if missing or not len(closes.columns):
-        raise InputError(f"there is no price of {', '.join(missing) or 'anything'}; give prices=")
+        raise InputError(f"there is no recent price of {', '.join(missing) or 'anything'}; give prices=")
     return {str(name): Decimal(repr(float(closes[name].dropna().iloc[-1]))) for name in closes.columns}
 
 

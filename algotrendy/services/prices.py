@@ -28,7 +28,7 @@ class PriceSource(Protocol):
         Parameters
         ----------
         symbols : mapping of str to str
-            Symbol to asset class.
+            Symbol to asset class; "" where it is not known.
         start : datetime, optional
             The first day; None: all there is.
 
@@ -61,7 +61,7 @@ class MarketPrices:
         async def one(symbol: str, asset_class: str) -> pd.Series[float]:
             # a week more: the first day may be one on which this market was closed
             first = None if start is None else (start - timedelta(days=7)).date().isoformat()
-            market = {"symbol": symbol, "asset_class": asset_class, "start_date": first, "interval": "1d"}
+            market = {"symbol": symbol, "asset_class": asset_class or None, "start_date": first, "interval": "1d"}
             async with room:
                 bars = await self._bars.bars(market)
             return bars["close"].rename(symbol)

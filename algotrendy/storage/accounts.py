@@ -243,6 +243,27 @@ class AccountStore:
             rows = self._rows(connection, self._t.positions, portfolio_id, "symbol")
         return {row.symbol: row.asset_type for row in rows}
 
+    def position_of(self, position_id: str) -> tuple[str, str]:
+        """Return the portfolio and the symbol of a position, `pos_…`.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        p = self._t.positions
+        with self._transactions.transaction(writes=False) as connection:
+            row = connection.execute(p.select().where(p.c.id == position_id)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no position {position_id}")
+        return row.portfolio_id, row.symbol
+
+    def positions(self, portfolio_id: str) -> dict[str, str]:
+        """Return the identities of positions, `pos_…`, by symbol."""
+        with self._transactions.transaction(writes=False) as connection:
+            rows = self._rows(connection, self._t.positions, portfolio_id, "symbol")
+        return {row.symbol: row.id for row in rows}
+
     def last_prices(self, portfolio_id: str) -> dict[str, Decimal]:
         """Return the prices of the last valuation, of what was not traded since."""
         with self._transactions.transaction(writes=False) as connection:

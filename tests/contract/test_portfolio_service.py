@@ -1,4 +1,4 @@
-"""The portfolio service on SQLite and PostgreSQL: money, rebalancing that is killed, performance, reports, a restart."""
+"""The portfolio service on SQLite and PostgreSQL: money, rebalancing that is killed, performance, reports, restarts."""
 
 from __future__ import annotations
 
@@ -123,8 +123,11 @@ def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -
         assert found.holdings[0].average_cost == Decimal("33.333333333333")
         valued = wait_for(made.value_portfolio(portfolio_id, {"A": 40}))
         assert valued.value == found.cash["USD"] + 4 == wait_for(made.holdings(portfolio_id)).value
-        last = Decimal(repr(float(closes()["A"].iloc[-1])))
-        assert wait_for(made.value_portfolio(portfolio_id)).holdings[0].price == last
+        with pytest.raises(InputError, match="no recent price of A; give prices="):
+            wait_for(made.value_portfolio(portfolio_id))
+        today = pd.Timestamp.now(tz="UTC").normalize()
+        fresh = service(second, closes=pd.DataFrame({"A": [41.5, np.nan]}, [today - pd.Timedelta(days=2), today]))
+        assert wait_for(fresh.value_portfolio(portfolio_id)).holdings[0].price == Decimal("41.5")
         changed = wait_for(made.update_portfolio(portfolio_id, {"risk_profile": "aggressive", "expected_version": 1}))
         assert (changed.risk_profile, changed.version, changed.strategies) == ("aggressive", 2, ["trend"])
         with pytest.raises(InputError, match="currency"):
@@ -141,7 +144,8 @@ def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -
 def test_a_plan_is_kept_and_carried_out_once(database: Database) -> None:
     made = service(database)
     portfolio_id = growth(made)
-    plan = wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.3", "B": "0.2"}, prices={"A": 10, "B": 20}))
+    options = {"prices": {"A": 10, "B": 20}, "asset_types": {"B": "crypto"}}
+    plan = wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.3", "B": "0.2"}, **options))
     assert (plan.status, plan.progress, [order.state for order in plan.orders]) == ("planned", 0.0, ["waiting"] * 2)
     assert wait_for(made.rebalance_status(portfolio_id)) == plan
     queued = wait_for(made.execute_rebalance(plan.rebalance_id))
@@ -154,6 +158,7 @@ def test_a_plan_is_kept_and_carried_out_once(database: Database) -> None:
     assert (done.status, done.progress) == ("completed", 1.0)
     held = {one.symbol: one.quantity for one in wait_for(made.get_portfolio(portfolio_id)).holdings}
     assert held == {"A": 3000, "B": 1000}
+    assert made.portfolio_manager.held(portfolio_id) == {"A": "stock", "B": "crypto"}
     with pytest.raises(Conflict, match="2 trade"):
         wait_for(made.execute_rebalance(other.rebalance_id))
     with pytest.raises(Conflict, match="is completed; make a new plan"):
@@ -174,7 +179,7 @@ def test_tax_chooses_the_lots_that_are_closed(database: Database) -> None:
     assert "f2" in done.orders[0].lots
     book = made.portfolio_manager.accounts.lots(portfolio_id)
     closed = {row.lot.lot_id: row.lot.quantity for row in book.disposals}
-    assert closed == {name: quantity for name, quantity in done.orders[0].lots.items()}
+    assert closed == dict(done.orders[0].lots)
 
 
 class Moody:
@@ -202,7 +207,7 @@ def test_a_venue_that_is_down_stops_a_plan_which_goes_on_later(database: Databas
     options = {"dry_run": False, "prices": dict.fromkeys("ABC", 10)}
     wait_for(made.rebalance_portfolio(portfolio_id, targets, **options))
     queue = JobQueue(database)
-    with pytest.raises(VenueUnavailable, match="stopped: .*not now"):
+    with pytest.raises(VenueUnavailable, match=r"stopped: .*not now"):
         made.rebalancer.work(_Context(wait_for(made.rebalance_status(portfolio_id)).rebalance_id))
     stopped = wait_for(made.rebalance_status(portfolio_id))
     assert (stopped.status, round(stopped.progress, 3)) == ("stopped", 0.333)
@@ -302,8 +307,12 @@ def test_performance_is_that_of_the_record_and_is_kept(database: Database) -> No
     month = wait_for(made.performance_metrics(portfolio_id, DAYS[10].to_pydatetime(), DAYS[19].to_pydatetime()))
     assert list(month.index) == list(DAYS[10:20])
     source = StoredPortfolios(made.portfolio_manager.accounts, made.performance_analyzer.performance)
-    assert np.allclose(source.history(portfolio_id), values, rtol=0, atol=1e-6)
-    assert source.portfolio(portfolio_id).positions["A"].quantity == 250
+    history = wait_for(source.history(portfolio_id))
+    assert np.allclose(history.pct_change().iloc[1:], returns, rtol=0, atol=1e-12)
+    assert history.iloc[0] == pytest.approx(values.iloc[0])
+    assert wait_for(source.portfolio(portfolio_id)).positions["A"].quantity == 250
+    held = wait_for(made.get_portfolio(portfolio_id)).holdings[0]
+    assert wait_for(source.position(held.position_id)) == (portfolio_id, "A")
 
 
 def test_attribution_by_strategy_and_by_asset_adds_up_to_the_return(database: Database) -> None:
@@ -402,7 +411,7 @@ def test_tax_and_attribution_reports_are_made_and_sent(database: Database) -> No
     failed = wait_for(made.generate_report(fresh, "risk", "html")).report_id
     work(database, made)
     assert wait_for(made.report(failed)).status == "failed"
-    with pytest.raises(Conflict, match="is failed, so it has no content: .*never held anything"):
+    with pytest.raises(Conflict, match=r"is failed, so it has no content: .*never held anything"):
         wait_for(made.report_content(failed))
 
 
