@@ -277,8 +277,8 @@ class ReportGenerator:
 
 def _within(closes: pd.Series[float], returns: pd.Series[float]) -> pd.Series[float]:
     """Return the daily returns of closes in the span of other returns."""
-    daily = closes.pct_change().iloc[1:]
-    return daily[(daily.index >= returns.index[0]) & (daily.index <= returns.index[-1])]
+    daily: pd.Series[float] = closes.pct_change().iloc[1:]
+    return daily.loc[(daily.index >= returns.index[0]) & (daily.index <= returns.index[-1])]
 
 
 def _by(linked: pd.DataFrame, place: int) -> dict[str, dict[str, float]]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
 
+from algotrendy.compute import wait_for
 from algotrendy.domain.money import Rates
 from algotrendy.errors import InputError, VenueUnavailable
+from algotrendy.events import EventType
 from algotrendy.portfolio.rebalance import (
     FillAtPlan,
     OrderOutcome,
@@ -29,6 +31,7 @@ from algotrendy.services.models_portfolio import RebalanceAnswer, RebalanceOrder
 from algotrendy.storage.accounts import AccountStore, Trade, lot_book, named_lots
 
 if TYPE_CHECKING:
+    from algotrendy.events import EventBus
     from algotrendy.jobs import JobContext
     from algotrendy.storage.portfolios import StoredPortfolio
     from algotrendy.storage.rebalances import RebalanceStore, StoredOrder, StoredRebalance
@@ -101,12 +104,19 @@ class PortfolioRebalancer:
         Where plans are kept.
     executor : OrderExecutor, optional
         Who executes; on paper by default.
+    bus : EventBus, optional
+        Is told `portfolio.rebalanced` of each plan that is over, at least once.
     """
 
     def __init__(
-        self, accounts: AccountStore, rebalances: RebalanceStore, executor: OrderExecutor | None = None
+        self,
+        accounts: AccountStore,
+        rebalances: RebalanceStore,
+        executor: OrderExecutor | None = None,
+        *,
+        bus: EventBus | None = None,
     ) -> None:
-        self.accounts, self.rebalances = accounts, rebalances
+        self.accounts, self.rebalances, self._bus = accounts, rebalances, bus
         self.executor: OrderExecutor = PaperExecutor() if executor is None else executor
 
     # --- plans ---
@@ -173,6 +183,10 @@ class PortfolioRebalancer:
         for name, outcome in run.outcomes.items():
             if outcome.state is OrderState.SKIPPED and name not in resume.outcomes:
                 self.rebalances.over(rebalance_id, name, "skipped", message=outcome.message)
+        if self._bus is not None and run.status is not RunStatus.STOPPED:
+            done = {"portfolio_id": stored.portfolio_id, "method": plan.method, "turnover": plan.turnover}
+            order_ids = [order.client_order_id for order in plan.orders]
+            wait_for(self._bus.publish_event(EventType.PORTFOLIO_REBALANCED, {**done, "order_ids": order_ids}))
         self.rebalances.move(rebalance_id, str(run.status), run.message)
         return run
 

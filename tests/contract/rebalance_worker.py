@@ -66,13 +66,15 @@ class Account:
         return OrderOutcome(state=OrderState.FILLED, fills=(fill,))
 
 
-def service(database: Database, executor: Any = None, closes: Any = None, delivery: Any = None) -> PortfolioService:
+def service(
+    database: Database, executor: Any = None, closes: Any = None, delivery: Any = None, bus: Any = None
+) -> PortfolioService:
     """Return the service on a database, with prices that are given."""
     manager = PortfolioManager(database)
     analyzer = PerformanceAnalyzer(manager.accounts, PerformanceStore(database))
     return PortfolioService(
         portfolio_manager=manager,
-        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), executor),
+        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), executor, bus=bus),
         performance_analyzer=analyzer,
         report_generator=ReportGenerator(analyzer, ReportStore(database), delivery),
         prices=GivenPrices(pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC")) if closes is None else closes),

@@ -20,6 +20,7 @@ import pytest
 from algotrendy.compute import wait_for
 from algotrendy.config import Settings
 from algotrendy.errors import Conflict, DataError, InputError, NotFound, VenueUnavailable
+from algotrendy.events import InProcessBus
 from algotrendy.jobs import JobQueue, Worker
 from algotrendy.portfolio.rebalance import FillAtPlan
 from algotrendy.services import Platform, PortfolioConfig, RebalanceRequest, ReportRequest, StoredPortfolios
@@ -142,7 +143,9 @@ def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -
 
 
 def test_a_plan_is_kept_and_carried_out_once(database: Database) -> None:
-    made = service(database)
+    bus, heard = InProcessBus(), []
+    bus.subscribe("portfolio.*", heard.append)
+    made = service(database, bus=bus)
     portfolio_id = growth(made)
     options = {"prices": {"A": 10, "B": 20}, "asset_types": {"B": "crypto"}}
     plan = wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.3", "B": "0.2"}, **options))
@@ -156,6 +159,9 @@ def test_a_plan_is_kept_and_carried_out_once(database: Database) -> None:
     work(database, made)
     done = wait_for(made.rebalance_status(portfolio_id, plan.rebalance_id))
     assert (done.status, done.progress) == ("completed", 1.0)
+    assert wait_for(bus.drain())
+    wait_for(bus.close())
+    assert [(event.key, event.data["method"]) for event in heard] == [(portfolio_id, "full_rebalance")]
     held = {one.symbol: one.quantity for one in wait_for(made.get_portfolio(portfolio_id)).holdings}
     assert held == {"A": 3000, "B": 1000}
     assert made.portfolio_manager.held(portfolio_id) == {"A": "stock", "B": "crypto"}

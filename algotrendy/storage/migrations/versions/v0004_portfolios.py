@@ -18,7 +18,9 @@ JSON = sa.Text().with_variant(postgresql.JSON(none_as_null=True), "postgresql")
 def upgrade() -> None:
     """Make the tables."""
     _portfolios()
-    _account()
+    _positions()
+    _trades()
+    _cash()
     _lots()
     _rebalances()
     _performance()
@@ -50,8 +52,8 @@ def _portfolios() -> None:
     )
 
 
-def _account() -> None:
-    """Make the tables of positions, trades and cash."""
+def _positions() -> None:
+    """Make the table of positions."""
     op.create_table(
         "positions",
         sa.Column("id", sa.Uuid, nullable=False),
@@ -76,6 +78,10 @@ def _account() -> None:
         ),
         sa.UniqueConstraint("portfolio_id", "symbol", name="uq_positions_portfolio_id"),
     )
+
+
+def _trades() -> None:
+    """Make the table of trades."""
     op.create_table(
         "trades",
         sa.Column("id", sa.Uuid, nullable=False),
@@ -99,6 +105,10 @@ def _account() -> None:
         sa.UniqueConstraint("execution_id", "portfolio_id", name="uq_trades_execution_id"),
     )
     op.create_index("ix_trades_portfolio_id", "trades", ["portfolio_id", "symbol", "executed_at"])
+
+
+def _cash() -> None:
+    """Make the tables of cash."""
     op.create_table(
         "cash_entries",
         sa.Column("portfolio_id", sa.Uuid, nullable=False),
