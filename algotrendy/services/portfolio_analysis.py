@@ -278,7 +278,8 @@ class ReportGenerator:
 def _within(closes: pd.Series[float], returns: pd.Series[float]) -> pd.Series[float]:
     """Return the daily returns of closes in the span of other returns."""
     daily: pd.Series[float] = closes.pct_change().iloc[1:]
-    return daily.loc[(daily.index >= returns.index[0]) & (daily.index <= returns.index[-1])]
+    within: pd.Series[float] = daily.loc[(daily.index >= returns.index[0]) & (daily.index <= returns.index[-1])]
+    return within
 
 
 def _by(linked: pd.DataFrame, place: int) -> dict[str, dict[str, float]]:

@@ -107,7 +107,7 @@ def _daily(prices: pd.DataFrame | pd.Series[float]) -> pd.DataFrame | pd.Series[
     if not isinstance(prices.index, pd.DatetimeIndex):
         raise InputError(f"prices are labelled by {prices.index.dtype}; make the index a DatetimeIndex")
     index = prices.index if prices.index.tz is not None else prices.index.tz_localize("UTC")
-    days = pd.DatetimeIndex([day.tz_localize(None) for day in index.normalize()]).tz_localize("UTC")
+    days = index.normalize().tz_localize(None).tz_localize("UTC")
     found = prices.set_axis(days, axis=0)
     return found[~days.duplicated(keep="last")]
 
