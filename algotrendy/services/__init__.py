@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     from algotrendy.services.market_data import MarketDataService
     from algotrendy.services.models import MarketData, TechnicalIndicators
     from algotrendy.services.models_account import BacktestConfig, FeesIn
+    from algotrendy.services.models_portfolio import (
+        AttributionAnswer,
+        CashIn,
+        FillIn,
+        HoldingOut,
+        PerformanceAnswer,
+        PortfolioConfig,
+        PortfolioOut,
+        PortfolioUpdate,
+        RebalanceAnswer,
+        RebalanceRequest,
+        ReportAnswer,
+        ReportRequest,
+    )
     from algotrendy.services.models_runs import (
         BacktestAnswer,
         BacktestBody,
@@ -58,6 +72,11 @@ if TYPE_CHECKING:
         TemplateOut,
         ValidationAnswer,
     )
+    from algotrendy.services.portfolio import PortfolioService
+    from algotrendy.services.portfolio_analysis import PerformanceAnalyzer, ReportGenerator, StoredPortfolios
+    from algotrendy.services.portfolio_manager import PortfolioManager
+    from algotrendy.services.portfolio_rebalancing import PaperExecutor, PortfolioRebalancer
+    from algotrendy.services.prices import GivenPrices, MarketPrices
     from algotrendy.services.strategy_engine import (
         AdvancedBacktester,
         StrategyEngineService,
@@ -88,6 +107,15 @@ _IN = {
         "DiscoveryStatus", "StrategyDiscoveryConfig", "StrategyIn", "StrategyOut", "StrategyUpdate", "TemplateOut",
         "ValidationAnswer",
     ),
+    ".models_portfolio": (
+        "AttributionAnswer", "CashIn", "FillIn", "HoldingOut", "PerformanceAnswer", "PortfolioConfig", "PortfolioOut",
+        "PortfolioUpdate", "RebalanceAnswer", "RebalanceRequest", "ReportAnswer", "ReportRequest",
+    ),
+    ".portfolio": ("PortfolioService",),
+    ".portfolio_analysis": ("PerformanceAnalyzer", "ReportGenerator", "StoredPortfolios",),
+    ".portfolio_manager": ("PortfolioManager",),
+    ".portfolio_rebalancing": ("PaperExecutor", "PortfolioRebalancer",),
+    ".prices": ("GivenPrices", "MarketPrices",),
     ".strategy_engine": ("AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"),
     ".workers": ("Workers",),
 }  # fmt: skip
@@ -96,11 +124,13 @@ __all__ = [
     "AIStrategyDiscovery",
     "AdvancedBacktester",
     "Allocations",
+    "AttributionAnswer",
     "BacktestAnswer",
     "BacktestBody",
     "BacktestConfig",
     "BacktestRequest",
     "BacktestingService",
+    "CashIn",
     "CompareRequest",
     "ComparisonAnswer",
     "DeployRequest",
@@ -110,8 +140,12 @@ __all__ = [
     "DiscoveryRequest",
     "DiscoveryStatus",
     "FeesIn",
+    "FillIn",
+    "GivenPrices",
+    "HoldingOut",
     "MarketData",
     "MarketDataService",
+    "MarketPrices",
     "MonteCarloAnswer",
     "MonteCarloConfig",
     "MonteCarloRequest",
@@ -121,10 +155,25 @@ __all__ = [
     "OptimizationConfig",
     "OptimizationRequest",
     "OptimizedStrategy",
+    "PaperExecutor",
+    "PerformanceAnalyzer",
+    "PerformanceAnswer",
     "Platform",
+    "PortfolioConfig",
+    "PortfolioManager",
+    "PortfolioOut",
+    "PortfolioRebalancer",
+    "PortfolioService",
+    "PortfolioUpdate",
+    "RebalanceAnswer",
+    "RebalanceRequest",
+    "ReportAnswer",
+    "ReportGenerator",
+    "ReportRequest",
     "ResultAnalyzer",
     "ResultsAnswer",
     "StatusAnswer",
+    "StoredPortfolios",
     "StrategyDeployer",
     "StrategyDiscoveryConfig",
     "StrategyEngineService",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from algotrendy.backtest.trials import TrialLedger
     from algotrendy.data.cache.port import FrameCache
     from algotrendy.data.stream import StreamHub
+    from algotrendy.jobs import JobQueue
     from algotrendy.services.backtesting import BacktestingService
+    from algotrendy.services.portfolio import PortfolioService
     from algotrendy.services.strategy_engine import StrategyEngineService
     from algotrendy.services.workers import Workers
     from algotrendy.storage import Database
@@ -38,6 +40,7 @@ class Platform:
     market_data : MarketDataService
     backtesting : BacktestingService
     strategies : StrategyEngineService
+    portfolio : PortfolioService
     workers : Workers
         Who does the jobs of the queue; none before `start_workers`.
     database : Database
@@ -53,6 +56,7 @@ class Platform:
     market_data: MarketDataService
     backtesting: BacktestingService
     strategies: StrategyEngineService
+    portfolio: PortfolioService
     workers: Workers
     database: Database
 
@@ -177,8 +181,35 @@ def _research(
         settings=settings,
         registered=known,
     )
-    workers = Workers(queue, backtesting.handlers, settings, home, schema=schema)
-    return {"backtesting": backtesting, "strategies": engine, "workers": workers, "database": database}
+    portfolio = _portfolio(database, queue, market_data)
+    handlers = {**backtesting.handlers, **portfolio.handlers}
+    workers = Workers(queue, handlers, settings, home, schema=schema)
+    return {
+        "backtesting": backtesting, "strategies": engine, "portfolio": portfolio, "workers": workers,
+        "database": database,
+    }  # fmt: skip
+
+
+def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataService) -> PortfolioService:
+    """Return what keeps portfolios; orders of a rebalancing are filled on paper, and nobody is sent a report."""
+    from algotrendy.services.bars import MarketDataBars
+    from algotrendy.services.portfolio import PortfolioService
+    from algotrendy.services.portfolio_analysis import PerformanceAnalyzer, ReportGenerator
+    from algotrendy.services.portfolio_manager import PortfolioManager
+    from algotrendy.services.portfolio_rebalancing import PaperExecutor, PortfolioRebalancer
+    from algotrendy.services.prices import MarketPrices
+    from algotrendy.storage import PerformanceStore, RebalanceStore, ReportStore
+
+    manager = PortfolioManager(database)
+    analyzer = PerformanceAnalyzer(manager.accounts, PerformanceStore(database))
+    return PortfolioService(
+        portfolio_manager=manager,
+        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), PaperExecutor()),
+        performance_analyzer=analyzer,
+        report_generator=ReportGenerator(analyzer, ReportStore(database)),
+        prices=MarketPrices(MarketDataBars(market_data)),
+        queue=queue,
+    )
 
 
 def _ledger(settings: Settings, home: Path | None) -> TrialLedger | None:

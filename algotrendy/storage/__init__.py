@@ -1,4 +1,4 @@
-"""What outlives a process: strategies, deployments, results, jobs, trials, in SQLite or PostgreSQL.
+"""What outlives a process: strategies, deployments, results, jobs, trials, portfolios, in SQLite or PostgreSQL.
 
 Names are loaded when first used.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from algotrendy.storage.accounts import AccountStore, Trade, lot_book
     from algotrendy.storage.database import Database, Transactions, default_url
     from algotrendy.storage.deployments import (
         Deployment,
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from algotrendy.storage.ids import id_of, new_id, uuid_of
     from algotrendy.storage.jobs import Job, JobStatus, JobStore
     from algotrendy.storage.ledger import SqlTrialLedger
+    from algotrendy.storage.performance import PerformanceStore
+    from algotrendy.storage.portfolios import PortfolioStatus, PortfolioStore, StoredPortfolio
+    from algotrendy.storage.rebalances import RebalanceStore, StoredRebalance
     from algotrendy.storage.records import Page
+    from algotrendy.storage.reports import ReportStore, StoredReport
     from algotrendy.storage.reservations import SqlReservations
     from algotrendy.storage.results import ResultStore, StoredResult
     from algotrendy.storage.schema import upgrade
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from algotrendy.storage.unit_of_work import UnitOfWork
 
 __all__ = [
+    "AccountStore",
     "Database",
     "Deployment",
     "DeploymentStatus",
@@ -36,24 +42,35 @@ __all__ = [
     "JobStatus",
     "JobStore",
     "Page",
+    "PerformanceStore",
+    "PortfolioStatus",
+    "PortfolioStore",
+    "RebalanceStore",
+    "ReportStore",
     "ResultStore",
     "SqlReservations",
     "SqlTrialLedger",
+    "StoredPortfolio",
+    "StoredRebalance",
+    "StoredReport",
     "StoredResult",
     "StoredStrategy",
     "StrategyStatus",
     "StrategyStore",
+    "Trade",
     "TradingMode",
     "Transactions",
     "UnitOfWork",
     "default_url",
     "id_of",
+    "lot_book",
     "new_id",
     "upgrade",
     "uuid_of",
 ]
 
 _HOMES = {
+    "AccountStore": ".accounts",
     "Database": ".database",
     "Deployment": ".deployments",
     "DeploymentStatus": ".deployments",
@@ -62,18 +79,28 @@ _HOMES = {
     "JobStatus": ".jobs",
     "JobStore": ".jobs",
     "Page": ".records",
+    "PerformanceStore": ".performance",
+    "PortfolioStatus": ".portfolios",
+    "PortfolioStore": ".portfolios",
+    "RebalanceStore": ".rebalances",
+    "ReportStore": ".reports",
     "ResultStore": ".results",
     "SqlReservations": ".reservations",
     "SqlTrialLedger": ".ledger",
+    "StoredPortfolio": ".portfolios",
+    "StoredRebalance": ".rebalances",
+    "StoredReport": ".reports",
     "StoredResult": ".results",
     "StoredStrategy": ".strategies",
     "StrategyStatus": ".strategies",
     "StrategyStore": ".strategies",
+    "Trade": ".accounts",
     "TradingMode": ".deployments",
     "Transactions": ".database",
     "UnitOfWork": ".unit_of_work",
     "default_url": ".database",
     "id_of": ".ids",
+    "lot_book": ".accounts",
     "new_id": ".ids",
     "upgrade": ".schema",
     "uuid_of": ".ids",

@@ -17,9 +17,13 @@ PREFIXES = {
     "backtest_results": "bt",
     "deployments": "dep",
     "jobs": "job",
+    "portfolio_reports": "rep",
     "portfolios": "port",
+    "positions": "pos",
+    "rebalances": "reb",
     "reservations": "res",
     "strategies": "strat",
+    "trades": "trd",
     "users": "usr",
 }
 """The prefix of what each table holds."""

@@ -10,16 +10,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from algotrendy.storage.ids import PREFIXES
-from algotrendy.storage.types import Exact, Json, PrefixedId, UtcTime
+from algotrendy.storage.types import Exact, Json, PrefixedId, Unrounded, UtcTime
 
 __all__ = [
     "backtest_results",
+    "cash_balances",
+    "cash_entries",
     "deployments",
     "jobs",
+    "lot_disposals",
+    "lots",
     "metadata",
+    "performance_metrics",
+    "portfolio_reports",
+    "portfolios",
+    "positions",
+    "rebalance_orders",
+    "rebalances",
     "reservations",
     "strategies",
     "strategy_versions",
+    "trades",
     "trials",
 ]
 
@@ -179,4 +190,199 @@ reservations = sa.Table(
     sa.Column("finished_at", UtcTime, nullable=True),
     sa.UniqueConstraint("portfolio_id", "client_order_id"),
     sa.Index("ix_reservations_portfolio_id", "portfolio_id", "status"),
+)
+
+portfolios = sa.Table(
+    "portfolios",
+    metadata,
+    _id("portfolios"),
+    sa.Column("name", sa.String(255), nullable=False),
+    _of("user_id", "users"),
+    sa.Column("initial_capital", Exact, nullable=False),
+    sa.Column("current_value", Unrounded, nullable=True, comment="of the last valuation"),
+    sa.Column("currency", sa.String(10), nullable=False),
+    sa.Column("risk_profile", sa.String(20), nullable=False),
+    sa.Column("strategies", Json(), nullable=False),
+    sa.Column("lot_method", sa.String(20), nullable=False),
+    sa.Column("time_zone", sa.String(50), nullable=False, comment="in which the day of a fill is counted"),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, comment="1, 2, ...; grows with every change of the settings"),
+    sa.Column("last_number", sa.BigInteger, nullable=False, comment="of the last trade or movement of cash"),
+    sa.Column("opened_at", UtcTime, nullable=False),
+    sa.Column("valued_at", UtcTime, nullable=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
+
+def _portfolio(*more: Any, **options: Any) -> sa.Column[Any]:
+    """Return the column that says whose a row is; such rows end with their portfolio."""
+    return sa.Column(
+        "portfolio_id",
+        PrefixedId(PREFIXES["portfolios"]),
+        sa.ForeignKey(portfolios.c.id, ondelete="CASCADE"),
+        *more,
+        **options,
+    )
+
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    _id("positions"),
+    _portfolio(nullable=False),
+    sa.Column("symbol", sa.String(50), nullable=False),
+    sa.Column("quantity", Unrounded, nullable=False, comment="below 0 is short"),
+    sa.Column("avg_price", Unrounded, nullable=True, comment="with 28 digits; the exact figure is the cost"),
+    sa.Column("cost", Unrounded, nullable=False),
+    sa.Column("realised", Unrounded, nullable=False),
+    sa.Column("commission", Unrounded, nullable=False),
+    sa.Column("currency", sa.String(10), nullable=False),
+    sa.Column("multiplier", Unrounded, nullable=False),
+    sa.Column("current_price", Unrounded, nullable=True, comment="of the last valuation"),
+    sa.Column("unrealized_pnl", Unrounded, nullable=True, comment="of the last valuation, in the position's currency"),
+    sa.Column("asset_type", sa.String(20), nullable=False),
+    sa.Column("last_fill_at", UtcTime, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("portfolio_id", "symbol"),
+)
+
+trades = sa.Table(
+    "trades",
+    metadata,
+    _id("trades"),
+    _portfolio(nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False, comment="in the order in which they were recorded"),
+    sa.Column("execution_id", sa.String(255), nullable=False),
+    sa.Column("client_order_id", sa.String(255), nullable=True),
+    sa.Column("strategy", sa.String(255), nullable=True, comment="who wanted it"),
+    sa.Column("symbol", sa.String(50), nullable=False),
+    sa.Column("side", sa.String(4), nullable=False),
+    sa.Column("quantity", Unrounded, nullable=False),
+    sa.Column("price", Unrounded, nullable=False),
+    sa.Column("commission", Unrounded, nullable=False),
+    sa.Column("currency", sa.String(10), nullable=False),
+    sa.Column("multiplier", Unrounded, nullable=False),
+    sa.Column("lots", Json(), nullable=True, comment="lot to quantity, where a sale names its lots"),
+    sa.Column("executed_at", UtcTime, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("execution_id", "portfolio_id"),
+    sa.Index("ix_trades_portfolio_id", "portfolio_id", "symbol", "executed_at"),
+)
+
+cash_entries = sa.Table(
+    "cash_entries",
+    metadata,
+    _portfolio(primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("amount", Unrounded, nullable=False, comment="above 0 came in"),
+    sa.Column("currency", sa.String(10), nullable=False),
+    sa.Column("reference", sa.String(255), nullable=False),
+    sa.Column("idempotency_key", sa.String(255), nullable=True),
+    sa.UniqueConstraint("idempotency_key", "portfolio_id"),
+)
+
+cash_balances = sa.Table(
+    "cash_balances",
+    metadata,
+    _portfolio(primary_key=True),
+    sa.Column("currency", sa.String(10), primary_key=True),
+    sa.Column("amount", Unrounded, nullable=False),
+)
+
+lots = sa.Table(
+    "lots",
+    metadata,
+    _portfolio(primary_key=True),
+    sa.Column("symbol", sa.String(50), primary_key=True),
+    sa.Column("lot_id", sa.String(255), primary_key=True, comment="the execution that opened it"),
+    sa.Column("place", sa.Integer, nullable=False, comment="among the lots of the symbol, the oldest first"),
+    sa.Column("quantity", Unrounded, nullable=False, comment="below 0 is short"),
+    sa.Column("cost", Unrounded, nullable=False),
+    sa.Column("opened_on", sa.Date, nullable=False),
+    sa.Column("currency", sa.String(10), nullable=False),
+    sa.Column("multiplier", Unrounded, nullable=False),
+)
+
+lot_disposals = sa.Table(
+    "lot_disposals",
+    metadata,
+    _portfolio(primary_key=True),
+    sa.Column("symbol", sa.String(50), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False, comment="among those of the symbol"),
+    sa.Column("disposal_id", sa.String(511), nullable=False),
+    sa.Column("lot_id", sa.String(255), nullable=False),
+    sa.Column("quantity", Unrounded, nullable=False, comment="below 0 was short"),
+    sa.Column("cost", Unrounded, nullable=False),
+    sa.Column("cash", Unrounded, nullable=False, comment="what closing brought, after commission"),
+    sa.Column("opened_on", sa.Date, nullable=False),
+    sa.Column("closed_on", sa.Date, nullable=False),
+    sa.Column("currency", sa.String(10), nullable=False),
+    sa.Column("multiplier", Unrounded, nullable=False),
+)
+
+rebalances = sa.Table(
+    "rebalances",
+    metadata,
+    _id("rebalances"),
+    _portfolio(nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("plan", Json(), nullable=False),
+    sa.Column("last_number", sa.BigInteger, nullable=False, comment="of the portfolio when it was planned"),
+    _of("job_id", "jobs", sa.ForeignKey(jobs.c.id, ondelete="SET NULL")),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Index("ix_rebalances_portfolio_id", "portfolio_id"),
+)
+
+rebalance_orders = sa.Table(
+    "rebalance_orders",
+    metadata,
+    sa.Column(
+        "rebalance_id",
+        PrefixedId(PREFIXES["rebalances"]),
+        sa.ForeignKey(rebalances.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("client_order_id", sa.String(255), primary_key=True),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("execution_ids", Json(), nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
+performance_metrics = sa.Table(
+    "performance_metrics",
+    metadata,
+    _portfolio(primary_key=True),
+    sa.Column("time", UtcTime, primary_key=True, comment="the day, at midnight UTC"),
+    sa.Column("total_value", Exact, nullable=False, comment="at the end of the day, in the portfolio's currency"),
+    sa.Column("flow", Exact, nullable=False, comment="what the owner brought or took on that day"),
+    sa.Column("daily_return", sa.Double, nullable=True, comment="NULL on the first day"),
+    sa.Column("cumulative_return", sa.Double, nullable=False),
+    sa.Column("drawdown", sa.Double, nullable=False, comment="a loss as a positive fraction"),
+    sa.Column("max_drawdown", sa.Double, nullable=False, comment="up to that day"),
+    sa.Column("sharpe_ratio", sa.Double, nullable=True, comment="up to that day, per year"),
+    sa.Column("volatility", sa.Double, nullable=True, comment="up to that day, per year"),
+)
+
+portfolio_reports = sa.Table(
+    "portfolio_reports",
+    metadata,
+    _id("portfolio_reports"),
+    _portfolio(nullable=False),
+    sa.Column("report_type", sa.String(50), nullable=False),
+    sa.Column("format", sa.String(10), nullable=False),
+    sa.Column("options", Json(), nullable=False),
+    sa.Column("recipients", Json(), nullable=False),
+    sa.Column("delivery", sa.Text, nullable=False, comment="what became of sending it"),
+    sa.Column("content", sa.LargeBinary, nullable=True),
+    _of("job_id", "jobs", sa.ForeignKey(jobs.c.id, ondelete="SET NULL")),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime, nullable=True),
+    sa.Index("ix_portfolio_reports_portfolio_id", "portfolio_id"),
 )

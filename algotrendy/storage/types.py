@@ -15,7 +15,7 @@ from algotrendy.backtest.plain import from_plain, to_plain
 from algotrendy.errors import InputError
 from algotrendy.storage.ids import id_of, uuid_of
 
-__all__ = ["Exact", "Json", "PrefixedId", "UtcTime", "strict_json"]
+__all__ = ["Exact", "Json", "PrefixedId", "Unrounded", "UtcTime", "strict_json"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -99,6 +99,32 @@ class Exact(sa.TypeDecorator[Decimal]):
             return None
         shortest = Decimal(value).normalize()
         return shortest.quantize(Decimal(1)) if shortest == shortest.to_integral_value() else shortest
+
+
+class Unrounded(sa.TypeDecorator[Decimal]):
+    """Costs and what follows from them, with every digit: NUMERIC on PostgreSQL, text on SQLite.
+
+    A product of a quantity, a price and a multiplier has up to 54 decimals; `Exact` would refuse it.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        """Choose the type of the database."""
+        return sa.Numeric() if dialect.name == "postgresql" else sa.Text()
+
+    def process_bind_param(self, value: Decimal | None, dialect: Any) -> Any:
+        """Refuse what is no number."""
+        if value is None:
+            return None
+        if not value.is_finite():
+            raise InputError(f"{value} cannot be kept; expected a finite number")
+        return value if dialect.name == "postgresql" else f"{value:f}"
+
+    def process_result_value(self, value: Any, dialect: Any) -> Decimal | None:
+        """Return the same number."""
+        return None if value is None else Decimal(value)
 
 
 class Json(sa.TypeDecorator[Any]):

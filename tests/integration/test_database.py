@@ -99,7 +99,7 @@ def test_the_newest_step_is_the_version_that_we_write() -> None:
 
     steps = ScriptDirectory.from_config(steps_config())
     assert steps.get_heads() == [HEAD]
-    assert [step.revision for step in steps.walk_revisions()][::-1] == ["0001", "0002", "0003"]
+    assert [step.revision for step in steps.walk_revisions()][::-1] == ["0001", "0002", "0003", "0004"]
 
 
 def test_older_tables_are_brought_up_to_date_and_keep_their_rows(place: Place) -> None:
@@ -168,7 +168,9 @@ def test_tables_of_a_newer_version_or_another_program_are_left_alone(place: Plac
         with database.connection(writes=True) as connection:
             connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
             database.commit(connection)
-        with pytest.raises(ConfigError, match=r"tables of another program under our names \(backtest_results, deploy"):
+        with pytest.raises(
+            ConfigError, match=r"tables of another program under our names \(backtest_results, cash_balances, "
+        ):
             database.prepare()
 
 

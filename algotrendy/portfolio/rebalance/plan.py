@@ -9,11 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from algotrendy.domain.fill import Side
+from algotrendy.portfolio.tax_rows import TaxSummary  # not for types alone: stored plans are read by their annotations
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from algotrendy.portfolio.tax_rows import TaxSummary
 
 __all__ = ["PlannedOrder", "RebalancePlan"]
 
