@@ -126,8 +126,9 @@ def several_fill_interval(result: Any, arguments: Mapping[str, Any], *, keep: in
     found = {name: interval_of_ways(result.sleeves[name], start, n_bars, keep) for name, start in starts.items()}
     is_outer = any(one.divided & two.divided for one, two in combinations(starts.values(), 2))
     is_followed = all(each.is_exact for each in found.values())
+    runs: dict[str, Any] = {name: _sum(result, [getattr(each, name) for each in found.values()]) for name in _RUNS}
     return SeveralFillInterval(
-        **{name: _sum(result, [getattr(each, name) for each in found.values()]) for name in _RUNS},
+        **runs,
         ambiguous_trades=sum(each.ambiguous_trades for each in found.values()),
         n_positions=sum(each.n_positions for each in found.values()),
         is_exact=is_followed and not is_outer,
