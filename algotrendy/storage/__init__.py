@@ -1,4 +1,4 @@
-"""What outlives a process: strategies, deployments, results, jobs, trials, in SQLite or PostgreSQL.
+"""What outlives a process: strategies, deployments, results, jobs, trials, limits, alerts, in SQLite or PostgreSQL.
 
 Names are loaded when first used.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from algotrendy.storage.alerts import SqlAlerts
     from algotrendy.storage.database import Database, Transactions, default_url
     from algotrendy.storage.deployments import (
         Deployment,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from algotrendy.storage.records import Page
     from algotrendy.storage.reservations import SqlReservations
     from algotrendy.storage.results import ResultStore, StoredResult
+    from algotrendy.storage.risk_limits import SqlLimits
     from algotrendy.storage.schema import upgrade
     from algotrendy.storage.strategies import StoredStrategy, StrategyStatus, StrategyStore
     from algotrendy.storage.unit_of_work import UnitOfWork
@@ -37,6 +39,8 @@ __all__ = [
     "JobStore",
     "Page",
     "ResultStore",
+    "SqlAlerts",
+    "SqlLimits",
     "SqlReservations",
     "SqlTrialLedger",
     "StoredResult",
@@ -63,6 +67,8 @@ _HOMES = {
     "JobStore": ".jobs",
     "Page": ".records",
     "ResultStore": ".results",
+    "SqlAlerts": ".alerts",
+    "SqlLimits": ".risk_limits",
     "SqlReservations": ".reservations",
     "SqlTrialLedger": ".ledger",
     "StoredResult": ".results",

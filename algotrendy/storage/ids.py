@@ -19,6 +19,7 @@ PREFIXES = {
     "jobs": "job",
     "portfolios": "port",
     "reservations": "res",
+    "risk_alerts": "alert",
     "strategies": "strat",
     "users": "usr",
 }
