@@ -349,7 +349,7 @@ class AlertManager:
         return self._rules
 
     def set_rules(self, rules: Iterable[AlertRule]) -> None:
-        """Watch these rules from now on; alerts of a rule that is gone are resolved.
+        """Watch these rules from now on; alerts of a rule that this manager watches no more are resolved.
 
         Raises
         ------
@@ -357,14 +357,14 @@ class AlertManager:
             If two have the same id.
         """
         found = _checked(rules)
-        ids = {rule.id for rule in found}
         with self._lock:
+            gone = {rule.id for rule in self._rules} - {rule.id for rule in found}
             self._rules = found
             now = self._clock()
-            for portfolio_id in sorted({one.portfolio_id for one in self._store.open() if one.rule_id not in ids}):
+            open_ = self._store.open() if gone else ()
+            for portfolio_id in sorted({one.portfolio_id for one in open_ if one.rule_id in gone}):
                 self._change(
-                    portfolio_id,
-                    lambda kept: [_over(one, now) for one in kept.open.values() if one.rule_id not in ids],
+                    portfolio_id, lambda kept: [_over(one, now) for one in kept.open.values() if one.rule_id in gone]
                 )
         self._tell()
 

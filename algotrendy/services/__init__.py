@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     from algotrendy.services.market_data import MarketDataService
     from algotrendy.services.models import MarketData, TechnicalIndicators
     from algotrendy.services.models_account import BacktestConfig, FeesIn
+    from algotrendy.services.models_risk import (
+        AlertOut,
+        LimitsIn,
+        LimitsOut,
+        PositionRisk,
+        PreTradeAnswer,
+        PreTradeRequest,
+        ReservationOut,
+        RiskMetrics,
+        StressTestAnswer,
+        StressTestRequest,
+        TradingStateIn,
+        TradingStateOut,
+        WhatIfAnswer,
+    )
     from algotrendy.services.models_runs import (
         BacktestAnswer,
         BacktestBody,
@@ -58,6 +73,8 @@ if TYPE_CHECKING:
         TemplateOut,
         ValidationAnswer,
     )
+    from algotrendy.services.risk_books import MarketDataCloses, PortfolioSource
+    from algotrendy.services.risk_engine import RiskEngineService
     from algotrendy.services.strategy_engine import (
         AdvancedBacktester,
         StrategyEngineService,
@@ -77,6 +94,10 @@ _IN = {
     ".market_data": ("MarketDataService",),
     ".models": ("MarketData", "TechnicalIndicators"),
     ".models_account": ("BacktestConfig", "FeesIn"),
+    ".models_risk": (
+        "AlertOut", "LimitsIn", "LimitsOut", "PositionRisk", "PreTradeAnswer", "PreTradeRequest", "ReservationOut",
+        "RiskMetrics", "StressTestAnswer", "StressTestRequest", "TradingStateIn", "TradingStateOut", "WhatIfAnswer",
+    ),
     ".models_runs": (
         "BacktestAnswer", "BacktestBody", "BacktestRequest", "CompareRequest", "ComparisonAnswer", "MonteCarloAnswer",
         "MonteCarloConfig", "MonteCarloRequest", "OptimizationAnswer", "OptimizationBody", "OptimizationConfig",
@@ -88,6 +109,8 @@ _IN = {
         "DiscoveryStatus", "StrategyDiscoveryConfig", "StrategyIn", "StrategyOut", "StrategyUpdate", "TemplateOut",
         "ValidationAnswer",
     ),
+    ".risk_books": ("MarketDataCloses", "PortfolioSource"),
+    ".risk_engine": ("RiskEngineService",),
     ".strategy_engine": ("AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"),
     ".workers": ("Workers",),
 }  # fmt: skip
@@ -95,6 +118,7 @@ _IN = {
 __all__ = [
     "AIStrategyDiscovery",
     "AdvancedBacktester",
+    "AlertOut",
     "Allocations",
     "BacktestAnswer",
     "BacktestBody",
@@ -110,7 +134,10 @@ __all__ = [
     "DiscoveryRequest",
     "DiscoveryStatus",
     "FeesIn",
+    "LimitsIn",
+    "LimitsOut",
     "MarketData",
+    "MarketDataCloses",
     "MarketDataService",
     "MonteCarloAnswer",
     "MonteCarloConfig",
@@ -122,8 +149,15 @@ __all__ = [
     "OptimizationRequest",
     "OptimizedStrategy",
     "Platform",
+    "PortfolioSource",
+    "PositionRisk",
+    "PreTradeAnswer",
+    "PreTradeRequest",
+    "ReservationOut",
     "ResultAnalyzer",
     "ResultsAnswer",
+    "RiskEngineService",
+    "RiskMetrics",
     "StatusAnswer",
     "StrategyDeployer",
     "StrategyDiscoveryConfig",
@@ -132,15 +166,20 @@ __all__ = [
     "StrategyOptimizer",
     "StrategyOut",
     "StrategyUpdate",
+    "StressTestAnswer",
+    "StressTestRequest",
     "TargetWeights",
     "TechnicalIndicators",
     "TemplateOut",
+    "TradingStateIn",
+    "TradingStateOut",
     "ValidationAnswer",
     "VectorizedBacktester",
     "WalkForwardAnalyzer",
     "WalkForwardAnswer",
     "WalkForwardConfig",
     "WalkForwardRequest",
+    "WhatIfAnswer",
     "Workers",
 ]
 

@@ -20,7 +20,8 @@ class LimitManager:
     """Holds limits by portfolio and checks orders against them. May be shared by threads.
 
     A check alone does not keep two orders from using the same room: whoever sends orders reserves them,
-    see `algotrendy.risk.reservations`.
+    see `algotrendy.risk.reservations`. A portfolio without an identity (an empty text) is active and has the usual
+    limits.
 
     Parameters
     ----------
@@ -57,11 +58,11 @@ class LimitManager:
 
     def limits(self, portfolio_id: str) -> LimitSet:
         """Return the limits of a portfolio."""
-        return self._made_ready(self._store.limits(portfolio_id))
+        return self._made_ready(self._store.limits(portfolio_id) if portfolio_id else None)
 
     def limits_record(self, portfolio_id: str) -> LimitsRecord:
         """Return the limits of a portfolio with their version, 0 if it has none of its own."""
-        found = self._store.limits(portfolio_id)
+        found = self._store.limits(portfolio_id) if portfolio_id else None
         if found is not None:
             return found
         usual = tuple(self._default)
@@ -105,7 +106,7 @@ class LimitManager:
 
     def state_record(self, portfolio_id: str) -> StateRecord:
         """Return what a portfolio may send, since when and why; version 0 if that was never set."""
-        found = self._store.state(portfolio_id)
+        found = self._store.state(portfolio_id) if portfolio_id else None
         return StateRecord(portfolio_id=portfolio_id, version=0, state=TradingState.ACTIVE) if found is None else found
 
     def state_history(self, portfolio_id: str) -> tuple[StateRecord, ...]:
