@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import pandas as pd
 
-from algotrendy.domain.cash import CashKind
+from algotrendy.domain.cash import CashEntry, CashKind
 from algotrendy.domain.portfolio import Holdings, Portfolio
 from algotrendy.errors import InputError, NotFound
 from algotrendy.risk.limits.book import BookView, Exposure, decimal_of
@@ -43,7 +43,11 @@ class PortfolioSource(Protocol):
         ...
 
     async def history(self, portfolio_id: str) -> pd.Series:
-        """Return what a portfolio was worth, by day, what the owner brought or took left out; empty if it is new."""
+        """Return what a portfolio was worth, by day in UTC; empty if it is new, or nobody worked it out yet.
+
+        The last value is what it was worth on that day. Those before are scaled so that what the owner brought or took
+        since is left out: each value times the returns after it is the last one.
+        """
         ...
 
     async def position(self, position_id: str) -> tuple[str, str]:
@@ -159,6 +163,7 @@ class RiskBooks:
         InputError
             If it is no portfolio, or a price is missing.
         """
+        was_said = history is not None
         if isinstance(portfolio, str):
             source = self._known_source(portfolio)
             portfolio_id, found = portfolio, await source.portfolio(portfolio)
@@ -170,7 +175,10 @@ class RiskBooks:
         for symbol, price in (await self._prices(wanted)).items():
             book = book.with_row(Exposure(symbol=symbol, price=price))
         now = self.now()
-        past: dict[str, Any] = {} if history is None else _past(history, book, now.date())
+        entries = found.cash.entries if isinstance(found, Portfolio) else ()
+        past: dict[str, Any] = {}
+        if history is not None and (len(history) or was_said or not _is_older(entries, now.date())):
+            past = _past(history, book, now.date(), lambda since: _brought(entries, since, found))
         missing: dict[str, Any] = {name: value for name, value in past.items() if getattr(book, name) is None}
         return Seen(id=portfolio_id, book=replace(book, as_of=book.as_of or now, **missing), history=history)
 
@@ -238,19 +246,44 @@ def _book_of(holdings: Holdings) -> BookView:
     return BookView(equity=holdings.value, cash=holdings.cash_value, exposures=tuple(rows))
 
 
-def _past(history: pd.Series, book: BookView, today: date) -> dict[str, Decimal]:
-    """Return the highest equity and the one that the day began with; a portfolio without a past begins now."""
+def _past(history: pd.Series, book: BookView, today: date, brought: Callable[[date], Decimal]) -> dict[str, Decimal]:
+    """Return the highest equity and the one that the day began with, what the owner brought since counted in.
+
+    A portfolio without a past begins now.
+    """
     if not isinstance(history, pd.Series) or history.isna().any():
         raise InputError("history has to be a Series of values by day, without gaps; drop what is not known")
-    if not isinstance(history.index, pd.DatetimeIndex) and len(history):
+    if not len(history):
+        return {"peak_equity": book.equity, "day_open_equity": book.equity}
+    if not isinstance(history.index, pd.DatetimeIndex):
         raise InputError(f"history has an index of {history.index.dtype}; expected days: pd.to_datetime(...)")
-    days = [moment.date() for moment in pd.DatetimeIndex(history.index)]
+    days = [moment.date() for moment in history.index]
     values = {day: decimal_of("history", float(value)) for day, value in zip(days, history, strict=True)}
-    before = [value for day, value in values.items() if day < today]
-    return {
-        "peak_equity": max((*values.values(), book.equity)),
-        "day_open_equity": before[-1] if before else next(iter(values.values()), book.equity),
-    }
+    before = [day for day in values if day < today]
+    last = max(before) if before else min(values)
+    day_open, peak = values[last], max(values.values())
+    capital = day_open + brought(last)
+    if day_open > 0 and capital > 0:
+        day_open, peak = capital, peak * capital / day_open
+    return {"peak_equity": max(peak, book.equity), "day_open_equity": day_open}
+
+
+def _is_older(entries: Iterable[CashEntry], today: date) -> bool:
+    """Return whether cash moved before today, so that a portfolio has a past even if nobody tells it."""
+    return any(entry.at.astimezone(UTC).date() < today for entry in entries)
+
+
+def _brought(entries: Iterable[CashEntry], since: date, portfolio: KnownPortfolio) -> Decimal:
+    """Return what the owner brought, less what was taken, after a day; cash of another currency is not known here."""
+    base = getattr(portfolio, "base_currency", "")
+    return sum(
+        (
+            entry.amount
+            for entry in entries
+            if entry.kind.is_external and entry.currency == base and entry.at.astimezone(UTC).date() > since
+        ),
+        Decimal(0),
+    )
 
 
 def _by_day(series: pd.Series) -> pd.Series:

@@ -571,14 +571,11 @@ class RiskEngineService:
         return [limit for limit in self.limit_manager.limits(portfolio_id) if limit.kind not in skipped]
 
     def _observe(self, seen: Seen) -> Any:
-        book = seen.book
-        at = self._books.now()
-        if not self.monitor.measures(seen.id):
-            day_open, peak = book.day_open_equity, book.peak_equity
-            if day_open is not None and peak is not None:
-                highest = max(peak, book.equity, day_open)
-                self.monitor.start(seen.id, peak_equity=float(highest), last_equity=float(day_open), at=at)
-        return self.monitor.update(seen.id, book=book, at=at)
+        book, better = seen.book, dict[str, float]()
+        for name, start in (("drawdown", book.peak_equity), ("daily_loss", book.day_open_equity)):
+            if start is not None and start > 0:  # these know what the owner brought; the monitor sees equity alone
+                better[name] = 1.0 - float(book.equity / start)
+        return self.monitor.update(seen.id, book=book, at=self._books.now(), measures=better)
 
     def _follow_limits(self, portfolio_id: str) -> None:
         """Watch the limits that a portfolio has now."""

@@ -291,6 +291,25 @@ def test_an_object_without_an_identity_goes_by_the_usual_limits(kept: RiskEngine
         wait_for(kept.reserve_order(order, BOOK))
 
 
+def test_the_loss_of_the_day_counts_what_was_brought_today() -> None:
+    """100 brought before, worth 80 since yesterday; 80 more today, and 16 of the 160 are lost: 10 %, not a gain."""
+    early = datetime(2024, 2, 1, tzinfo=UTC)
+    held = Portfolio(base_currency="USD").with_cash(80, "USD", kind="deposit", at=early)
+    held = held.with_cash(80, "USD", kind="deposit", at=NOW).with_cash(-16, "USD", kind="fee", at=NOW)
+    source = Books()
+    source.books[PORT], source.pasts[PORT] = held, pd.Series([100.0, 80.0], index=DAYS[-2:])
+    limits = [{"kind": "daily_loss", "limit": "0.09"}, {"kind": "drawdown", "limit": "0.27"}]
+    asked = service(source=source, limit_manager=LimitManager(limits))
+    order = {"symbol": "A", "side": "BUY", "quantity": 1}
+    denied = wait_for(asked.check_position_limits(order, PORT)).denied
+    assert [(check.name, float(check.value)) for check in denied] == [
+        ("daily_loss", pytest.approx(0.1)), ("drawdown", pytest.approx(1 - 144 / 200)),
+    ]  # fmt: skip
+    source.pasts[PORT] = pd.Series(dtype=float)
+    blind = wait_for(asked.check_position_limits(order, PORT))
+    assert [check.name for check in blind.denied] == ["daily_loss", "drawdown"], "it is older than today, so not new"
+
+
 def test_a_halt_stops_orders_and_says_why(kept: RiskEngineService) -> None:
     order = {"symbol": "B", "side": "SELL", "quantity": 10}
     closing = {**order, "side": "BUY"}
@@ -433,6 +452,22 @@ def test_a_breach_is_told_on_the_bus_and_acknowledged_once() -> None:
         "risk.threshold.breached", "risk.alert.acknowledged", "risk.alert.resolved",
     ]  # fmt: skip
     assert heard[0].data["alert_id"] == alert.alert_id
+
+
+def test_losses_that_are_watched_are_those_that_orders_are_checked_for() -> None:
+    source = Books()
+    source.pasts[PORT] = pd.Series([125_000.0, 104_000.0], index=DAYS[-2:])
+    asked = service(source=source)
+
+    async def story() -> Any:
+        await asked.start_monitor(PORT)
+        await asked.close()
+        return asked.monitor.measures(PORT)
+
+    found = wait_for(story())
+    assert found["drawdown"] == pytest.approx(0.2)
+    assert found["daily_loss"] == pytest.approx(1 - 100 / 104)
+    assert {alert.measure for alert in wait_for(asked.list_alerts(PORT))} == {"concentration", "daily_loss"}
 
 
 def test_the_watch_follows_limits_that_change() -> None:
