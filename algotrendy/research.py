@@ -340,7 +340,7 @@ def optimize(
 
 def walk_forward(
     strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
-    bars: pd.DataFrame,
+    bars: Any,
     grid: Given = None,
     **options: Any,
 ) -> WalkForwardResult:
