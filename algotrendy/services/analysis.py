@@ -70,8 +70,8 @@ class WalkForwardAnalyzer:
     4
     """
 
-    def run(self, strategy: Runnable, bars: pd.DataFrame, grid: Any = None, **options: Any) -> WalkForwardResult:
-        """Return the walk; the options of `algotrendy.walk_forward`."""
+    def run(self, strategy: Runnable, bars: Any, grid: Any = None, **options: Any) -> WalkForwardResult:
+        """Return the walk; the options of `algotrendy.walk_forward`. Of several symbols `bars` are a mapping."""
         return walk_forward(as_strategy(strategy), bars, grid, **options)
 
 

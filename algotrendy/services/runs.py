@@ -71,7 +71,7 @@ KINDS: Mapping[str, tuple[str, type[BacktestConfig]]] = {
 """Kinds of runs: the prefix of their identities, and what says how to run one."""
 
 
-_FOR_SEVERAL = ("backtest", "sweep", "monte_carlo")
+_FOR_SEVERAL = ("backtest", "sweep", "monte_carlo", "walk_forward")
 """Kinds of runs that may be made on several symbols."""
 
 _AT_ONCE = 8
@@ -221,7 +221,7 @@ class Run:
             )
         if self.is_of_several and isinstance(config, MonteCarloConfig) and config.method == "parameter_jitter":
             raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
-        if composed and self.kind == "sweep":
+        if composed and self.kind in ("sweep", "walk_forward"):
             raise InputError("target weights and several strategies have no parameters to optimise; give one strategy")
 
     @property
