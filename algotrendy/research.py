@@ -388,7 +388,7 @@ def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
     return _monte_carlo.monte_carlo(source, **_with_settings(options))
 
 
-def discover(bars: pd.DataFrame, **options: Any) -> DiscoveryResult:
+def discover(bars: Any, **options: Any) -> DiscoveryResult:
     """Search for strategies: `algotrendy.backtest.discovery.discover` with this session's settings, and count it.
 
     Examples

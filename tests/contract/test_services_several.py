@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
+from algotrendy.backtest.discovery import SearchLimits, discover
 from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep import optimize
 from algotrendy.backtest.walk_forward import walk_forward
@@ -172,6 +173,23 @@ def test_a_walk_over_several_symbols_is_one_account_kept_and_found_again(house: 
     assert again.out_of_sample.contributions.equals(by_hand.out_of_sample.contributions)
     (record,) = house.ledger.records()
     assert (record.kind, record.n_trials) == ("walk_forward", 2 * len(by_hand))
+
+
+def test_a_discovery_on_several_symbols_is_one_account_kept_and_found_again(house: House) -> None:
+    asked = {**MARKET, "n_candidates": 12, "seed": 1, "max_positions": 2, "constraints": {"min_trades": 2}}
+    started = wait_for(house.engine.start_discovery(asked))
+    house.work()
+    status = wait_for(house.engine.get_discovery_status(started.discovery_id))
+    assert status.result is not None
+    by_hand = discover(
+        BARS, n_candidates=12, seed=1, max_positions=2, limits=SearchLimits(min_trades=2), workers=1, **COSTS
+    )
+    assert (status.status, status.result["n_trials"]) == ("completed", by_hand.n_trials)
+    assert status.verdict == by_hand.verdict
+    assert [each["strategy"] for each in status.strategies] == [each.to_dict() for each in by_hand.strategies]
+    here = wait_for(house.engine.discover_strategies(asked))
+    assert len(here) == len(by_hand.strategies)
+    assert [record.kind for record in house.ledger.records()] == ["discovery"], "it was there"
 
 
 def test_the_order_of_the_symbols_and_their_prices_make_the_run(local: House) -> None:

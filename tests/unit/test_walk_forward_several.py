@@ -358,8 +358,8 @@ def test_it_is_counted_and_shows_itself(three: dict[str, pd.DataFrame], tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": {"A": 1.0}}, "weights= is not walked"),
-        ({"chart": "heikin_ashi"}, "chart= is not walked"),
+        ({"weights": {"A": 1.0}}, "weights= is not for a walk"),
+        ({"chart": "heikin_ashi"}, "chart= is not for a walk"),
         ({"max_positions": 0}, "max_positions is 0"),
         ({"commission": {"X": 0.1}}, "names the symbol 'X'"),
         ({"training": 290}, "bars"),

@@ -6,7 +6,7 @@ then the account of each set is run as a single backtest would be, on bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_
 from algotrendy.strategy.parameter import LEVELS
 
 if TYPE_CHECKING:
+    from algotrendy.backtest.portfolio.ledger import Ledger
     from algotrendy.strategy import Strategy
 
 __all__ = ["PanelSweep"]
@@ -98,11 +99,18 @@ class PanelSweep:
 
     def run(self, places: Int1D) -> Float2D:
         """Return the metrics of combinations, one row each."""
+        out = np.empty((len(places), len(METRICS)))
+        for row, ledger in self.ledgers(places):
+            metrics = ledger.metrics()[0]
+            out[row] = [metrics[name] for name in METRICS]
+        return out
+
+    def ledgers(self, places: Int1D) -> Iterator[tuple[int, Ledger]]:
+        """Yield the rows of combinations among `places`, and their accounts; those that share conditions together."""
         first, inverse = np.unique(
             grid_codes(self._grid, sorted(self._plan.parameters))[places], return_index=True, return_inverse=True
         )[1:]
         words = self._conditions(places[first])
-        out = np.empty((len(places), len(METRICS)))
         wishes, before = None, (-1, "")
         for row in np.argsort(inverse, kind="stable").tolist():
             combination = self._grid.combination(int(places[row]))
@@ -114,12 +122,8 @@ class PanelSweep:
             now = (int(inverse[row]), self._rank_key(chosen))
             if wishes is None or now != before:
                 wishes, before = wishes_of(account, own, self._ranks(chosen), self._members), now
-            ledger = run_signals(
-                account, Decided(own, self._levels(account, chosen), _kind(chosen)), wishes, self._places
-            )
-            metrics = ledger.metrics()[0]
-            out[row] = [metrics[name] for name in METRICS]
-        return out
+            decided = Decided(own, self._levels(account, chosen), _kind(chosen))
+            yield row, run_signals(account, decided, wishes, self._places)
 
     def _know_what_does_not_vary(self) -> None:
         """Compare instruments once for all sets, where no parameter that varies comes into it."""

@@ -72,8 +72,8 @@ class Ground:
         for name in _NOT_WALKED:
             if self.options.get(name) is not None:
                 raise InputError(
-                    f"{name}= is not walked over several instruments: a walk chooses parameters of one strategy; leave"
-                    f" {name} out"
+                    f"{name}= is not for a walk or a search over several instruments, in which one strategy decides on"
+                    f" the bars; leave {name} out"
                 )
 
     def __reduce__(self) -> tuple[Any, ...]:
