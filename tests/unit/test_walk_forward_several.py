@@ -205,6 +205,21 @@ def test_an_instrument_that_only_pauses_has_not_ended_in_a_window(three: dict[st
     assert gone.metrics["total_return"] < -0.4
 
 
+@pytest.mark.parametrize("carry", [False, True])
+def test_calendars_that_differ_make_one_account_that_adds_up(carry: bool) -> None:
+    stock, daily = at.synthetic(n=160, seed=1), at.synthetic(n=220, seed=2)
+    coin = daily.set_axis(pd.date_range(stock.index[0], periods=220, name="time"))
+    options = {"training": 90, "testing": 23, "borrow": 0.03, "delisting_return": -0.5, "carry": carry, **COSTS}
+    walk = walk_forward(both_ways(stop=0.05), {"S": stock, "C": coin}, GRID, **options, **HERE)
+    joined = walk.out_of_sample
+    prices = pd.DataFrame(joined.last_prices, index=joined.index, columns=list(joined.symbols))
+    np.testing.assert_allclose(joined.cash_series + (joined.positions * prices).sum(axis=1), walk.equity, rtol=1e-9)
+    assert walk.equity.iloc[-1] == pytest.approx(100_000 * (1 + walk.windows["total_return"]).prod(), rel=1e-9)
+    assert set(joined.orders["symbol"]) == {"S", "C"}
+    assert "delisting" not in set(joined.orders["reason"])
+    assert joined.metrics["periods_per_year"] == 365
+
+
 def test_only_members_are_entered(three: dict[str, pd.DataFrame]) -> None:
     index = three["A"].index
     members = {"A": (None, index[180]), "B": (index[160], None)}
