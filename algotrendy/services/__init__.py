@@ -25,35 +25,6 @@ if TYPE_CHECKING:
     from algotrendy.services.market_data import MarketDataService
     from algotrendy.services.models import MarketData, TechnicalIndicators
     from algotrendy.services.models_account import BacktestConfig, FeesIn
-    from algotrendy.services.models_portfolio import (
-        AttributionAnswer,
-        CashIn,
-        FillIn,
-        HoldingOut,
-        PerformanceAnswer,
-        PortfolioConfig,
-        PortfolioOut,
-        PortfolioUpdate,
-        RebalanceAnswer,
-        RebalanceRequest,
-        ReportAnswer,
-        ReportRequest,
-    )
-    from algotrendy.services.models_risk import (
-        AlertOut,
-        LimitsIn,
-        LimitsOut,
-        PositionRisk,
-        PreTradeAnswer,
-        PreTradeRequest,
-        ReservationOut,
-        RiskMetrics,
-        StressTestAnswer,
-        StressTestRequest,
-        TradingStateIn,
-        TradingStateOut,
-        WhatIfAnswer,
-    )
     from algotrendy.services.models_runs import (
         BacktestAnswer,
         BacktestBody,
@@ -87,13 +58,42 @@ if TYPE_CHECKING:
         TemplateOut,
         ValidationAnswer,
     )
-    from algotrendy.services.portfolio import PortfolioService
-    from algotrendy.services.portfolio_analysis import PerformanceAnalyzer, ReportGenerator, StoredPortfolios
-    from algotrendy.services.portfolio_manager import PortfolioManager
-    from algotrendy.services.portfolio_rebalancing import PaperExecutor, PortfolioRebalancer
-    from algotrendy.services.prices import GivenPrices, MarketPrices
-    from algotrendy.services.risk_books import MarketDataCloses, PortfolioSource
-    from algotrendy.services.risk_engine import RiskEngineService
+    from algotrendy.services.portfolio.analysis import PerformanceAnalyzer, ReportGenerator, StoredPortfolios
+    from algotrendy.services.portfolio.manager import PortfolioManager
+    from algotrendy.services.portfolio.models import (
+        AttributionAnswer,
+        CashIn,
+        FillIn,
+        HoldingOut,
+        PerformanceAnswer,
+        PortfolioConfig,
+        PortfolioOut,
+        PortfolioUpdate,
+        RebalanceAnswer,
+        RebalanceRequest,
+        ReportAnswer,
+        ReportRequest,
+    )
+    from algotrendy.services.portfolio.prices import GivenPrices, MarketPrices
+    from algotrendy.services.portfolio.rebalancing import PaperExecutor, PortfolioRebalancer
+    from algotrendy.services.portfolio.service import PortfolioService
+    from algotrendy.services.risk.books import MarketDataCloses, PortfolioSource
+    from algotrendy.services.risk.engine import RiskEngineService
+    from algotrendy.services.risk.models import (
+        AlertOut,
+        LimitsIn,
+        LimitsOut,
+        PositionRisk,
+        PreTradeAnswer,
+        PreTradeRequest,
+        ReservationOut,
+        RiskMetrics,
+        StressTestAnswer,
+        StressTestRequest,
+        TradingStateIn,
+        TradingStateOut,
+        WhatIfAnswer,
+    )
     from algotrendy.services.strategy_engine import (
         AdvancedBacktester,
         StrategyEngineService,
@@ -113,7 +113,7 @@ _IN = {
     ".market_data": ("MarketDataService",),
     ".models": ("MarketData", "TechnicalIndicators"),
     ".models_account": ("BacktestConfig", "FeesIn"),
-    ".models_risk": (
+    ".risk.models": (
         "AlertOut", "LimitsIn", "LimitsOut", "PositionRisk", "PreTradeAnswer", "PreTradeRequest", "ReservationOut",
         "RiskMetrics", "StressTestAnswer", "StressTestRequest", "TradingStateIn", "TradingStateOut", "WhatIfAnswer",
     ),
@@ -128,17 +128,17 @@ _IN = {
         "DiscoveryStatus", "StrategyDiscoveryConfig", "StrategyIn", "StrategyOut", "StrategyUpdate", "TemplateOut",
         "ValidationAnswer",
     ),
-    ".models_portfolio": (
+    ".portfolio.models": (
         "AttributionAnswer", "CashIn", "FillIn", "HoldingOut", "PerformanceAnswer", "PortfolioConfig", "PortfolioOut",
         "PortfolioUpdate", "RebalanceAnswer", "RebalanceRequest", "ReportAnswer", "ReportRequest",
     ),
-    ".portfolio": ("PortfolioService",),
-    ".portfolio_analysis": ("PerformanceAnalyzer", "ReportGenerator", "StoredPortfolios",),
-    ".portfolio_manager": ("PortfolioManager",),
-    ".portfolio_rebalancing": ("PaperExecutor", "PortfolioRebalancer",),
-    ".prices": ("GivenPrices", "MarketPrices",),
-    ".risk_books": ("MarketDataCloses", "PortfolioSource"),
-    ".risk_engine": ("RiskEngineService",),
+    ".portfolio.service": ("PortfolioService",),
+    ".portfolio.analysis": ("PerformanceAnalyzer", "ReportGenerator", "StoredPortfolios",),
+    ".portfolio.manager": ("PortfolioManager",),
+    ".portfolio.rebalancing": ("PaperExecutor", "PortfolioRebalancer",),
+    ".portfolio.prices": ("GivenPrices", "MarketPrices",),
+    ".risk.books": ("MarketDataCloses", "PortfolioSource"),
+    ".risk.engine": ("RiskEngineService",),
     ".strategy_engine": ("AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"),
     ".workers": ("Workers",),
 }  # fmt: skip

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from algotrendy.events import InProcessBus
     from algotrendy.jobs import JobQueue
     from algotrendy.services.backtesting import BacktestingService
-    from algotrendy.services.portfolio import PortfolioService
-    from algotrendy.services.risk_books import PortfolioSource
-    from algotrendy.services.risk_engine import RiskEngineService
+    from algotrendy.services.portfolio.service import PortfolioService
+    from algotrendy.services.risk.books import PortfolioSource
+    from algotrendy.services.risk.engine import RiskEngineService
     from algotrendy.services.strategy_engine import StrategyEngineService
     from algotrendy.services.workers import Workers
     from algotrendy.storage import Database
@@ -215,11 +215,11 @@ def _research(
 def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataService) -> PortfolioService:
     """Return what keeps portfolios; orders of a rebalancing are filled on paper, and nobody is sent a report."""
     from algotrendy.services.bars import MarketDataBars
-    from algotrendy.services.portfolio import PortfolioService
-    from algotrendy.services.portfolio_analysis import PerformanceAnalyzer, ReportGenerator
-    from algotrendy.services.portfolio_manager import PortfolioManager
-    from algotrendy.services.portfolio_rebalancing import PaperExecutor, PortfolioRebalancer
-    from algotrendy.services.prices import MarketPrices
+    from algotrendy.services.portfolio.analysis import PerformanceAnalyzer, ReportGenerator
+    from algotrendy.services.portfolio.manager import PortfolioManager
+    from algotrendy.services.portfolio.prices import MarketPrices
+    from algotrendy.services.portfolio.rebalancing import PaperExecutor, PortfolioRebalancer
+    from algotrendy.services.portfolio.service import PortfolioService
     from algotrendy.storage import PerformanceStore, RebalanceStore, ReportStore
 
     manager = PortfolioManager(database)
@@ -236,7 +236,7 @@ def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataServi
 
 def _known_portfolios(service: PortfolioService) -> PortfolioSource:
     """Return the portfolios that a service keeps, as risk reads them."""
-    from algotrendy.services.portfolio_analysis import StoredPortfolios
+    from algotrendy.services.portfolio.analysis import StoredPortfolios
 
     return StoredPortfolios(service.portfolio_manager.accounts, service.performance_analyzer.performance)
 
@@ -257,8 +257,8 @@ def _risk(
     """Return what measures and limits portfolios; what it keeps lies in the database."""
     from algotrendy.risk.alerts import AlertManager
     from algotrendy.risk.limits import LimitManager
-    from algotrendy.services.risk_books import MarketDataCloses
-    from algotrendy.services.risk_engine import RiskEngineService
+    from algotrendy.services.risk.books import MarketDataCloses
+    from algotrendy.services.risk.engine import RiskEngineService
     from algotrendy.storage import SqlAlerts, SqlLimits, SqlReservations
 
     is_sample = settings.source == "sample"  # ends in 2018: the last two years have nothing

@@ -27,7 +27,7 @@ from algotrendy.risk.alerts import AlertManager
 from algotrendy.risk.limits import BookView, Exposure, LimitManager
 from algotrendy.risk.reservations import MemoryReservations
 from algotrendy.services import Platform, RiskEngineService
-from algotrendy.services.models_risk import PreTradeRequest
+from algotrendy.services.risk.models import PreTradeRequest
 from algotrendy.storage import SqlAlerts, SqlLimits, SqlReservations, new_id
 from tests.contract.databases import KINDS, opened, place_for
 

@@ -13,8 +13,8 @@ from algotrendy.errors import AlgotrendyError, InputError
 from algotrendy.portfolio.performance import align_benchmark
 from algotrendy.portfolio.tax import TaxRules, UsWashSale
 from algotrendy.portfolio.tax_rows import tax_report
-from algotrendy.services.account_days import AccountDays, metric_rows
-from algotrendy.services.models_portfolio import AttributionAnswer, PerformanceAnswer, ReportRequest
+from algotrendy.services.portfolio.account_days import AccountDays, metric_rows
+from algotrendy.services.portfolio.models import AttributionAnswer, PerformanceAnswer, ReportRequest
 from algotrendy.storage.accounts import AccountStore, lot_book
 
 if TYPE_CHECKING:

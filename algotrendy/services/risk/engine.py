@@ -26,7 +26,11 @@ from algotrendy.risk.stress.book import StressBook
 from algotrendy.risk.stress.reverse import ReverseStress
 from algotrendy.risk.stress.scenarios import StressScenario
 from algotrendy.risk.stress.tester import StressTester, StressTestResult
-from algotrendy.services.models_risk import (
+from algotrendy.services.models_runs import parsed
+from algotrendy.services.risk.asking import closed_if_it_fails, order_of, rules_of
+from algotrendy.services.risk.books import AnyPortfolio, Closes, PortfolioSource, RiskBooks, Seen
+from algotrendy.services.risk.figures import portfolio_metrics, position_metrics, profit_returns
+from algotrendy.services.risk.models import (
     AlertOut,
     LimitsIn,
     LimitsOut,
@@ -42,10 +46,6 @@ from algotrendy.services.models_risk import (
     TradingStateOut,
     WhatIfAnswer,
 )
-from algotrendy.services.models_runs import parsed
-from algotrendy.services.risk_asking import closed_if_it_fails, order_of, rules_of
-from algotrendy.services.risk_books import AnyPortfolio, Closes, PortfolioSource, RiskBooks, Seen
-from algotrendy.services.risk_figures import portfolio_metrics, position_metrics, profit_returns
 
 if TYPE_CHECKING:
     from algotrendy.events import InProcessBus

@@ -11,7 +11,7 @@ from algotrendy.domain.cash import CashEntry, CashKind
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.money import Rates, as_decimal
 from algotrendy.errors import InputError
-from algotrendy.services.models_portfolio import (
+from algotrendy.services.portfolio.models import (
     CashIn,
     FillIn,
     HoldingOut,

@@ -27,7 +27,7 @@ from algotrendy.portfolio.rebalance import (
     plan_rebalance,
 )
 from algotrendy.portfolio.tax import TaxRules, UsWashSale
-from algotrendy.services.models_portfolio import RebalanceAnswer, RebalanceOrderOut, RebalanceRequest
+from algotrendy.services.portfolio.models import RebalanceAnswer, RebalanceOrderOut, RebalanceRequest
 from algotrendy.storage.accounts import AccountStore, Trade, lot_book, named_lots
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from algotrendy.risk.alerts import AlertRule, Severity
 from algotrendy.risk.limits.book import ProposedOrder
 from algotrendy.risk.limits.evaluate import LimitCheck, LimitCheckResult
 from algotrendy.risk.limits.limit import Limit, LimitKind
-from algotrendy.services.models_risk import RiskOrderIn
 from algotrendy.services.models_runs import parsed
+from algotrendy.services.risk.models import RiskOrderIn
 
 __all__ = ["closed_if_it_fails", "order_of", "rules_of"]
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from algotrendy.compute import wait_for
 from algotrendy.domain.money import Rates, as_decimal
 from algotrendy.errors import Conflict, InputError, NotFound
-from algotrendy.services.models_portfolio import (
+from algotrendy.services.models_runs import parsed
+from algotrendy.services.portfolio.manager import PortfolioManager
+from algotrendy.services.portfolio.models import (
     AttributionAnswer,
     CashIn,
     FillIn,
@@ -24,18 +26,16 @@ from algotrendy.services.models_portfolio import (
     ReportAnswer,
     ReportRequest,
 )
-from algotrendy.services.models_runs import parsed
-from algotrendy.services.portfolio_manager import PortfolioManager
-from algotrendy.services.portfolio_rebalancing import latest
+from algotrendy.services.portfolio.rebalancing import latest
 from algotrendy.storage.records import Page
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.jobs import Job, JobContext, JobQueue
-    from algotrendy.services.portfolio_analysis import PerformanceAnalyzer, ReportGenerator
-    from algotrendy.services.portfolio_rebalancing import PortfolioRebalancer
-    from algotrendy.services.prices import PriceSource
+    from algotrendy.services.portfolio.analysis import PerformanceAnalyzer, ReportGenerator
+    from algotrendy.services.portfolio.prices import PriceSource
+    from algotrendy.services.portfolio.rebalancing import PortfolioRebalancer
     from algotrendy.storage.portfolios import StoredPortfolio
     from algotrendy.storage.reports import StoredReport
 

@@ -11,8 +11,8 @@ from algotrendy.errors import InputError
 from algotrendy.risk.calculator import RiskCalculator
 from algotrendy.risk.limits.book import BookView
 from algotrendy.risk.limits.figures import figures_of
-from algotrendy.services.models_risk import PositionRisk, RiskMetrics
-from algotrendy.services.risk_books import Seen
+from algotrendy.services.risk.books import Seen
+from algotrendy.services.risk.models import PositionRisk, RiskMetrics
 
 __all__ = ["portfolio_metrics", "position_metrics", "profit_returns", "weights_of"]
 

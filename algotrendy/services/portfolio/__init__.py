@@ -1,0 +1,1 @@
+"""Portfolios as one facade: `service`, and what it is made of: managing, rebalancing, prices, analysis, payloads."""
