@@ -259,11 +259,11 @@ def _risk(
     from algotrendy.risk.limits import LimitManager
     from algotrendy.services.risk.books import MarketDataCloses
     from algotrendy.services.risk.engine import RiskEngineService
-    from algotrendy.storage import SqlAlerts, SqlLimits, SqlReservations
+    from algotrendy.storage import PortfolioStore, SqlAlerts, SqlLimits, SqlReservations
 
     is_sample = settings.source == "sample"  # ends in 2018: the last two years have nothing
     return RiskEngineService(
-        limit_manager=LimitManager(store=SqlLimits(database)),
+        limit_manager=LimitManager(store=SqlLimits(database), profile_of=PortfolioStore(database).risk_profile),
         alert_manager=AlertManager(store=SqlAlerts(database), publish=bus.send),
         reservations=SqlReservations(database),
         source=portfolios,

@@ -153,6 +153,13 @@ class PortfolioStore:
         with self._transactions.transaction(writes=False) as connection:
             return self._found(connection, portfolio_id)
 
+    def risk_profile(self, portfolio_id: str) -> str | None:
+        """Return the name of the risk profile of a portfolio, None if it is not kept here."""
+        try:
+            return self.get(portfolio_id).risk_profile
+        except NotFound:
+            return None
+
     def list(
         self,
         *,

@@ -439,6 +439,12 @@ def test_a_platform_keeps_portfolios_of_sample_data_and_watches_their_risk(tmp_p
         report = wait_for(made.generate_report(portfolio_id, format="html", wait=60))
         assert report.status == "completed", report.error
         order = {"symbol": "NASDAQ", "side": "BUY", "quantity": 2}
+        assert wait_for(platform.risk.get_limits(portfolio_id)).profile == "moderate"
+        wait_for(made.update_portfolio(portfolio_id, {"risk_profile": "conservative"}))
+        careful = wait_for(platform.risk.get_limits(portfolio_id))
+        assert (careful.profile, careful.version) == ("conservative", 0)
+        short = wait_for(platform.risk.check_position_limits({**order, "side": "SELL"}, portfolio_id))
+        assert not short.approved, "the profile allows no shorts"
         wait_for(platform.risk.update_limits(portfolio_id, {"limits": [{"kind": "concentration", "limit": "0.3"}]}))
         risk = wait_for(platform.risk.calculate_portfolio_risk(portfolio_id))
         assert 0.0 < risk.var_95 <= risk.expected_shortfall

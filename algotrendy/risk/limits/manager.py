@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,8 @@ class LimitManager:
         The limits of a portfolio that has none of its own: the name of a profile, or limits.
     store : LimitStore, optional
         Keeps limits and states. Default: this process alone remembers them.
+    profile_of : callable, optional
+        Given a portfolio that has no limits of its own, returns the name of its profile; None: the default counts.
 
     Examples
     --------
@@ -51,22 +53,26 @@ class LimitManager:
         default: str | Iterable[Limit | Mapping[str, Any]] = "moderate",
         *,
         store: LimitStore | None = None,
+        profile_of: Callable[[str], str | None] | None = None,
     ) -> None:
         self._default, self._default_profile = _set(default), default if isinstance(default, str) else None
         self._store: LimitStore = MemoryLimits() if store is None else store
+        self._profile_of = profile_of
+        self._profiles: dict[str, LimitSet] = {}
         self._ready: dict[str, tuple[int, LimitSet]] = {}
 
     def limits(self, portfolio_id: str) -> LimitSet:
         """Return the limits of a portfolio."""
-        return self._made_ready(self._store.limits(portfolio_id) if portfolio_id else None)
+        found = self._store.limits(portfolio_id) if portfolio_id else None
+        return self._usual(portfolio_id)[1] if found is None else self._made_ready(found)
 
     def limits_record(self, portfolio_id: str) -> LimitsRecord:
         """Return the limits of a portfolio with their version, 0 if it has none of its own."""
         found = self._store.limits(portfolio_id) if portfolio_id else None
         if found is not None:
             return found
-        usual = tuple(self._default)
-        return LimitsRecord(portfolio_id=portfolio_id, version=0, limits=usual, profile=self._default_profile)
+        named, usual = self._usual(portfolio_id)
+        return LimitsRecord(portfolio_id=portfolio_id, version=0, limits=tuple(usual), profile=named)
 
     def limits_history(self, portfolio_id: str) -> tuple[LimitsRecord, ...]:
         """Return all versions of the limits of a portfolio, the oldest first."""
@@ -154,10 +160,17 @@ class LimitManager:
         state = max(self.state(portfolio_id), book.state, key=order.index)
         return book if state is book.state else replace(book, state=state)
 
-    def _made_ready(self, found: LimitsRecord | None) -> LimitSet:
+    def _usual(self, portfolio_id: str) -> tuple[str | None, LimitSet]:
+        """Return the limits of a portfolio without its own, and the profile that they are."""
+        named = self._profile_of(portfolio_id) if self._profile_of is not None and portfolio_id else None
+        if named is None:
+            return self._default_profile, self._default
+        if named not in self._profiles:
+            self._profiles[named] = _set(named)
+        return named, self._profiles[named]
+
+    def _made_ready(self, found: LimitsRecord) -> LimitSet:
         """Return limits ready to be checked, made once for each version."""
-        if found is None:
-            return self._default
         known = self._ready.get(found.portfolio_id)
         if known is None or known[0] != found.version:
             known = self._ready[found.portfolio_id] = (found.version, LimitSet(found.limits))

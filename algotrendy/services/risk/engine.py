@@ -542,10 +542,10 @@ class RiskEngineService:
             self.reservations.release(made.reservation.id)
         raise Conflict(f"the limits of {seen.id} changed {_ATTEMPTS} times while an order was looked at; try again")
 
-    def _standing(self, portfolio_id: str) -> tuple[int, int]:
-        """Return the versions of limits and state that count now."""
-        manager = self.limit_manager
-        return manager.limits_record(portfolio_id).version, manager.state_record(portfolio_id).version
+    def _standing(self, portfolio_id: str) -> tuple[int, str | None, int]:
+        """Return which limits and which state count now."""
+        limits = self.limit_manager.limits_record(portfolio_id)
+        return limits.version, limits.profile, self.limit_manager.state_record(portfolio_id).version
 
     async def _returns_of(self, symbol: str) -> pd.Series | None:
         returns = await self._books.returns([symbol])
