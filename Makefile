@@ -56,7 +56,8 @@ test-long: $(VENV)/.stamp ## the property tests with many more examples
 NO_FRAMES := tests/layout tests/contract/test_jobs.py tests/contract/test_jobs_processes.py \
 	tests/contract/test_job_workers.py tests/contract/test_storage.py tests/contract/test_trial_ledger.py \
 	tests/integration/test_database.py tests/integration/test_compute_ray.py tests/property/test_job_queue_model.py \
-	tests/contract/test_reservations.py tests/unit/test_risk_limits.py tests/contract/test_portfolio_storage.py
+	tests/contract/test_reservations.py tests/contract/test_portfolio_storage.py tests/contract/test_risk_records.py \
+	tests/unit/test_risk_limits.py
 
 test-pandas2: .venv-pandas2/.stamp ## every test that meets a frame again on pandas 2, the property tests with fewer examples
 	ALGOTRENDY_HYPOTHESIS=brief .venv-pandas2/bin/python -m pytest $(addprefix --ignore=,$(NO_FRAMES)) $(PYTEST_ARGS)

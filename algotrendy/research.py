@@ -340,7 +340,7 @@ def optimize(
 
 def walk_forward(
     strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
-    bars: pd.DataFrame,
+    bars: Any,
     grid: Given = None,
     **options: Any,
 ) -> WalkForwardResult:
@@ -388,7 +388,7 @@ def monte_carlo(source: Any, **options: Any) -> MonteCarloResult:
     return _monte_carlo.monte_carlo(source, **_with_settings(options))
 
 
-def discover(bars: pd.DataFrame, **options: Any) -> DiscoveryResult:
+def discover(bars: Any, **options: Any) -> DiscoveryResult:
     """Search for strategies: `algotrendy.backtest.discovery.discover` with this session's settings, and count it.
 
     Examples

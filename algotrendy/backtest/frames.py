@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,11 +83,14 @@ def drawdowns_frame(result: BacktestResult, count: int = 10) -> pd.DataFrame:
 
 
 def _stamps(result: BacktestResult, positions: Int1D) -> pd.DatetimeIndex:
-    """Return the stamps of bar positions; NaT where the position is negative."""
+    return stamps_taken(result.bars.index, positions)
+
+
+def stamps_taken(index: Any, positions: Int1D) -> pd.DatetimeIndex:
+    """Return the stamps of bar positions; NaT where the position is negative: the bar before the first."""
     import pandas as pd
 
-    index = pd.DatetimeIndex(result.bars.index)
-    taken: pd.DatetimeIndex = index.take(positions, allow_fill=True, fill_value=pd.NaT)  # type: ignore[arg-type]
+    taken: pd.DatetimeIndex = pd.DatetimeIndex(index).take(positions, allow_fill=True, fill_value=pd.NaT)  # type: ignore[arg-type]
     return taken
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "bar_arrays",
     "check_bars",
     "checked_arrays",
+    "columns_between",
     "frame_of",
     "index_times",
 ]
@@ -171,6 +172,23 @@ class FurtherColumns(Mapping[str, AnyArray]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def between(self, begin: int, end: int) -> FurtherColumns:
+        """Return the same columns of the bars from `begin` to before `end`."""
+        return FurtherColumns(self._bars.iloc[begin:end])
+
+
+def columns_between(columns: Mapping[str, AnyArray], begin: int, end: int) -> Mapping[str, AnyArray]:
+    """Return further columns of the bars from `begin` to before `end`.
+
+    Examples
+    --------
+    >>> columns_between({"pe": np.array([15.0, 16.0, 17.0])}, 1, 3)
+    {'pe': array([16., 17.])}
+    """
+    if isinstance(columns, FurtherColumns):
+        return columns.between(begin, end)
+    return {name: values[begin:end] for name, values in columns.items()}
 
 
 def index_times(index: pd.DatetimeIndex) -> Int1D:

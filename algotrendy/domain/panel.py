@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from algotrendy.domain.bars import COLUMNS, BarArrays, FurtherColumns, checked_arrays
+from algotrendy.domain.bars import COLUMNS, BarArrays, FurtherColumns, checked_arrays, columns_between
 from algotrendy.domain.calendar import Calendar, infer_calendar
 from algotrendy.domain.instrument import Instrument
-from algotrendy.domain.types import AnyArray, Bool2D, Float2D
+from algotrendy.domain.types import AnyArray, Bool2D, Float2D, Int1D
 from algotrendy.errors import InputError
 
 Name: TypeAlias = Instrument | str
@@ -42,6 +42,9 @@ class Panel:
         One per column.
     further : tuple of mapping of str to array
         The further columns of each instrument's bars, such as `pe` or `sector`, on its own bars.
+    goes_on : tuple of bool
+        Of a part: whether each instrument has bars behind it, so that it has not ended even if its last bars are
+        missing. Empty for a whole panel.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class Panel:
     valid: Bool2D
     calendars: tuple[Calendar, ...]
     further: tuple[Mapping[str, AnyArray], ...] = ()
+    goes_on: tuple[bool, ...] = ()
 
     @classmethod
     def of(
@@ -114,6 +118,51 @@ class Panel:
     def column(self, j: int) -> BarArrays:
         """Return the bars of instrument `j` as contiguous arrays of shape (n_times,), without a copy."""
         return BarArrays(*(self.fields[field][:, j] for field in COLUMNS))
+
+    def part(self, begin: int, end: int, *, least: int = 1) -> tuple[Panel, Int1D]:
+        """Return the bars from `begin` to before `end`, and which instruments are in it.
+
+        Parameters
+        ----------
+        begin, end : int
+            Places in the index.
+        least : int
+            An instrument with fewer bars of its own among them is left out.
+
+        Raises
+        ------
+        InputError
+            If none is left.
+
+        Examples
+        --------
+        >>> days = pd.bdate_range("2024-03-04", periods=3)
+        >>> bars = pd.DataFrame({"open": 1.0, "high": 2.0, "low": 1.0, "close": [1.0, 2.0, 1.5]}, index=days)
+        >>> part, places = Panel.of({"A": bars, "B": bars[2:]}).part(0, 2)
+        >>> part.symbols, places.tolist(), part.goes_on
+        (('A',), [0], (True,))
+        """
+        rows = slice(begin, end)
+        counts: Int1D = self.valid[rows].sum(axis=0)
+        kept: Int1D = np.flatnonzero(counts >= max(least, 1))
+        if not len(kept):
+            raise InputError(
+                f"no instrument has {least} bars from {self.index[begin]} to {self.index[end - 1]}; make it longer"
+            )
+        columns = kept.tolist()
+        before: Int1D = self.valid[:begin].sum(axis=0)
+        after = (self.valid[end:].sum(axis=0) > 0) | np.array(self.goes_on or (False,) * len(self.instruments))
+        return Panel(
+            self.index[rows],
+            tuple(self.instruments[j] for j in columns),
+            {name: np.asfortranarray(field[rows][:, kept]) for name, field in self.fields.items()},
+            np.asfortranarray(self.valid[rows][:, kept]),
+            tuple(self.calendars[j] for j in columns),
+            tuple(columns_between(self.further[j], int(before[j]), int(before[j] + counts[j])) for j in columns)
+            if self.further
+            else (),
+            tuple(bool(after[j]) for j in columns),
+        ), kept
 
     def __len__(self) -> int:
         return len(self.index)

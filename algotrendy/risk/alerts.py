@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from algotrendy.errors import Conflict, InputError, NotFound
 
@@ -28,6 +28,9 @@ __all__ = [
     "AlertManager",
     "AlertRule",
     "AlertStatus",
+    "AlertStore",
+    "KeptAlerts",
+    "MemoryAlerts",
     "Publish",
     "Severity",
 ]
@@ -195,6 +198,108 @@ class Alert:
         return f"{self.measure} of {self.portfolio_id} reached {self.worst:.6g}, the level is {self.level:.6g}"
 
 
+@dataclass(frozen=True, slots=True)
+class KeptAlerts:
+    """What a store keeps of one portfolio, as a change is decided.
+
+    Attributes
+    ----------
+    open : mapping of str to Alert
+        Those that are not resolved, by rule.
+    raised_at : mapping of str to datetime
+        When each rule raised its last alert, open or over.
+    """
+
+    open: Mapping[str, Alert]
+    raised_at: Mapping[str, datetime]
+
+
+class AlertStore(Protocol):
+    """Keeps alerts; every method is atomic, whoever else calls at the same time."""
+
+    def change(self, portfolio_id: str, decide: Callable[[KeptAlerts], Iterable[Alert]]) -> tuple[Alert, ...]:
+        """Keep the alerts that `decide` makes of what is kept, new or changed, and return them.
+
+        Nobody else changes the alerts of the portfolio meanwhile; if it raises, nothing is changed.
+        """
+        ...
+
+    def get(self, alert_id: str) -> Alert:
+        """Return an alert.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        ...
+
+    def open(self, portfolio_id: str | None = None) -> tuple[Alert, ...]:
+        """Return the alerts that are not resolved, of one portfolio or of all, the oldest first."""
+        ...
+
+    def resolved(self, portfolio_id: str | None = None) -> tuple[Alert, ...]:
+        """Return the alerts that are over, of one portfolio or of all, in the order in which they were resolved."""
+        ...
+
+
+class MemoryAlerts:
+    """Alerts in this process; meets `AlertStore`. May be shared by threads.
+
+    Parameters
+    ----------
+    history : int
+        How many alerts that are over are remembered.
+
+    Examples
+    --------
+    >>> MemoryAlerts().open()
+    ()
+    """
+
+    def __init__(self, *, history: int = 10_000) -> None:
+        self._lock = threading.RLock()
+        self._open: dict[str, dict[str, Alert]] = {}
+        self._raised_at: dict[str, dict[str, datetime]] = {}
+        self._over: deque[Alert] = deque(maxlen=history)
+
+    def change(self, portfolio_id: str, decide: Callable[[KeptAlerts], Iterable[Alert]]) -> tuple[Alert, ...]:
+        """Keep the alerts that `decide` makes of what is kept, new or changed, and return them."""
+        with self._lock:
+            now = self._open.setdefault(portfolio_id, {})
+            raised = self._raised_at.setdefault(portfolio_id, {})
+            made = tuple(decide(KeptAlerts(dict(now), dict(raised))))
+            for one in made:
+                raised[one.rule_id] = max(one.raised_at, raised.get(one.rule_id, one.raised_at))
+                if one.status is S.RESOLVED:
+                    now.pop(one.rule_id, None)
+                    self._over.append(one)
+                else:
+                    now[one.rule_id] = one
+            return made
+
+    def get(self, alert_id: str) -> Alert:
+        """Return an alert; `NotFound` if there is none, or it was over long ago."""
+        with self._lock:
+            for one in itertools.chain(*(kept.values() for kept in self._open.values()), self._over):
+                if one.id == alert_id:
+                    return one
+        raise NotFound(f"there is no alert {alert_id}, or it was over long ago")
+
+    def open(self, portfolio_id: str | None = None) -> tuple[Alert, ...]:
+        """Return the alerts that are not resolved, of one portfolio or of all, the oldest first."""
+        with self._lock:
+            found = [
+                one for place, kept in self._open.items() if portfolio_id in (None, place) for one in kept.values()
+            ]
+        return tuple(sorted(found, key=lambda one: (one.raised_at, one.id)))
+
+    def resolved(self, portfolio_id: str | None = None) -> tuple[Alert, ...]:
+        """Return the alerts that are over, of one portfolio or of all, in the order in which they were resolved."""
+        with self._lock:
+            return tuple(one for one in self._over if portfolio_id in (None, one.portfolio_id))
+
+
 class AlertManager:
     """Raises alerts where measures cross the levels of rules, and resolves them when they are back. Thread-safe.
 
@@ -209,8 +314,8 @@ class AlertManager:
         alert stands, and it is told again with the next observation.
     clock : callable, optional
         Gives the time, aware of its zone. Default: the machine's.
-    history : int
-        How many alerts that are over are remembered.
+    store : AlertStore, optional
+        Keeps the alerts. Default: this process alone remembers them. Alerts that are open in the store stay open.
 
     Examples
     --------
@@ -229,17 +334,14 @@ class AlertManager:
         *,
         publish: Publish | None = None,
         clock: Callable[[], datetime] | None = None,
-        history: int = 10_000,
+        store: AlertStore | None = None,
     ) -> None:
         self._publish, self._clock = publish, clock or _now
+        self._store: AlertStore = MemoryAlerts() if store is None else store
         self._lock, self._publishing = threading.Lock(), threading.Lock()
         self._base, self._numbers = secrets.token_hex(8), itertools.count()
-        self._open: dict[tuple[str, str], Alert] = {}
-        self._raised_at: dict[tuple[str, str], datetime] = {}
-        self._over: deque[Alert] = deque(maxlen=history)
         self._unpublished: deque[tuple[str, dict[str, Any]]] = deque(maxlen=_UNPUBLISHED_MAX)
-        self._rules: tuple[AlertRule, ...] = ()
-        self.set_rules(rules)
+        self._rules = _checked(rules)
 
     @property
     def rules(self) -> tuple[AlertRule, ...]:
@@ -247,21 +349,23 @@ class AlertManager:
         return self._rules
 
     def set_rules(self, rules: Iterable[AlertRule]) -> None:
-        """Watch these rules from now on; alerts of a rule that is gone are resolved.
+        """Watch these rules from now on; alerts of a rule that this manager watches no more are resolved.
 
         Raises
         ------
         InputError
             If two have the same id.
         """
-        found = tuple(rules)
-        ids = [rule.id for rule in found]
-        if len(set(ids)) < len(ids):
-            raise InputError(f"two rules have the same id; found {', '.join(ids)}")
+        found = _checked(rules)
         with self._lock:
+            gone = {rule.id for rule in self._rules} - {rule.id for rule in found}
             self._rules = found
-            for place in [place for place in self._open if place[0] not in ids]:
-                self._resolve(place, self._clock())
+            now = self._clock()
+            open_ = self._store.open() if gone else ()
+            for portfolio_id in sorted({one.portfolio_id for one in open_ if one.rule_id in gone}):
+                self._change(
+                    portfolio_id, lambda kept: [_over(one, now) for one in kept.open.values() if one.rule_id in gone]
+                )
         self._tell()
 
     def observe(
@@ -281,17 +385,14 @@ class AlertManager:
         moment = self._clock() if at is None else at
         if moment.tzinfo is None:
             raise InputError(f"{moment.isoformat()} has no time zone; give it one: .replace(tzinfo=UTC)")
-        changed = []
+        rules = [rule for rule in self._rules if not rule.portfolio_ids or portfolio_id in rule.portfolio_ids]
+        seen = [(rule, value) for rule in rules if not math.isnan(value := float(measures.get(rule.measure, math.nan)))]
+        if not seen:
+            return ()
         with self._lock:
-            for rule in self._rules:
-                value = float(measures.get(rule.measure, math.nan))
-                if math.isnan(value) or (rule.portfolio_ids and portfolio_id not in rule.portfolio_ids):
-                    continue
-                alert = self._observe(rule, portfolio_id, value, moment)
-                if alert is not None:
-                    changed.append(alert)
+            found = self._change(portfolio_id, lambda kept: self._decided(kept, portfolio_id, seen, moment))
         self._tell()
-        return tuple(changed)
+        return found
 
     def acknowledge(self, alert_id: str, by: str | None = None) -> Alert:
         """Note that somebody has seen an alert, and return it; it stays until its measure is back.
@@ -304,13 +405,10 @@ class AlertManager:
             If it was acknowledged before, or is resolved.
         """
         with self._lock:
-            found = self._found(alert_id)
-            if S.ACKNOWLEDGED not in NEXT_ALERT_STATUS[found.status]:
-                raise Conflict(f"{alert_id} is {found.status}; it cannot be acknowledged")
             now = self._clock()
-            found = replace(found, status=S.ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by)
-            self._open[found.rule_id, found.portfolio_id] = found
-            self._unpublished.append((ACKNOWLEDGED, _change(found, now, by)))
+            (found,) = self._change(
+                self._store.get(alert_id).portfolio_id, lambda kept: [self._seen(kept, alert_id, now, by)]
+            )
         self._tell()
         return found
 
@@ -322,57 +420,66 @@ class AlertManager:
         NotFound
             If there is none, or it was over long ago.
         """
-        with self._lock:
-            return self._found(alert_id)
+        return self._store.get(alert_id)
 
     def active(self, portfolio_id: str | None = None) -> tuple[Alert, ...]:
         """Return the alerts that are not resolved, of one portfolio or of all, the oldest first."""
-        with self._lock:
-            found = [one for one in self._open.values() if portfolio_id in (None, one.portfolio_id)]
-        return tuple(sorted(found, key=lambda one: (one.raised_at, one.id)))
+        return self._store.open(portfolio_id)
 
     def resolved(self, portfolio_id: str | None = None) -> tuple[Alert, ...]:
         """Return the alerts that are over, of one portfolio or of all, the oldest first."""
-        with self._lock:
-            return tuple(one for one in self._over if portfolio_id in (None, one.portfolio_id))
+        return self._store.resolved(portfolio_id)
 
     # --- under the lock ---
 
-    def _observe(self, rule: AlertRule, portfolio_id: str, value: float, at: datetime) -> Alert | None:
-        place = (rule.id, portfolio_id)
-        found = self._open.get(place)
-        if found is not None:
-            if rule.is_back(value):
-                return self._resolve(place, at)
-            self._open[place] = replace(found, worst=rule.worse(found.worst, value))
-            return None
-        if not rule.is_broken(value):
-            return None
-        last = self._raised_at.get(place)
-        if last is not None and at < last + timedelta(seconds=rule.cooldown_seconds):
-            return None
-        made = Alert(
-            id=f"alert_{self._base}{next(self._numbers):016x}", rule_id=rule.id, portfolio_id=portfolio_id,
-            measure=rule.measure, value=value, worst=value, level=rule.level, severity=rule.severity,
-            status=S.ACTIVE, raised_at=at,
-        )  # fmt: skip
-        self._open[place], self._raised_at[place] = made, at
-        names = ("portfolio_id", "rule_id", "measure", "value", "level", "raised_at")
-        data = {"alert_id": made.id, "severity": str(made.severity), **{name: getattr(made, name) for name in names}}
-        self._unpublished.append((BREACHED, data))
+    def _change(self, portfolio_id: str, decide: Callable[[KeptAlerts], Iterable[Alert]]) -> tuple[Alert, ...]:
+        """Let the store keep what is decided; return, and note to be told, what is more than a worse value."""
+        told: list[tuple[Alert, tuple[str, dict[str, Any]]]] = []
+
+        def and_told(kept: KeptAlerts) -> list[Alert]:
+            made = list(decide(kept))
+            pairs = [(one, _event(kept.open.get(one.rule_id), one)) for one in made]
+            told[:] = [(one, event) for one, event in pairs if event is not None]
+            return made
+
+        self._store.change(portfolio_id, and_told)
+        self._unpublished.extend(event for _, event in told)
+        return tuple(one for one, _ in told)
+
+    def _decided(
+        self, kept: KeptAlerts, portfolio_id: str, seen: Iterable[tuple[AlertRule, float]], at: datetime
+    ) -> list[Alert]:
+        made = []
+        for rule, value in seen:
+            now, last = kept.open.get(rule.id), kept.raised_at.get(rule.id)
+            if now is not None:
+                worst = rule.worse(now.worst, value)
+                if rule.is_back(value):
+                    made.append(_over(now, at))
+                elif worst != now.worst:
+                    made.append(replace(now, worst=worst))
+            elif rule.is_broken(value) and (last is None or at >= last + timedelta(seconds=rule.cooldown_seconds)):
+                made.append(
+                    Alert(
+                        id=f"alert_{self._base}{next(self._numbers):016x}",
+                        rule_id=rule.id,
+                        portfolio_id=portfolio_id,
+                        measure=rule.measure,
+                        value=value,
+                        worst=value,
+                        level=rule.level,
+                        severity=rule.severity,
+                        status=S.ACTIVE,
+                        raised_at=at,
+                    )
+                )
         return made
 
-    def _resolve(self, place: tuple[str, str], at: datetime) -> Alert:
-        found = replace(self._open.pop(place), status=S.RESOLVED, resolved_at=at)
-        self._over.append(found)
-        self._unpublished.append((RESOLVED, _change(found, at, None)))
-        return found
-
-    def _found(self, alert_id: str) -> Alert:
-        for one in itertools.chain(self._open.values(), self._over):
-            if one.id == alert_id:
-                return one
-        raise NotFound(f"there is no alert {alert_id}, or it was over long ago")
+    def _seen(self, kept: KeptAlerts, alert_id: str, at: datetime, by: str | None) -> Alert:
+        found = next((one for one in kept.open.values() if one.id == alert_id), None) or self._store.get(alert_id)
+        if S.ACKNOWLEDGED not in NEXT_ALERT_STATUS[found.status]:
+            raise Conflict(f"{alert_id} is {found.status}; it cannot be acknowledged")
+        return replace(found, status=S.ACKNOWLEDGED, acknowledged_at=at, acknowledged_by=by)
 
     def _tell(self) -> None:
         """Publish what happened, in its order; what cannot be told waits for the next time."""
@@ -390,10 +497,29 @@ class AlertManager:
                 self._unpublished.popleft()
 
 
-def _change(alert: Alert, at: datetime, by: str | None) -> dict[str, Any]:
-    return {
-        "portfolio_id": alert.portfolio_id, "alert_id": alert.id, "rule_id": alert.rule_id, "at": at, "by": by,
-    }  # fmt: skip
+def _checked(rules: Iterable[AlertRule]) -> tuple[AlertRule, ...]:
+    found = tuple(rules)
+    ids = [rule.id for rule in found]
+    if len(set(ids)) < len(ids):
+        raise InputError(f"two rules have the same id; found {', '.join(ids)}")
+    return found
+
+
+def _over(alert: Alert, at: datetime) -> Alert:
+    return replace(alert, status=S.RESOLVED, resolved_at=at)
+
+
+def _event(before: Alert | None, after: Alert) -> tuple[str, dict[str, Any]] | None:
+    """Return what is told of a change; None where only the worst value moved."""
+    if before is not None and before.status is after.status:
+        return None
+    about = {"portfolio_id": after.portfolio_id, "alert_id": after.id, "rule_id": after.rule_id}
+    if after.status is S.ACTIVE:
+        names = ("measure", "value", "level", "raised_at")
+        return BREACHED, {**about, "severity": str(after.severity), **{name: getattr(after, name) for name in names}}
+    if after.status is S.ACKNOWLEDGED:
+        return ACKNOWLEDGED, {**about, "at": after.acknowledged_at, "by": after.acknowledged_by}
+    return RESOLVED, {**about, "at": after.resolved_at, "by": None}
 
 
 def _now() -> datetime:

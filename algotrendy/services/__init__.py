@@ -39,6 +39,21 @@ if TYPE_CHECKING:
         ReportAnswer,
         ReportRequest,
     )
+    from algotrendy.services.models_risk import (
+        AlertOut,
+        LimitsIn,
+        LimitsOut,
+        PositionRisk,
+        PreTradeAnswer,
+        PreTradeRequest,
+        ReservationOut,
+        RiskMetrics,
+        StressTestAnswer,
+        StressTestRequest,
+        TradingStateIn,
+        TradingStateOut,
+        WhatIfAnswer,
+    )
     from algotrendy.services.models_runs import (
         BacktestAnswer,
         BacktestBody,
@@ -77,6 +92,8 @@ if TYPE_CHECKING:
     from algotrendy.services.portfolio_manager import PortfolioManager
     from algotrendy.services.portfolio_rebalancing import PaperExecutor, PortfolioRebalancer
     from algotrendy.services.prices import GivenPrices, MarketPrices
+    from algotrendy.services.risk_books import MarketDataCloses, PortfolioSource
+    from algotrendy.services.risk_engine import RiskEngineService
     from algotrendy.services.strategy_engine import (
         AdvancedBacktester,
         StrategyEngineService,
@@ -96,6 +113,10 @@ _IN = {
     ".market_data": ("MarketDataService",),
     ".models": ("MarketData", "TechnicalIndicators"),
     ".models_account": ("BacktestConfig", "FeesIn"),
+    ".models_risk": (
+        "AlertOut", "LimitsIn", "LimitsOut", "PositionRisk", "PreTradeAnswer", "PreTradeRequest", "ReservationOut",
+        "RiskMetrics", "StressTestAnswer", "StressTestRequest", "TradingStateIn", "TradingStateOut", "WhatIfAnswer",
+    ),
     ".models_runs": (
         "BacktestAnswer", "BacktestBody", "BacktestRequest", "CompareRequest", "ComparisonAnswer", "MonteCarloAnswer",
         "MonteCarloConfig", "MonteCarloRequest", "OptimizationAnswer", "OptimizationBody", "OptimizationConfig",
@@ -116,6 +137,8 @@ _IN = {
     ".portfolio_manager": ("PortfolioManager",),
     ".portfolio_rebalancing": ("PaperExecutor", "PortfolioRebalancer",),
     ".prices": ("GivenPrices", "MarketPrices",),
+    ".risk_books": ("MarketDataCloses", "PortfolioSource"),
+    ".risk_engine": ("RiskEngineService",),
     ".strategy_engine": ("AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"),
     ".workers": ("Workers",),
 }  # fmt: skip
@@ -123,6 +146,7 @@ _IN = {
 __all__ = [
     "AIStrategyDiscovery",
     "AdvancedBacktester",
+    "AlertOut",
     "Allocations",
     "AttributionAnswer",
     "BacktestAnswer",
@@ -143,7 +167,10 @@ __all__ = [
     "FillIn",
     "GivenPrices",
     "HoldingOut",
+    "LimitsIn",
+    "LimitsOut",
     "MarketData",
+    "MarketDataCloses",
     "MarketDataService",
     "MarketPrices",
     "MonteCarloAnswer",
@@ -164,14 +191,21 @@ __all__ = [
     "PortfolioOut",
     "PortfolioRebalancer",
     "PortfolioService",
+    "PortfolioSource",
     "PortfolioUpdate",
+    "PositionRisk",
+    "PreTradeAnswer",
+    "PreTradeRequest",
     "RebalanceAnswer",
     "RebalanceRequest",
     "ReportAnswer",
     "ReportGenerator",
     "ReportRequest",
+    "ReservationOut",
     "ResultAnalyzer",
     "ResultsAnswer",
+    "RiskEngineService",
+    "RiskMetrics",
     "StatusAnswer",
     "StoredPortfolios",
     "StrategyDeployer",
@@ -181,15 +215,20 @@ __all__ = [
     "StrategyOptimizer",
     "StrategyOut",
     "StrategyUpdate",
+    "StressTestAnswer",
+    "StressTestRequest",
     "TargetWeights",
     "TechnicalIndicators",
     "TemplateOut",
+    "TradingStateIn",
+    "TradingStateOut",
     "ValidationAnswer",
     "VectorizedBacktester",
     "WalkForwardAnalyzer",
     "WalkForwardAnswer",
     "WalkForwardConfig",
     "WalkForwardRequest",
+    "WhatIfAnswer",
     "Workers",
 ]
 

@@ -21,8 +21,6 @@ from algotrendy.errors import ConfigError
 from algotrendy.services.compositions import Allocations, arguments_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.services.definitions import Runnable
 
@@ -75,8 +73,8 @@ class WalkForwardAnalyzer:
     4
     """
 
-    def run(self, strategy: Runnable, bars: pd.DataFrame, grid: Any = None, **options: Any) -> WalkForwardResult:
-        """Return the walk; the options of `algotrendy.walk_forward`."""
+    def run(self, strategy: Runnable, bars: Any, grid: Any = None, **options: Any) -> WalkForwardResult:
+        """Return the walk; the options of `algotrendy.walk_forward`. Of several symbols `bars` are a mapping."""
         return walk_forward(as_strategy(strategy), bars, grid, **options)
 
 
@@ -166,7 +164,7 @@ class AIStrategyDiscovery:
         return self._proposers[method]
 
     def run(
-        self, bars: pd.DataFrame, *, method: str = "systematic", checkpoint: str | Path | None = None, **options: Any
+        self, bars: Any, *, method: str = "systematic", checkpoint: str | Path | None = None, **options: Any
     ) -> DiscoveryResult:
         """Return what the search found; the options of `algotrendy.backtest.discovery.discover`."""
         return discover(bars, proposer=self.proposer(method), checkpoint=checkpoint, **options)

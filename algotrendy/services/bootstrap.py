@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from algotrendy.backtest.trials import TrialLedger
     from algotrendy.data.cache.port import FrameCache
     from algotrendy.data.stream import StreamHub
+    from algotrendy.events import InProcessBus
     from algotrendy.jobs import JobQueue
     from algotrendy.services.backtesting import BacktestingService
     from algotrendy.services.portfolio import PortfolioService
+    from algotrendy.services.risk_books import PortfolioSource
+    from algotrendy.services.risk_engine import RiskEngineService
     from algotrendy.services.strategy_engine import StrategyEngineService
     from algotrendy.services.workers import Workers
     from algotrendy.storage import Database
@@ -41,10 +44,14 @@ class Platform:
     backtesting : BacktestingService
     strategies : StrategyEngineService
     portfolio : PortfolioService
+    risk : RiskEngineService
+        Limits, states, alerts and reservations are kept in the database.
+    bus : InProcessBus
+        What happens in this process, such as alerts.
     workers : Workers
         Who does the jobs of the queue; none before `start_workers`.
     database : Database
-        Strategies, deployments, results and jobs; opened when it is first used.
+        Strategies, deployments, results, jobs, portfolios, limits and alerts; opened when it is first used.
 
     Examples
     --------
@@ -57,6 +64,8 @@ class Platform:
     backtesting: BacktestingService
     strategies: StrategyEngineService
     portfolio: PortfolioService
+    risk: RiskEngineService
+    bus: InProcessBus
     workers: Workers
     database: Database
 
@@ -72,6 +81,8 @@ class Platform:
         registered: Mapping[str, Any] | None = None,
         proposers: Mapping[str, Proposer] | None = None,
         schema: str | None = None,
+        portfolios: PortfolioSource | None = None,
+        bus: InProcessBus | None = None,
     ) -> Platform:
         """Return a platform as the settings say: by default Parquet files and a cache in memory, no service needed.
 
@@ -95,6 +106,10 @@ class Platform:
             Who proposes strategies, by the name of the method: `{"ai_agent": ...}`.
         schema : str, optional
             PostgreSQL: the schema of the tables.
+        portfolios : PortfolioSource, optional
+            Knows portfolios by their identity, for risk. Default: those of the portfolio service.
+        bus : InProcessBus, optional
+            Told of what happens, and closed with the platform. Default: one of its own.
 
         Raises
         ------
@@ -113,10 +128,15 @@ class Platform:
             chain=_OnDemand(providers) if chain is None else chain,
             defaults=MarketDataDefaults(source=chosen.source),
         )
+        research = _research(chosen, service, home, registered=registered, proposers=proposers, schema=schema)
+        told = _bus() if bus is None else bus
+        known = _known_portfolios(research["portfolio"]) if portfolios is None else portfolios
         return cls(
             settings=chosen,
             market_data=service,
-            **_research(chosen, service, home, registered=registered, proposers=proposers, schema=schema),
+            risk=_risk(chosen, service, research["database"], known, told),
+            bus=told,
+            **research,
         )
 
     def start_workers(self, *, threads: int = 1, processes: int = 0, lease_seconds: float = 30.0) -> None:
@@ -134,6 +154,8 @@ class Platform:
     async def close(self) -> None:
         """End the workers and close every service; what workers have in hand goes back to the queue."""
         await asyncio.to_thread(self.workers.stop)
+        await self.risk.close()
+        await self.bus.close()
         await self.market_data.close()
         await asyncio.to_thread(self.database.close)
 
@@ -209,6 +231,45 @@ def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataServi
         report_generator=ReportGenerator(analyzer, ReportStore(database)),
         prices=MarketPrices(MarketDataBars(market_data)),
         queue=queue,
+    )
+
+
+def _known_portfolios(service: PortfolioService) -> PortfolioSource:
+    """Return the portfolios that a service keeps, as risk reads them."""
+    from algotrendy.services.portfolio_analysis import StoredPortfolios
+
+    return StoredPortfolios(service.portfolio_manager.accounts, service.performance_analyzer.performance)
+
+
+def _bus() -> InProcessBus:
+    from algotrendy.events import InProcessBus
+
+    return InProcessBus()
+
+
+def _risk(
+    settings: Settings,
+    market_data: MarketDataService,
+    database: Database,
+    portfolios: PortfolioSource,
+    bus: InProcessBus,
+) -> RiskEngineService:
+    """Return what measures and limits portfolios; what it keeps lies in the database."""
+    from algotrendy.risk.alerts import AlertManager
+    from algotrendy.risk.limits import LimitManager
+    from algotrendy.services.risk_books import MarketDataCloses
+    from algotrendy.services.risk_engine import RiskEngineService
+    from algotrendy.storage import SqlAlerts, SqlLimits, SqlReservations
+
+    is_sample = settings.source == "sample"  # ends in 2018: the last two years have nothing
+    return RiskEngineService(
+        limit_manager=LimitManager(store=SqlLimits(database)),
+        alert_manager=AlertManager(store=SqlAlerts(database), publish=bus.send),
+        reservations=SqlReservations(database),
+        source=portfolios,
+        closes=MarketDataCloses(market_data, "max" if is_sample else "2y"),
+        benchmark="SP500" if is_sample else "SPY",
+        bus=bus,
     )
 
 

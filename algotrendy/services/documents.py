@@ -124,9 +124,7 @@ def _is_of_several(document: bytes) -> bool:
 
 def walk_bytes(walk: WalkForwardResult) -> bytes:
     """Return a walk as JSON."""
-    from algotrendy.backtest.storage_json import encode
-
-    joined = None if walk.out_of_sample is None else json.loads(encode(walk.out_of_sample))
+    joined = None if walk.out_of_sample is None else _joined_content(walk.out_of_sample)
     content = {
         "schema": "algotrendy.walk-forward/1",
         "windows": to_plain(walk.windows.to_dict("list")),
@@ -142,8 +140,24 @@ def walk_bytes(walk: WalkForwardResult) -> bytes:
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
+def _joined_content(result: BacktestResult | PortfolioResult) -> dict[str, Any]:
+    """Return the joined account of a walk in plain values, by the schema of results of one symbol or of several."""
+    with tempfile.TemporaryDirectory() as folder:
+        content: dict[str, Any] = json.loads(result.save(Path(folder) / "walk.json").read_bytes())
+    return content
+
+
+def _joined_of(content: Mapping[str, Any]) -> BacktestResult | PortfolioResult:
+    from algotrendy.backtest.portfolio.result import PortfolioResult
+
+    is_of_several = str(content.get("schema")).startswith(PORTFOLIO_SCHEMA_NAME)
+    read = PortfolioResult.load if is_of_several else BacktestResult.load
+    found: BacktestResult | PortfolioResult = _through_file(json.dumps(content).encode(), "walk.json", read)
+    return found
+
+
 def walk_of(document: bytes) -> WalkForwardResult:
-    """Return the walk that `walk_bytes` wrote.
+    """Return the walk that `walk_bytes` wrote, over one symbol or several.
 
     Examples
     --------
@@ -155,7 +169,6 @@ def walk_of(document: bytes) -> WalkForwardResult:
     """
     import pandas as pd
 
-    from algotrendy.backtest.storage_json import decode
     from algotrendy.backtest.walk_forward import WalkForwardResult
 
     content = _json(document, "algotrendy.walk-forward/1")
@@ -164,7 +177,7 @@ def walk_of(document: bytes) -> WalkForwardResult:
     windows.index = pd.RangeIndex(len(windows), name="window")
     return WalkForwardResult(
         windows=windows,
-        out_of_sample=None if joined is None else _through_file(json.dumps(joined).encode(), "walk.json", decode),
+        out_of_sample=None if joined is None else _joined_of(joined),
         parameters=tuple(content["parameters"]),
         metric=content["metric"],
         in_sample=np.array(from_plain(content["in_sample"]), dtype=np.float64),

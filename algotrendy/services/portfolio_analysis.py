@@ -56,13 +56,19 @@ class StoredPortfolios:
         return await asyncio.to_thread(self._accounts.portfolio, portfolio_id)
 
     async def history(self, portfolio_id: str) -> pd.Series[float]:
-        """Return what the value of the first day has grown to on each day that is kept, by day in UTC.
+        """Return what a portfolio was worth on each day that is kept, by day in UTC, with the owner's flows left out.
 
-        What the owner brought or took later is left out. Empty before performance was first worked out.
+        The last value is the true one; those before are scaled so that each times the returns after it is the last.
+        Empty before performance was first worked out.
         """
         rows = await asyncio.to_thread(self._performance.rows, portfolio_id)
-        growth = 1.0 + rows["cumulative_return"]
-        return (growth * rows["total_value"].iloc[0] if len(rows) else growth).rename("value")
+        growth = (1.0 + rows["cumulative_return"]).rename("value")
+        if not len(rows):
+            return growth
+        # Where all was lost the last growth is zero and nothing leads back from it: the first day sets the scale.
+        at = -1 if growth.iloc[-1] != 0.0 else 0
+        scaled: pd.Series[float] = growth * (rows["total_value"].iloc[at] / growth.iloc[at])
+        return scaled
 
     async def position(self, position_id: str) -> tuple[str, str]:
         """Return the portfolio and the symbol of a position, `pos_…`.

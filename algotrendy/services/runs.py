@@ -71,9 +71,6 @@ KINDS: Mapping[str, tuple[str, type[BacktestConfig]]] = {
 """Kinds of runs: the prefix of their identities, and what says how to run one."""
 
 
-_FOR_SEVERAL = ("backtest", "sweep", "monte_carlo")
-"""Kinds of runs that may be made on several symbols."""
-
 _AT_ONCE = 8
 """So many symbols are asked for at the same time."""
 
@@ -214,15 +211,12 @@ class Run:
                     f"{config.for_several[0]} as given belongs to an account of several symbols; give symbols=[...], or"
                     " leave it out"
                 )
-        elif self.kind not in _FOR_SEVERAL:
-            raise InputError(
-                f"a {self.kind.replace('_', ' ')} runs on one symbol, found {len(config.symbols or ())}; give symbol=,"
-                " one run for each"
-            )
         if self.is_of_several and isinstance(config, MonteCarloConfig) and config.method == "parameter_jitter":
             raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
-        if isinstance(self.strategy, TargetWeights) and self.kind == "sweep":
+        if isinstance(self.strategy, TargetWeights) and self.kind in ("sweep", "walk_forward"):
             raise InputError("target weights have no parameters to optimise; give a strategy, or several")
+        if composed and self.kind == "walk_forward":
+            raise InputError("a walk is of one strategy; optimise several strategies in one account instead")
 
     @property
     def content_hash(self) -> str:

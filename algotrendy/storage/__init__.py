@@ -1,4 +1,4 @@
-"""What outlives a process: strategies, deployments, results, jobs, trials, portfolios, in SQLite or PostgreSQL.
+"""What outlives a process, in SQLite or PostgreSQL: strategies, results, jobs, trials, portfolios, limits, alerts.
 
 Names are loaded when first used.
 """
@@ -11,6 +11,7 @@ from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from algotrendy.storage.accounts import AccountStore, Trade, lot_book
+    from algotrendy.storage.alerts import SqlAlerts
     from algotrendy.storage.database import Database, Transactions, default_url
     from algotrendy.storage.deployments import (
         Deployment,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from algotrendy.storage.reports import ReportStore, StoredReport
     from algotrendy.storage.reservations import SqlReservations
     from algotrendy.storage.results import ResultStore, StoredResult
+    from algotrendy.storage.risk_limits import SqlLimits
     from algotrendy.storage.schema import upgrade
     from algotrendy.storage.strategies import StoredStrategy, StrategyStatus, StrategyStore
     from algotrendy.storage.unit_of_work import UnitOfWork
@@ -48,6 +50,8 @@ __all__ = [
     "RebalanceStore",
     "ReportStore",
     "ResultStore",
+    "SqlAlerts",
+    "SqlLimits",
     "SqlReservations",
     "SqlTrialLedger",
     "StoredPortfolio",
@@ -85,6 +89,8 @@ _HOMES = {
     "RebalanceStore": ".rebalances",
     "ReportStore": ".reports",
     "ResultStore": ".results",
+    "SqlAlerts": ".alerts",
+    "SqlLimits": ".risk_limits",
     "SqlReservations": ".reservations",
     "SqlTrialLedger": ".ledger",
     "StoredPortfolio": ".portfolios",

@@ -22,6 +22,7 @@ PREFIXES = {
     "positions": "pos",
     "rebalances": "reb",
     "reservations": "res",
+    "risk_alerts": "alert",
     "strategies": "strat",
     "trades": "trd",
     "users": "usr",

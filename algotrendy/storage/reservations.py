@@ -25,6 +25,7 @@ from algotrendy.risk.reservations import (
 )
 from algotrendy.storage.ids import PREFIXES, new_id
 from algotrendy.storage.records import checked_text
+from algotrendy.storage.risk_limits import lock_portfolio
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -213,11 +214,7 @@ class SqlReservations:
 
     def _lock(self, connection: sa.Connection, portfolio_id: str) -> None:
         """Keep others from this portfolio until the transaction ends."""
-        import sqlalchemy as sa
-
-        if connection.dialect.name == "postgresql":  # on SQLite writers take turns anyway
-            name = {"name": f"reservations/{portfolio_id}"}
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), name)
+        lock_portfolio(connection, "reservations", portfolio_id)
 
     def _open(self, here: sa.ColumnElement[bool], now: datetime) -> sa.Select[Any]:
         t = self._table

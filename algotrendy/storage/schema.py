@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "VERSION_TABLE", "ensure_tables", "lock_number", "upgrade", "version_of"]
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest step; the last file in `migrations/versions`."""
 
 VERSION_TABLE = "algotrendy_version"
-_STEPS = ("0001", "0002", "0003", "0004")
+_STEPS = ("0001", "0002", "0003", "0004", "0005")
 
 
 def ensure_tables(database: Database) -> None:

@@ -28,9 +28,12 @@ __all__ = [
     "rebalance_orders",
     "rebalances",
     "reservations",
+    "risk_alerts",
+    "risk_limits",
     "strategies",
     "strategy_versions",
     "trades",
+    "trading_states",
     "trials",
 ]
 
@@ -48,9 +51,9 @@ def _id(table: str) -> sa.Column[Any]:
     return sa.Column("id", PrefixedId(PREFIXES[table]), primary_key=True)
 
 
-def _of(name: str, table: str, *more: Any, nullable: bool = True) -> sa.Column[Any]:
+def _of(name: str, table: str, *more: Any, nullable: bool = True, **options: Any) -> sa.Column[Any]:
     """Return a column that names a row of a table."""
-    return sa.Column(name, PrefixedId(PREFIXES[table]), *more, nullable=nullable)
+    return sa.Column(name, PrefixedId(PREFIXES[table]), *more, nullable=nullable, **options)
 
 
 def _description() -> list[sa.Column[Any]]:
@@ -385,4 +388,45 @@ portfolio_reports = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime, nullable=True),
     sa.Index("ix_portfolio_reports_portfolio_id", "portfolio_id"),
+)
+
+risk_limits = sa.Table(
+    "risk_limits",
+    metadata,
+    _of("portfolio_id", "portfolios", primary_key=True, nullable=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False, comment="1, 2, ...; the newest counts"),
+    sa.Column("limits", Json(), nullable=False, comment="a list; each limit is a text, so that no digit is lost"),
+    sa.Column("profile", sa.String(20), nullable=True, comment="the risk profile that they were taken from"),
+    sa.Column("updated_by", sa.String(255), nullable=True),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
+trading_states = sa.Table(
+    "trading_states",
+    metadata,
+    _of("portfolio_id", "portfolios", primary_key=True, nullable=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False, comment="1, 2, ...; the newest counts"),
+    sa.Column("state", sa.String(20), nullable=False, comment="active, reducing or halted"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("set_by", sa.String(255), nullable=True),
+    sa.Column("set_at", UtcTime, nullable=False),
+)
+
+risk_alerts = sa.Table(
+    "risk_alerts",
+    metadata,
+    _id("risk_alerts"),
+    sa.Column("rule_id", sa.String(255), nullable=False),
+    _of("portfolio_id", "portfolios", nullable=False),
+    sa.Column("measure", sa.String(100), nullable=False),
+    sa.Column("value", sa.Double, nullable=False, comment="when it was raised"),
+    sa.Column("worst", sa.Double, nullable=False, comment="since then"),
+    sa.Column("level", sa.Double, nullable=False, comment="of the rule at that time"),
+    sa.Column("severity", sa.String(20), nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("raised_at", UtcTime, nullable=False),
+    sa.Column("acknowledged_at", UtcTime, nullable=True),
+    sa.Column("resolved_at", UtcTime, nullable=True),
+    sa.Column("acknowledged_by", sa.String(255), nullable=True),
+    sa.Index("ix_risk_alerts_portfolio_id", "portfolio_id", "status"),
 )

@@ -315,7 +315,7 @@ def test_performance_is_that_of_the_record_and_is_kept(database: Database) -> No
     source = StoredPortfolios(made.portfolio_manager.accounts, made.performance_analyzer.performance)
     history = wait_for(source.history(portfolio_id))
     assert np.allclose(history.pct_change().iloc[1:], returns, rtol=0, atol=1e-12)
-    assert history.iloc[0] == pytest.approx(values.iloc[0])
+    assert history.iloc[-1] == pytest.approx(values.iloc[-1])
     assert wait_for(source.portfolio(portfolio_id)).positions["A"].quantity == 250
     held = wait_for(made.get_portfolio(portfolio_id)).holdings[0]
     assert wait_for(source.position(held.position_id)) == (portfolio_id, "A")
@@ -424,7 +424,7 @@ def test_tax_and_attribution_reports_are_made_and_sent(database: Database) -> No
 # --- the platform ---
 
 
-def test_a_platform_keeps_portfolios_of_sample_data(tmp_path: Path) -> None:
+def test_a_platform_keeps_portfolios_of_sample_data_and_watches_their_risk(tmp_path: Path) -> None:
     platform = Platform.local(settings=Settings(source="sample", ledger=False), home=tmp_path)
     platform.start_workers()
     try:
@@ -438,5 +438,15 @@ def test_a_platform_keeps_portfolios_of_sample_data(tmp_path: Path) -> None:
         assert found.metrics["volatility"] > 0
         report = wait_for(made.generate_report(portfolio_id, format="html", wait=60))
         assert report.status == "completed", report.error
+        order = {"symbol": "NASDAQ", "side": "BUY", "quantity": 2}
+        wait_for(platform.risk.update_limits(portfolio_id, {"limits": [{"kind": "concentration", "limit": "0.3"}]}))
+        risk = wait_for(platform.risk.calculate_portfolio_risk(portfolio_id))
+        assert 0.0 < risk.var_95 <= risk.expected_shortfall
+        checked = wait_for(platform.risk.check_position_limits(order, portfolio_id))
+        assert checked.approved
+        much = wait_for(platform.risk.check_position_limits({**order, "quantity": 10}, portfolio_id))
+        assert not much.approved, "10 of the NASDAQ are more than 30 % of 100,000"
+        position = wait_for(made.get_portfolio(portfolio_id)).holdings[0].position_id
+        assert wait_for(platform.risk.calculate_position_risk(position)).symbol == "SP500"
     finally:
         wait_for(platform.close())

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
+from algotrendy.backtest.discovery import SearchLimits, discover
 from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep import optimize
+from algotrendy.backtest.walk_forward import walk_forward
 from algotrendy.compute import wait_for
 from algotrendy.errors import DataError, InputError, NotFound
 from algotrendy.services import BacktestConfig, StrategyIn
@@ -153,6 +155,43 @@ def test_optimisations_and_simulations_take_several_symbols(house: House) -> Non
         assert paths.terminal_wealth.tolist() == drawn.terminal_wealth.tolist()
 
 
+def test_a_walk_over_several_symbols_is_one_account_kept_and_found_again(house: House) -> None:
+    cut = {"training_window": 100, "testing_window": 60}
+    asked = {"strategy": CROSS.to_dict(), **MARKET, **cut, "parameters": {"fast": [4, 8]}, "max_positions": 2}
+    started = wait_for(house.backtesting.start_walk_forward(asked))
+    house.work()
+    by_hand = walk_forward(CROSS, BARS, {"fast": [4, 8]}, training=100, testing=60, max_positions=2, workers=1, **COSTS)
+    found = wait_for(house.backtesting.get_results(started.walk_forward_id))
+    assert found.metrics["final_equity"] == by_hand.metrics["final_equity"]
+    assert [row["fast"] for row in found.result["windows"]] == by_hand.windows["fast"].tolist()
+    assert found.result["out_of_sample"]["symbols"] == SYMBOLS
+    json.dumps(found.model_dump(mode="json"), allow_nan=False)
+    own = {name: value for name, value in asked.items() if name != "strategy"}
+    again = wait_for(house.backtesting.run_walk_forward(CROSS, own))
+    assert again.equity.equals(by_hand.equity)
+    assert again.windows[["fast", "n_tried"]].equals(by_hand.windows[["fast", "n_tried"]])
+    assert again.out_of_sample.contributions.equals(by_hand.out_of_sample.contributions)
+    (record,) = house.ledger.records()
+    assert (record.kind, record.n_trials) == ("walk_forward", 2 * len(by_hand))
+
+
+def test_a_discovery_on_several_symbols_is_one_account_kept_and_found_again(house: House) -> None:
+    asked = {**MARKET, "n_candidates": 12, "seed": 1, "max_positions": 2, "constraints": {"min_trades": 2}}
+    started = wait_for(house.engine.start_discovery(asked))
+    house.work()
+    status = wait_for(house.engine.get_discovery_status(started.discovery_id))
+    assert status.result is not None
+    by_hand = discover(
+        BARS, n_candidates=12, seed=1, max_positions=2, limits=SearchLimits(min_trades=2), workers=1, **COSTS
+    )
+    assert (status.status, status.result["n_trials"]) == ("completed", by_hand.n_trials)
+    assert status.verdict == by_hand.verdict
+    assert [each["strategy"] for each in status.strategies] == [each.to_dict() for each in by_hand.strategies]
+    here = wait_for(house.engine.discover_strategies(asked))
+    assert len(here) == len(by_hand.strategies)
+    assert [record.kind for record in house.ledger.records()] == ["discovery"], "it was there"
+
+
 def test_the_order_of_the_symbols_and_their_prices_make_the_run(local: House) -> None:
     for change in ({}, {"source": "there"}, {"symbols": SYMBOLS[::-1]}, {"start_date": "2000-06-01"}):
         wait_for(local.backtesting.run_backtest(CROSS, {**MARKET, **change}))
@@ -189,8 +228,8 @@ def test_what_does_not_go_together_is_refused(local: House, strategy: Any, chang
 
 def test_what_is_for_one_symbol_or_one_strategy_says_so(local: House) -> None:
     walk = {**MARKET, "parameters": {"fast": [4, 6]}}
-    with pytest.raises(InputError, match="a walk forward runs on one symbol, found 3"):
-        wait_for(local.backtesting.run_walk_forward(CROSS, walk))
+    with pytest.raises(InputError, match="have no parameters to optimise"):
+        wait_for(local.backtesting.run_walk_forward(BALANCED, walk))
     with pytest.raises(InputError, match="parameter jitter runs one symbol"):
         wait_for(local.backtesting.run_monte_carlo(CROSS, {**MARKET, "method": "parameter_jitter"}))
     with pytest.raises(InputError, match="have no parameters to optimise"):

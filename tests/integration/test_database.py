@@ -99,7 +99,7 @@ def test_the_newest_step_is_the_version_that_we_write() -> None:
 
     steps = ScriptDirectory.from_config(steps_config())
     assert steps.get_heads() == [HEAD]
-    assert [step.revision for step in steps.walk_revisions()][::-1] == ["0001", "0002", "0003", "0004"]
+    assert [step.revision for step in steps.walk_revisions()][::-1] == ["0001", "0002", "0003", "0004", "0005"]
 
 
 def test_older_tables_are_brought_up_to_date_and_keep_their_rows(place: Place) -> None:

@@ -341,9 +341,7 @@ def test_arguments_that_cannot_be_are_refused(arguments: dict[str, Any], message
         discover(bars, **{**SMALL, **arguments})
 
 
-def test_several_instruments_and_odd_limits_are_refused(bars: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="one instrument"):
-        discover({"A": bars}, **SMALL)  # type: ignore[arg-type]  # the mistake
+def test_odd_limits_are_refused() -> None:
     for limits, message in (
         ({"directions": ("up",)}, "directions has 'up'"),
         ({"directions": ()}, "directions is empty"),

@@ -28,7 +28,9 @@ from algotrendy.strategy.parameter import CONDITIONS, LEVELS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Family", "SearchJudge", "Tested", "families_of", "held_returns", "tested"]
+    from algotrendy.backtest.engine import Options
+
+__all__ = ["Family", "SearchJudge", "Tested", "families_of", "held_returns", "sharpe_by_part", "tested"]
 
 _FAMILY_MAX = 64
 """So many sets of values are tried together: a few hundredths of a second, so that progress moves."""
@@ -159,9 +161,13 @@ class SearchJudge:
         return metrics, np.array(columns, dtype=np.float64).T
 
     def _by_part(self, returns: Float2D) -> Float2D:
-        options = self.setting.options
-        pieces = np.array_split(returns - options.hurdle, self.parts)
-        return np.column_stack([_sharpe(piece, options.periods_per_year) for piece in pieces])
+        return sharpe_by_part(returns, self.setting.options, self.parts)
+
+
+def sharpe_by_part(returns: Float2D, options: Options, parts: int) -> Float2D:
+    """Return the annual Sharpe ratio of each column in each of so many pieces of time, shape (n_columns, parts)."""
+    pieces = np.array_split(returns - options.hurdle, parts)
+    return np.column_stack([_sharpe(piece, options.periods_per_year) for piece in pieces])
 
 
 def _sharpe(excess: Float2D, periods_per_year: float) -> Float1D:

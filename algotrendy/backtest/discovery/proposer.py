@@ -57,8 +57,8 @@ class Brief:
 
     Attributes
     ----------
-    bars : DataFrame
-        The search bars: a copy, oldest first.
+    bars : DataFrame, or dict of str to DataFrame
+        The search bars: a copy, oldest first; of several instruments by symbol.
     limits : SearchLimits
         What a strategy has to meet.
     n_candidates : int
@@ -73,7 +73,7 @@ class Brief:
         What the caller said besides: asset class, taste for risk, time horizon, ...
     """
 
-    bars: pd.DataFrame
+    bars: pd.DataFrame | dict[str, pd.DataFrame]
     limits: SearchLimits
     n_candidates: int
     seed: int
@@ -139,7 +139,8 @@ class SystematicProposer:
         """Return the forms that the limits allow, those with fewer parts first."""
         from algotrendy.backtest.discovery.limits import complexity
 
-        volume = "volume" in brief.bars.columns and bool((brief.bars["volume"] > 0.0).all())
+        frames = brief.bars.values() if isinstance(brief.bars, dict) else [brief.bars]
+        volume = all("volume" in bars.columns and bool((bars["volume"] > 0.0).all()) for bars in frames)
         rules = [rule for rule in self._rules if volume or not rule.uses_volume]
         found = []
         parts = itertools.product(rules, self._filters, self._guards, brief.limits.directions)

@@ -17,6 +17,7 @@ from algotrendy.backtest.trials import TrialRecord, definition_hash, nameless
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.trials import TrialLedger
     from algotrendy.strategy import Strategy
@@ -115,7 +116,7 @@ class DiscoveryResult:
     seed: int
     complete: bool
     candidates: tuple[Strategy, ...] = field(default=(), repr=False)
-    bars: pd.DataFrame | None = field(default=None, repr=False)
+    bars: Any = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     ledger: TrialLedger | None = field(default=None, repr=False)
 
@@ -156,7 +157,7 @@ class DiscoveryResult:
             return f"More than luck at 5 %{by}: p = {p:.4f}."
         return f"Luck explains the best of {len(self.strategies):,} finalists{by}: p = {p:.4f}."
 
-    def run(self, rank: int = 1) -> BacktestResult:
+    def run(self, rank: int = 1) -> BacktestResult | PortfolioResult:
         """Return the backtest of a finalist over all bars, those of the search included.
 
         Parameters
@@ -174,7 +175,8 @@ class DiscoveryResult:
 
         if rank not in self.table.index or self.bars is None:
             raise InputError(f"there is no finalist {rank!r}; there are {len(self.strategies)}, counted from 1")
-        found: BacktestResult = backtest(self.strategies[rank - 1], self.bars, **self.options)
+        run: Any = backtest
+        found: BacktestResult | PortfolioResult = run(self.strategies[rank - 1], self.bars, **self.options)
         return found
 
     @property

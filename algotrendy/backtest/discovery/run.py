@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algotrendy.backtest.discovery.judge import Family, SearchJudge, families_of, held_returns, tested
+from algotrendy.backtest.arguments import are_several
+from algotrendy.backtest.discovery.judge import Family, SearchJudge, families_of
+from algotrendy.backtest.discovery.judge_panel import PanelJudge
 from algotrendy.backtest.discovery.limits import SearchLimits, complexity, direction
 from algotrendy.backtest.discovery.proposer import Brief, Proposer, SystematicProposer, Tried
 from algotrendy.backtest.discovery.result import DiscoveryResult, Split
-from algotrendy.backtest.fingerprint import bars_fingerprint, fingerprint, options_fingerprint
+from algotrendy.backtest.discovery.scene import OneScene, PanelScene, Scene
+from algotrendy.backtest.fingerprint import fingerprint
 from algotrendy.backtest.overfitting.stepdown import romano_wolf
-from algotrendy.backtest.setting import Setting, prepare
+from algotrendy.backtest.portfolio.market import as_panel
+from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.trials import data_hash, nameless
+from algotrendy.backtest.walk_forward.ground import Ground
 from algotrendy.compute import Cancel, Executor, Journal, Record, map_work, progress_for
 from algotrendy.compute.progress import Progress, Show
 from algotrendy.domain.types import Float1D, Float2D
@@ -77,7 +82,7 @@ class _Found:
 
 
 def discover(
-    bars: pd.DataFrame,
+    bars: Any,
     *,
     proposer: Proposer | None = None,
     limits: SearchLimits | None = None,
@@ -107,8 +112,9 @@ def discover(
 
     Parameters
     ----------
-    bars : DataFrame
-        Bars of one instrument.
+    bars : DataFrame, mapping or Panel
+        Bars of one instrument, or of several: then each candidate trades all of them with one account, as in
+        `backtest`, bars are counted in the stamps at which any of them has one, and holding is holding equal parts.
     proposer : Proposer, optional
         Says which strategies are tried; by default `SystematicProposer`.
     limits : SearchLimits, optional
@@ -168,31 +174,30 @@ def discover(
     >>> found.n_trials, found.is_more_than_luck
     (40, False)
     """
-    setting = _prepared(bars, options)
+    scene = _scene(bars, options)
     plan = _plan(
-        len(bars), limits=limits, n_candidates=n_candidates, rounds=rounds, finalists=finalists, holdout=holdout,
+        len(scene.index), limits=limits, n_candidates=n_candidates, rounds=rounds, finalists=finalists, holdout=holdout,
         gap=gap, parts=parts, alike=alike, seed=seed, n_resamples=n_resamples, hints=hints,
     )  # fmt: skip
     asked = SystematicProposer() if proposer is None else proposer
-    fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
-    judge = SearchJudge(bars.iloc[: plan.search_end], {**options, **fixed}, plan.parts)
+    judge = scene.judge(plan.search_end, plan.parts)
     place = Executor.of(executor, workers=workers, usual="threads")
     with ExitStack() as opened:
         journal = None
         if checkpoint is not None:
-            belongs = _parts(bars, plan, asked, setting)
+            belongs = _parts(plan, asked, scene)
             journal = opened.enter_context(Journal(checkpoint, belongs, "discovery"))
         total = plan.rounds * plan.n_candidates
         bar = opened.enter_context(progress_for("discovery", total, show=progress))
         found = _Search(judge, plan, asked, journal, place, cancel).run(bar)
-    return _judged(found, judge, setting, plan, options)
+    return _judged(found, judge, scene, plan, options)
 
 
 @dataclass(frozen=True, eq=False)
 class _Search:
     """The rounds: ask, try, keep."""
 
-    judge: SearchJudge
+    judge: SearchJudge | PanelJudge
     plan: _Plan
     proposer: Proposer
     journal: Journal | None
@@ -223,7 +228,7 @@ class _Search:
             if record.meta.get("proposed") == number:
                 return [Strategy.from_json(text) for text in json.loads(record.data)]
         brief = Brief(
-            bars=self.judge.bars.copy(),
+            bars=_copied(self.judge.bars),
             limits=self.plan.limits,
             n_candidates=self.plan.n_candidates,
             seed=self.plan.seed,
@@ -279,6 +284,10 @@ class _Search:
         return done
 
 
+def _copied(bars: Any) -> Any:
+    return {name: each.copy() for name, each in bars.items()} if isinstance(bars, dict) else bars.copy()
+
+
 def _size(family: Family) -> int:
     return len(family.places)
 
@@ -300,7 +309,7 @@ def _history(found: _Found) -> tuple[Tried, ...]:
 
 
 def _judged(
-    found: _Found, judge: SearchJudge, setting: Setting, plan: _Plan, options: Mapping[str, Any]
+    found: _Found, judge: SearchJudge | PanelJudge, scene: Scene, plan: _Plan, options: Mapping[str, Any]
 ) -> DiscoveryResult:
     """Choose finalists, judge them on the bars after the gap, and return everything."""
     rows = np.array(found.rows).reshape(len(found.rows), len(METRICS) + plan.parts)
@@ -309,11 +318,11 @@ def _judged(
     found.refused.update({"it cannot be run": int((~runs).sum())} if not runs.all() else {})
     allowed = runs & (rows[:, _DRAWDOWN] <= plan.limits.max_drawdown) & (rows[:, _TRADES] >= plan.limits.min_trades)
     chosen = _finalists(found.candidates, merit, allowed & (merit > 0.0), judge, plan)
-    judged = _Verdict.of([found.candidates[place] for place in chosen], setting, plan)
+    judged = _Verdict.of([found.candidates[place] for place in chosen], scene, plan)
     order = judged.order
     places = [chosen[k] for k in order]
     strategies = tuple(found.candidates[place] for place in places)
-    index = setting.bars.index
+    index = scene.index
     return DiscoveryResult(
         table=_table(strategies, merit[places], judged, order),
         strategies=strategies,
@@ -329,18 +338,18 @@ def _judged(
         effective_search=_effective_search(found.candidates, np.flatnonzero(runs), judge, plan.seed),
         p_value=judged.p_value,
         p_value_hold=judged.p_value_hold,
-        assumptions=setting.assumptions,
-        data_hash=data_hash(setting.bars),
+        assumptions=scene.assumptions,
+        data_hash=data_hash(scene.bars),
         seed=plan.seed,
         complete=found.complete,
         candidates=tuple(found.candidates),
-        bars=setting.bars,
+        bars=scene.bars,
         options=dict(options),
     )  # fmt: skip
 
 
 def _finalists(
-    candidates: Sequence[Strategy], merit: Float1D, allowed: Any, judge: SearchJudge, plan: _Plan
+    candidates: Sequence[Strategy], merit: Float1D, allowed: Any, judge: SearchJudge | PanelJudge, plan: _Plan
 ) -> list[int]:
     """Return the places of the best candidates that do not move alike, best first; of equal merit the simpler first."""
     places = np.flatnonzero(allowed).tolist()
@@ -362,7 +371,7 @@ def _correlation(one: Float1D, two: Float1D) -> float:
     return float(np.corrcoef(one, two)[0, 1])
 
 
-def _effective_search(candidates: Sequence[Strategy], places: Any, judge: SearchJudge, seed: int) -> float:
+def _effective_search(candidates: Sequence[Strategy], places: Any, judge: SearchJudge | PanelJudge, seed: int) -> float:
     """Return how many independent strategies all that ran are worth, by a sample of them."""
     if len(places) < 2:
         return float(max(len(candidates), 1))
@@ -388,20 +397,20 @@ class _Verdict:
     p_value_hold: float
 
     @classmethod
-    def of(cls, strategies: Sequence[Strategy], setting: Setting, plan: _Plan) -> _Verdict:
+    def of(cls, strategies: Sequence[Strategy], scene: Scene, plan: _Plan) -> _Verdict:
         """Judge strategies."""
-        runs = [tested(strategy, setting, plan.test_begin) for strategy in strategies]
+        runs = [scene.tested(strategy, plan.test_begin) for strategy in strategies]
         if not runs:
             return cls([], [], [], [], [], 1.0, math.nan, math.nan)
         returns = np.column_stack([run.returns for run in runs]).clip(min=-1.0)
         effective = effective_trials(returns, seed=plan.seed)
-        rate, per_year = setting.options.risk_free_rate, setting.options.periods_per_year
+        rate, per_year = scene.options.risk_free_rate, scene.options.periods_per_year
         estimates = [sharpe_estimate(column, risk_free_rate=rate, periods_per_year=per_year) for column in returns.T]
         lucky = expected_maximum_sharpe(effective, per_year / (len(returns) - 1.0))
         skill = [estimate.probability_above(0.0) ** effective for estimate in estimates]
         order = sorted(range(len(runs)), key=lambda k: -skill[k] if skill[k] == skill[k] else math.inf)
-        by_cash = _p_values(returns, setting.options.hurdle, plan)
-        by_hold = _p_values(returns, held_returns(setting, plan.test_begin), plan)
+        by_cash = _p_values(returns, scene.options.hurdle, plan)
+        by_hold = _p_values(returns, scene.held(plan.test_begin), plan)
         return cls(
             metrics=[run.metrics for run in runs],
             skill=skill,
@@ -463,14 +472,12 @@ def _numbers(strategy: Strategy) -> str:
 # --- arguments ---
 
 
-def _prepared(bars: Any, options: Mapping[str, Any]) -> Setting:
-    from algotrendy.backtest.arguments import are_several
-
-    if are_several(bars):
-        raise InputError("discovery takes the bars of one instrument; search each one by itself")
+def _scene(bars: Any, options: Mapping[str, Any]) -> Scene:
     if options.get("chart") is not None:
         raise InputError("discovery reads conditions on the bars; leave chart= out")
-    return prepare(bars, **options)
+    if are_several(bars):
+        return PanelScene(bars, Ground(as_panel(bars), options))
+    return OneScene(bars, prepare(bars, **options), options)
 
 
 def _plan(n_bars: int, *, holdout: float, gap: int, limits: SearchLimits | None, alike: float, **given: Any) -> _Plan:
@@ -495,14 +502,13 @@ def _plan(n_bars: int, *, holdout: float, gap: int, limits: SearchLimits | None,
     return _Plan(limits=own, alike=alike, search_end=search_end, test_begin=test_begin, hints=hints, **given)
 
 
-def _parts(bars: pd.DataFrame, plan: _Plan, proposer: Proposer, setting: Setting) -> dict[str, Any]:
+def _parts(plan: _Plan, proposer: Proposer, scene: Scene) -> dict[str, Any]:
     """Return what a file of this search has to agree with."""
     limits = {**vars(plan.limits), "directions": list(plan.limits.directions)}
     search = [plan.n_candidates, plan.rounds, plan.parts, plan.seed, plan.search_end, dict(plan.hints)]
     return {
-        "bars": bars_fingerprint(bars),
+        **scene.fingerprints,
         "proposer": proposer.name,
         "limits": fingerprint(limits),
         "search": fingerprint(search),
-        "options": options_fingerprint(setting.assumptions),
     }

@@ -263,7 +263,7 @@ def _caps(participation: Any, frame: Frame) -> Float2D:
             continue
         if not is_number(share) or not 0.0 < share <= 1.0:
             raise InputError(f"participation is {share!r}; it is a share of a bar's volume, so 10 % is 0.1")
-        if not np.nansum(volume[:, j]) > 0.0:
+        if not np.nansum(volume[:, j]) > 0.0 and not frame.panel.goes_on:  # a part may lie where nobody traded
             raise InputError(f"participation caps fills by volume, and the bars of {symbol!r} have none; leave it out")
         caps[:, j] = float(share) * np.nan_to_num(volume[:, j])
     return np.ascontiguousarray(caps)

@@ -420,7 +420,8 @@ def columns_of(panel: Panel, rows: tuple[Int1D, ...], settings: tuple[Own, ...],
 def _ends(panel: Panel, rows: tuple[Int1D, ...]) -> Int2D:
     """Return last bar and number of the instruments that end before the panel, by last bar."""
     last = np.array([places[-1] for places in rows], dtype=np.int64)
-    ending = np.flatnonzero(last < len(panel.index) - 1)
+    over = last < len(panel.index) - 1
+    ending = np.flatnonzero(over & ~np.array(panel.goes_on) if panel.goes_on else over)
     order = ending[np.argsort(last[ending], kind="stable")]
     return np.column_stack([last[order], order]).astype(np.int64)
 

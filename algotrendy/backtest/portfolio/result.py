@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.definitions import describe, written
+from algotrendy.backtest.frames import stamps_taken
 from algotrendy.domain.types import AnyArray, Float1D, Float2D, Int1D
 from algotrendy.kernels.portfolio_types import REASONS
 
@@ -228,7 +229,7 @@ class PortfolioResult:
         columns = self.order_columns
         return pd.DataFrame(
             {
-                "decided_at": self.index.take(columns["decided_at"]),
+                "decided_at": stamps_taken(self.index, columns["decided_at"]),
                 "filled_at": self.index.take(columns["filled_at"]),
                 "symbol": self._symbols_at(columns["instrument"]),
                 "side": np.where(columns["units"] > 0.0, "BUY", "SELL").astype(object),

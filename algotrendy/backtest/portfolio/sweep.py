@@ -35,6 +35,7 @@ from algotrendy.strategy.levels import FIXED_UNITS, FRACTION, FixedUnits, level_
 from algotrendy.strategy.parameter import LEVELS
 
 if TYPE_CHECKING:
+    from algotrendy.backtest.portfolio.ledger import Ledger
     from algotrendy.kernels.portfolio_signals import Wishes
     from algotrendy.strategy import Strategy
 
@@ -223,11 +224,16 @@ class PanelSweep:
     def run(self, places: Int1D) -> Float2D:
         """Return the metrics of combinations, one row each."""
         out = np.empty((len(places), len(METRICS)))
-        for row, decided, wishes in self._sets.each(places):
-            account = self._accounts.of(self._grid.combination(int(places[row])))
-            metrics = run_signals(account, decided, wishes, self._places).metrics()[0]
+        for row, ledger in self.ledgers(places):
+            metrics = ledger.metrics()[0]
             out[row] = [metrics[name] for name in METRICS]
         return out
+
+    def ledgers(self, places: Int1D) -> Iterator[tuple[int, Ledger]]:
+        """Yield the rows of combinations among `places`, and their accounts; those that share conditions together."""
+        for row, decided, wishes in self._sets.each(places):
+            account = self._accounts.of(self._grid.combination(int(places[row])))
+            yield row, run_signals(account, decided, wishes, self._places)
 
 
 class Accounts:

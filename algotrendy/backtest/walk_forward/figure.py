@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from algotrendy.backtest.definitions import METRIC_INFO
-from algotrendy.backtest.plots import stamp_texts
+from algotrendy.backtest.plots import wall_texts
 from algotrendy.domain.types import Int1D
 from algotrendy.reports.palette import ACCENT, GRID, INK, MUTED, translucent
 from algotrendy.reports.thinning import thinned
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
-    from algotrendy.backtest.result import BacktestResult
     from algotrendy.backtest.walk_forward.result import WalkForwardResult
 
 _SHADED_MAX = 60
@@ -26,11 +26,13 @@ _EQUITY, _METRIC = (0.58, 1.0), (0.32, 0.5)
 
 def walk_figure(walk: WalkForwardResult) -> go.Figure:
     """Return the figure of a walk."""
+    import pandas as pd
     import plotly.graph_objects as go
 
-    tested = walk.out_of_sample
-    if tested is None:
+    joined = walk.out_of_sample
+    if joined is None:
         return go.Figure(layout={"title": {"text": "no window was finished"}})
+    tested = pd.DatetimeIndex(joined.equity.index)
     label = METRIC_INFO[walk.metric].label
     layout: dict[str, Any] = {
         "font": {"size": 12, "color": INK},
@@ -43,10 +45,10 @@ def walk_figure(walk: WalkForwardResult) -> go.Figure:
         "yaxis2": _axis(_METRIC, label),
         "shapes": _stripes(walk, tested),
     }
-    positions = thinned(tested.equity_values, 4000)
+    positions = thinned(joined.equity_values, 4000)
     equity = {
-        "type": "scatter", "mode": "lines", "name": "Out-of-sample equity", "x": stamp_texts(tested, positions),
-        "y": tested.equity_values[positions], "line": {"color": ACCENT, "width": 1.8},
+        "type": "scatter", "mode": "lines", "name": "Out-of-sample equity", "x": wall_texts(tested, positions),
+        "y": joined.equity_values[positions], "line": {"color": ACCENT, "width": 1.8},
     }  # fmt: skip
     traces = [equity, *_metric_bars(walk, tested)]
     height = 0.24 / max(len(walk.parameters), 1)
@@ -61,21 +63,21 @@ def _axis(domain: tuple[float, float], title: str) -> dict[str, Any]:
     return {"domain": list(domain), "title": {"text": title}, "gridcolor": GRID, "zeroline": False, "automargin": True}
 
 
-def _edges(walk: WalkForwardResult, tested: BacktestResult) -> Int1D:
+def _edges(walk: WalkForwardResult, tested: pd.DatetimeIndex) -> Int1D:
     """Return where each window begins among the tested bars."""
     starts = walk.windows["test_start"].to_numpy()
-    return np.searchsorted(tested.bars.index.to_numpy(), starts).astype(np.int64)
+    return np.searchsorted(tested.to_numpy(), starts).astype(np.int64)
 
 
-def _ends(walk: WalkForwardResult, tested: BacktestResult) -> Int1D:
-    return np.append(_edges(walk, tested)[1:], len(tested.bars)).astype(np.int64) - 1
+def _ends(walk: WalkForwardResult, tested: pd.DatetimeIndex) -> Int1D:
+    return np.append(_edges(walk, tested)[1:], len(tested)).astype(np.int64) - 1
 
 
-def _stripes(walk: WalkForwardResult, tested: BacktestResult) -> list[dict[str, Any]]:
+def _stripes(walk: WalkForwardResult, tested: pd.DatetimeIndex) -> list[dict[str, Any]]:
     """Return a stripe behind every second testing window."""
     if len(walk.windows) > _SHADED_MAX:
         return []
-    firsts, lasts = stamp_texts(tested, _edges(walk, tested)), stamp_texts(tested, _ends(walk, tested))
+    firsts, lasts = wall_texts(tested, _edges(walk, tested)), wall_texts(tested, _ends(walk, tested))
     return [
         {
             "type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": first, "x1": last, "layer": "below",
@@ -85,8 +87,8 @@ def _stripes(walk: WalkForwardResult, tested: BacktestResult) -> list[dict[str, 
     ]  # fmt: skip
 
 
-def _metric_bars(walk: WalkForwardResult, tested: BacktestResult) -> list[dict[str, Any]]:
-    middles = stamp_texts(tested, (_edges(walk, tested) + _ends(walk, tested)) // 2)
+def _metric_bars(walk: WalkForwardResult, tested: pd.DatetimeIndex) -> list[dict[str, Any]]:
+    middles = wall_texts(tested, (_edges(walk, tested) + _ends(walk, tested)) // 2)
     return [
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "x": middles, "yaxis": "y2",
@@ -100,12 +102,12 @@ def _metric_bars(walk: WalkForwardResult, tested: BacktestResult) -> list[dict[s
     ]  # fmt: skip
 
 
-def _steps(walk: WalkForwardResult, tested: BacktestResult, name: str, axis: str) -> dict[str, Any]:
+def _steps(walk: WalkForwardResult, tested: pd.DatetimeIndex, name: str, axis: str) -> dict[str, Any]:
     """Return a chosen parameter as steps from window to window, up to the last tested bar."""
-    places = np.append(_edges(walk, tested), len(tested.bars) - 1)
+    places = np.append(_edges(walk, tested), len(tested) - 1)
     values = walk.windows[name].to_numpy(dtype=np.float64)
     return {
-        "type": "scatter", "mode": "lines", "name": name, "showlegend": False, "x": stamp_texts(tested, places),
+        "type": "scatter", "mode": "lines", "name": name, "showlegend": False, "x": wall_texts(tested, places),
         "y": np.append(values, values[-1]), "yaxis": axis,
         "line": {"color": INK, "width": 1.4, "shape": "hv"},
     }  # fmt: skip

@@ -17,6 +17,7 @@ from algotrendy.kernels.statistics_names import METRICS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.result import BacktestResult
 
 _METRICS_SHOWN = (
@@ -41,9 +42,10 @@ class WalkForwardResult:
         `n_tried`, the chosen parameters (NaN: none could be chosen, and nothing was held), `in_sample` and
         `out_of_sample` (the metric that was asked for), then more metrics of the testing window. Without `carry` these
         are those of the whole testing window, otherwise of the bars until the next one takes over.
-    out_of_sample : BacktestResult or None
+    out_of_sample : BacktestResult, PortfolioResult or None
         The joined account on the tested bars: curves, orders, trades and metrics by the definitions of a backtest;
-        `plot()`, `report()` and `save()` as of any other. None if no window was finished.
+        `plot()`, `report()` and `save()` as of any other. Of several instruments a `PortfolioResult`. None if no
+        window was finished.
     parameters : tuple of str
         The names that were chosen.
     metric : str
@@ -59,7 +61,7 @@ class WalkForwardResult:
     """
 
     windows: pd.DataFrame
-    out_of_sample: BacktestResult | None
+    out_of_sample: BacktestResult | PortfolioResult | None
     parameters: tuple[str, ...]
     metric: str
     in_sample: npt.NDArray[np.float64]
@@ -123,7 +125,7 @@ class WalkForwardResult:
         lines = [head, "=" * min(len(head), 80)]
         if self.out_of_sample is None:
             return "\n".join([*lines, "no window was finished"])
-        index = self.out_of_sample.bars.index
+        index = self.out_of_sample.equity.index
         lines.append(f"tested from {moment_text(index[0])} to {moment_text(index[-1])}, {len(index):,} bars")
         lines += ["", "Out of sample", *(f"  {label:<24}{text:>16}" for label, text in self._figures)]
         shown = self.windows.drop(columns=["train_start", "train_end"])

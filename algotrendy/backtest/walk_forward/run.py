@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from algotrendy.backtest.arguments import as_strategy
+from algotrendy.backtest.arguments import are_several, as_strategy
 from algotrendy.backtest.fingerprint import (
     bars_fingerprint,
     fingerprint,
@@ -18,15 +18,18 @@ from algotrendy.backtest.fingerprint import (
     source_of,
     strategy_fingerprint,
 )
-from algotrendy.backtest.setting import Setting, prepare
+from algotrendy.backtest.portfolio.market import as_panel
+from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.sweep.grid import Where
 from algotrendy.backtest.sweep.methods import as_method, as_metric
 from algotrendy.backtest.sweep.python import COSTS
 from algotrendy.backtest.sweep.search import make_search
 from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
+from algotrendy.backtest.walk_forward.ground import Ground
+from algotrendy.backtest.walk_forward.panel_window import Chosen, PanelWorker
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
 from algotrendy.backtest.walk_forward.stateful import Asked
-from algotrendy.backtest.walk_forward.stitched import result_of
+from algotrendy.backtest.walk_forward.stitched import panel_result_of, result_of
 from algotrendy.backtest.walk_forward.window import Decided, Worker
 from algotrendy.backtest.walk_forward.windows import Window, cut_windows
 from algotrendy.compute import Cancel, Executor, Journal, map_work, progress_for
@@ -51,7 +54,7 @@ class _Where:
 
 def walk_forward(
     strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
-    bars: pd.DataFrame,
+    bars: Any,
     grid: Given = None,
     *,
     training: int = 252,
@@ -86,8 +89,9 @@ def walk_forward(
     strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
         What is optimised. What is asked bar by bar begins each testing window as a fresh copy: its indicators and
         `observe` have seen the bars before.
-    bars : DataFrame
-        Bars of one instrument.
+    bars : DataFrame, mapping or Panel
+        Bars of one instrument, or of several: then each window is one account, as in `backtest`, and windows are
+        counted in the stamps at which any of them has a bar.
     grid : mapping, sequence of str, optional
         What is chosen from, as `optimize` takes it; costs cannot be chosen.
     training, testing : int
@@ -102,7 +106,8 @@ def walk_forward(
     carry : bool
         False: each testing window begins flat, with the initial cash, and is closed at its last close, at cost; the
         returns are joined. True: one account throughout; new parameters take over the position as it is, of a stateful
-        strategy also its open orders, and what `BarStrategy.take_over` reads off the one before.
+        strategy also its open orders, and what `BarStrategy.take_over` reads off the one before. So too of several
+        instruments: what is held stays, and its places are taken.
     metric : str
         What the best of a training window is chosen by.
     method, where, constraints, n_trials, seed, patience
@@ -120,7 +125,8 @@ def walk_forward(
     cancel : Cancel, optional
         Stops the walk from another thread, as Ctrl-C does.
     **options
-        As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, ...
+        As in `backtest`: `cash`, `commission`, `slippage`, `borrow`, `fill`, `units`, ...; of several instruments also
+        `max_positions`, `rank`, `members`, `delisting_return`, `actions`, `margin`, `financing`, `participation`, ...
 
     Returns
     -------
@@ -158,30 +164,77 @@ def walk_forward(
     space = make_space(grid, chosen, spans=method != "grid")
     _refuse_costs(space)
     _refuse_rows(options.get("chart"))
-    setting = prepare(bars, **options)
-    windows = cut_windows(len(bars), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
-    _refuse_holes(windows, carry=carry)
-    fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
+    way = {"training": training, "testing": testing, "step": step, "anchored": anchored, "gap": gap}
     axes = {name: axis if isinstance(axis, Span) else list(axis) for name, axis in space.items()}
-    worker = Worker(chosen, bars, axes, search, {**options, **fixed}, carry=carry)
+    task = (_task_of_several if are_several(bars) else _task_of_one)(chosen, bars, (axes, search), options, carry=carry)
+    windows = cut_windows(task.n_bars, **way)  # type: ignore[arg-type]  # each has its own type
+    _refuse_holes(windows, carry=carry)
+    place = Executor.of(executor, workers=workers, usual=task.usual)  # type: ignore[arg-type]  # one of both
+    parts = {**_parts(task.worker, windows, space), **task.parts}
+    journal = None if checkpoint is None else Journal(checkpoint, parts, "walk-forward")
+    decided = _decided(task.worker, windows, journal, _Where(place, progress, cancel))
+    return task.result(decided, windows)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a walk is made of, over one instrument or several.
+
+    Attributes
+    ----------
+    worker : Worker or PanelWorker
+        Computes windows.
+    n_bars : int
+        How many bars there are.
+    usual : str
+        Where windows are usually computed.
+    parts : dict
+        What bars and options come to, for a file of the walk.
+    result : callable
+        Makes the result of the windows that are done.
+    """
+
+    worker: Worker | PanelWorker
+    n_bars: int
+    usual: str
+    parts: dict[str, str]
+    result: Callable[[list[Any], list[Window]], WalkForwardResult]
+
+
+def _task_of_one(chosen: Any, bars: Any, searched: tuple[Any, Any], options: Any, *, carry: bool) -> _Task:
+    setting = prepare(bars, **options)
+    fixed = {"interval": setting.assumptions["interval"], "periods_per_year": setting.options.periods_per_year}
+    worker = Worker(chosen, bars, *searched, {**options, **fixed}, carry=carry)
     is_compiled = isinstance(chosen, CompiledStrategy) or (isinstance(chosen, Strategy) and setting.chart is None)
-    usual = "threads" if is_compiled else "processes"
-    place = Executor.of(executor, workers=workers, usual=usual)  # type: ignore[arg-type]  # one of both
-    journal = (
-        None if checkpoint is None else Journal(checkpoint, _parts(worker, setting, windows, space), "walk-forward")
-    )
-    decided = _decided(worker, windows, journal, _Where(place, progress, cancel))
-    return result_of(decided, windows, worker, setting, carry=carry)
+    parts = {"bars": bars_fingerprint(bars), "options": options_fingerprint(setting.assumptions)}
+
+    def result(decided: list[Any], windows: list[Window]) -> WalkForwardResult:
+        return result_of(decided, windows, worker, setting, carry=carry)
+
+    return _Task(worker, len(bars), "threads" if is_compiled else "processes", parts, result)
 
 
-def _decided(worker: Worker, windows: list[Window], journal: Journal | None, where: _Where) -> list[Decided | Asked]:
+def _task_of_several(chosen: Any, bars: Any, searched: tuple[Any, Any], options: Any, *, carry: bool) -> _Task:
+    ground = Ground(as_panel(bars), options)
+    worker = PanelWorker(chosen, ground, *searched)
+    parts = {"bars": ground.bars_fingerprint, "options": ground.options_fingerprint}
+
+    def result(decided: list[Any], windows: list[Window]) -> WalkForwardResult:
+        return panel_result_of(decided, windows, worker, carry=carry)
+
+    return _Task(worker, len(ground.panel), "threads" if isinstance(chosen, Strategy) else "processes", parts, result)
+
+
+def _decided(
+    worker: Worker | PanelWorker, windows: list[Window], journal: Journal | None, where: _Where
+) -> list[Decided | Asked | Chosen]:
     """Compute the windows that the file does not know, and return those that are done, up to the first that is not."""
-    found: dict[int, Decided | Asked] = {}
+    found: dict[int, Decided | Asked | Chosen] = {}
     if journal is not None:
         found = {each.window.number: each for each in (worker.read(record, windows) for record in journal.records)}
     left = [window for window in windows if window.number not in found]
 
-    def keep(_: int, decided: Decided | Asked) -> None:
+    def keep(_: int, decided: Decided | Asked | Chosen) -> None:
         found[decided.window.number] = decided
         if journal is not None:
             journal.append(decided.record())
@@ -193,26 +246,24 @@ def _decided(worker: Worker, windows: list[Window], journal: Journal | None, whe
     finally:
         if journal is not None:
             journal.close()
-    done: list[Decided | Asked] = []
+    done: list[Decided | Asked | Chosen] = []
     while len(done) in found:
         done.append(found[len(done)])
     return done
 
 
-def _parts(worker: Worker, setting: Setting, windows: Sequence[Window], space: Space) -> dict[str, Any]:
-    """Return what a file of this walk has to agree with."""
+def _parts(worker: Worker | PanelWorker, windows: Sequence[Window], space: Space) -> dict[str, str]:
+    """Return what a file of this walk has to agree with, besides bars and options."""
     search = dict(worker.search)
     if callable(search["where"]):
         search["where"] = source_of(search["where"])
-    if worker.carry and isinstance(worker.strategy, BarStrategy):  # then windows hold what was chosen alone
-        search["carry"] = True
+    if isinstance(worker, Worker) and worker.carry and isinstance(worker.strategy, BarStrategy):
+        search["carry"] = True  # then windows hold what was chosen alone
     return {
         "strategy": strategy_fingerprint(worker.strategy),
-        "bars": bars_fingerprint(worker.bars),
         "grid": fingerprint({name: str(axis) for name, axis in space.items()}),
         "windows": fingerprint([[w.train_begin, w.train_end, w.test_begin, w.test_end] for w in windows]),
         "search": fingerprint(search),
-        "options": options_fingerprint(setting.assumptions),
     }
 
 

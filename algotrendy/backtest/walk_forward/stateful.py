@@ -223,7 +223,7 @@ def _closed(asked: Asked, setting: Setting, end: int) -> Asked:
     if held != 0.0 and ruined_at < 0:
         options, close = setting.options, float(setting.arrays.close[end - 1])
         price = close * (1.0 - np.sign(held) * options.slippage)
-        cash = curve[CASH, -1] + held * price - options.fees.of(held, price)
+        cash = curve[EQUITY, -1] + (held * (price - close) - options.fees.of(held, price))
         curve[EQUITY, -1], curve[CASH, -1], curve[GROSS, -1] = cash, cash, 0.0
         places = np.vstack([places, np.array([[n - 1, n - 1, 0, EXIT]], np.int32)])
         money = np.vstack([money, [[-held, close]]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,9 @@ from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy import BarStrategy
 
 if TYPE_CHECKING:
+    from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.setting import Setting
+    from algotrendy.backtest.walk_forward.panel_window import Chosen, PanelWorker
 
 SHOWN = ("total_return", "annual_return", "max_drawdown", "n_trades")
 """Out-of-sample metrics of each window that stand in the table besides the one that was asked for."""
@@ -30,16 +32,43 @@ def result_of(
     decided: Sequence[Decided | Asked], windows: Sequence[Window], worker: Worker, setting: Setting, *, carry: bool
 ) -> WalkForwardResult:
     """Return the result of the windows that are done."""
-    metric, names = worker.search["metric"], _names(decided, worker)
     assumptions = {**setting.assumptions, "carry": carry}
-    joined_account, measures = _joined(decided, worker, setting, assumptions)
+    found, measures = _joined(decided, worker, setting, assumptions)
+    return _walk(decided, windows, worker, found, Measured(worker.bars.index, measures))
+
+
+class Measured(NamedTuple):
+    """The stamps of all bars, and the metrics of each window."""
+
+    index: Any
+    metrics: list[Mapping[str, float]]
+
+
+def panel_result_of(
+    decided: Sequence[Chosen], windows: Sequence[Window], worker: PanelWorker, *, carry: bool
+) -> WalkForwardResult:
+    """Return the result of the windows of several instruments that are done."""
+    from algotrendy.backtest.walk_forward.panel_legs import joined_panel
+
+    found, measures = joined_panel(decided, ends_of(decided), worker, carry=carry)
+    return _walk(decided, windows, worker, found, Measured(worker.ground.panel.index, measures))
+
+
+def _walk(
+    decided: Sequence[Decided | Asked | Chosen],
+    windows: Sequence[Window],
+    worker: Worker | PanelWorker,
+    joined_account: BacktestResult | PortfolioResult | None,
+    measured_windows: Measured,
+) -> WalkForwardResult:
+    names, metric = _names(decided, worker), worker.search["metric"]
     return WalkForwardResult(
-        windows=_table(decided, measures, worker, names),
+        windows=_table(decided, measured_windows, metric, names),
         out_of_sample=joined_account,
         parameters=names,
         metric=metric,
         in_sample=np.array([each.in_sample for each in decided]).reshape(len(decided), len(METRICS)),
-        bars_unused=len(worker.bars) - windows[-1].test_end,
+        bars_unused=len(measured_windows.index) - windows[-1].test_end,
         n_windows=len(windows),
         complete=len(decided) == len(windows),
     )
@@ -52,24 +81,25 @@ def _joined(
     if isinstance(worker.strategy, BarStrategy):
         asked = [each for each in decided if isinstance(each, Asked)]
         if assumptions["carry"] and asked:
-            return carried_result(asked, _ends(asked, setting), setting, worker.strategy, assumptions)
+            return carried_result(asked, ends_of(asked), setting, worker.strategy, assumptions)
         measures = [window_metrics(each, setting) for each in asked]
         if not asked:
             return None, measures
-        return joined_result(asked, _ends(asked, setting), setting, worker.strategy, assumptions), measures
+        return joined_result(asked, ends_of(asked), setting, worker.strategy, assumptions), measures
     said = [each for each in decided if isinstance(each, Decided)]
     whole, parts = _accounts(said, setting, carry=bool(assumptions["carry"]))
     found = None if whole is None else _backtest(whole, worker, setting, assumptions)
     return found, [_measures(account, setting) for account in parts]
 
 
-def _ends(decided: Sequence[Decided | Asked], setting: Setting) -> list[int]:
+def ends_of(decided: Sequence[Decided | Asked | Chosen]) -> list[int]:
     """Return the bar before which each window ends, where the next one takes over."""
+    ends = [each.window.test_end for each in decided]
     begins = [each.window.test_begin for each in decided[1:]]
-    return [min(each.window.test_end, begin) for each, begin in zip(decided, [*begins, len(setting.bars)], strict=True)]
+    return [min(end, begin) for end, begin in zip(ends, [*begins, *ends[-1:]], strict=True)]
 
 
-def _names(decided: Sequence[Decided | Asked], worker: Worker) -> tuple[str, ...]:
+def _names(decided: Sequence[Decided | Asked | Chosen], worker: Worker | PanelWorker) -> tuple[str, ...]:
     chosen = next((each.params for each in decided if each.params is not None), None)
     given = chosen if chosen is not None else worker.grid
     return tuple(given)
@@ -80,7 +110,7 @@ def _accounts(decided: Sequence[Decided], setting: Setting, *, carry: bool) -> t
     if not decided:
         return None, []
     begins = [each.window.test_begin for each in decided]
-    ends = _ends(decided, setting)
+    ends = ends_of(decided)
     if carry:
         whole = carried(decided, setting, ends)
         return whole, [part(whole, a - begins[0], b - begins[0]) for a, b in zip(begins, ends, strict=True)]
@@ -99,9 +129,9 @@ def _measures(account: Account, setting: Setting) -> Mapping[str, float]:
 
 
 def _table(
-    decided: Sequence[Decided | Asked], measures: Sequence[Mapping[str, float]], worker: Worker, names: Sequence[str]
+    decided: Sequence[Decided | Asked | Chosen], measured_windows: Measured, metric: str, names: Sequence[str]
 ) -> pd.DataFrame:
-    index, metric = worker.bars.index, worker.search["metric"]
+    index, measures = measured_windows
     at = METRICS.index(metric)
     columns: dict[str, Any] = {
         "train_start": index[[each.window.train_begin for each in decided]],
@@ -117,7 +147,7 @@ def _table(
     return pd.DataFrame(columns, index=pd.RangeIndex(len(decided), name="window"))
 
 
-def _values(decided: Sequence[Decided | Asked], name: str) -> list[Any]:
+def _values(decided: Sequence[Decided | Asked | Chosen], name: str) -> list[Any]:
     """Return what each window chose; NaN where it chose nothing."""
     return [np.nan if each.params is None else each.params[name] for each in decided]
 

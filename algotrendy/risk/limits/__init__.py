@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from algotrendy.risk.limits.limit import Limit, LimitKind, limits_from
     from algotrendy.risk.limits.manager import LimitManager
     from algotrendy.risk.limits.profiles import PROFILES, RiskProfile, profile
+    from algotrendy.risk.limits.records import LimitsRecord, LimitStore, MemoryLimits, StateRecord
 
 _HOME_OF = {
     "BookFigures": ".figures",
@@ -28,6 +29,10 @@ _HOME_OF = {
     "LimitKind": ".limit",
     "LimitManager": ".manager",
     "LimitSet": ".evaluate",
+    "LimitStore": ".records",
+    "LimitsRecord": ".records",
+    "MemoryLimits": ".records",
+    "StateRecord": ".records",
     "PROFILES": ".profiles",
     "ParametricRisk": ".estimates",
     "ProposedOrder": ".book",
@@ -54,11 +59,15 @@ __all__ = [
     "LimitKind",
     "LimitManager",
     "LimitSet",
+    "LimitStore",
+    "LimitsRecord",
+    "MemoryLimits",
     "ParametricRisk",
     "ProposedOrder",
     "RiskEstimates",
     "RiskProfile",
     "ScenarioRisk",
+    "StateRecord",
     "TradingState",
     "WhatIf",
     "check_order",
