@@ -75,6 +75,8 @@ class WalkForwardAnalyzer:
 
     def run(self, strategy: Runnable, bars: Any, grid: Any = None, **options: Any) -> WalkForwardResult:
         """Return the walk; the options of `algotrendy.walk_forward`. Of several symbols `bars` are a mapping."""
+        if isinstance(strategy, Allocations):
+            return walk_forward(dict(strategy.strategies), bars, grid, rebalance=strategy.rebalance, **options)
         return walk_forward(as_strategy(strategy), bars, grid, **options)
 
 

@@ -215,8 +215,6 @@ class Run:
             raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
         if isinstance(self.strategy, TargetWeights) and self.kind in ("sweep", "walk_forward"):
             raise InputError("target weights have no parameters to optimise; give a strategy, or several")
-        if composed and self.kind == "walk_forward":
-            raise InputError("a walk is of one strategy; optimise several strategies in one account instead")
 
     @property
     def content_hash(self) -> str:

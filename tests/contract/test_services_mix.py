@@ -13,6 +13,7 @@ import algotrendy as at
 from algotrendy.backtest.monte_carlo import monte_carlo
 from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep import optimize
+from algotrendy.backtest.walk_forward import walk_forward
 from algotrendy.compute import wait_for
 from algotrendy.errors import InputError
 from algotrendy.services import Allocations, VectorizedBacktester
@@ -104,6 +105,25 @@ def test_the_best_of_them_runs_and_is_simulated_like_any_other(local: House) -> 
         drawn = monte_carlo(getattr(run, source), method=method, paths=40, seed=3, workers=1, **more)
         assert paths.terminal_wealth.tolist() == drawn.terminal_wealth.tolist()
     assert Counting.runs == 1, "the backtest that was simulated is the one that was kept"
+
+
+def test_a_walk_of_several_strategies_is_that_of_the_library(local: House) -> None:
+    asked = {"strategy": SEVERAL, **MARKET, "parameters": GRID, "where": WHOLE, "training_window": 200,
+             "testing_window": 100, "max_positions": {"trend": 2}}  # fmt: skip
+    started = wait_for(local.backtesting.start_walk_forward(asked))
+    local.work()
+    found = wait_for(local.backtesting.get_results(started.walk_forward_id))
+    by_hand = walk_forward(
+        PAIR, BARS, GRID, where=WHOLE, rebalance="1mo", training=200, testing=100, max_positions={"trend": 2},
+        workers=1, **COSTS,
+    )  # fmt: skip
+    assert [row["trend.allocation"] for row in found.result["windows"]] == by_hand.windows["trend.allocation"].tolist()
+    assert found.metrics["final_equity"] == by_hand.metrics["final_equity"]
+    settings = {name: value for name, value in asked.items() if name != "strategy"}
+    again = wait_for(local.backtesting.run_walk_forward(SEVERAL, settings))
+    pd.testing.assert_series_equal(again.equity, by_hand.equity)
+    assert set(again.stability.index) == set(GRID)
+    assert [(record.kind, record.n_trials) for record in local.ledger.records()] == [("walk_forward", 8)]
 
 
 def test_values_stand_in_place_of_its_own_and_are_stored(local: House) -> None:
