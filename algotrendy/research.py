@@ -339,7 +339,7 @@ def optimize(
 
 
 def walk_forward(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any] | Mapping[str, Any],
     bars: Any,
     grid: Given = None,
     **options: Any,

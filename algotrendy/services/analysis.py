@@ -18,7 +18,7 @@ from algotrendy.backtest.run import backtest
 from algotrendy.backtest.sweep import SweepResult, optimize
 from algotrendy.backtest.walk_forward import WalkForwardResult, walk_forward
 from algotrendy.errors import ConfigError
-from algotrendy.services.compositions import arguments_of
+from algotrendy.services.compositions import Allocations, arguments_of
 
 if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
@@ -53,7 +53,12 @@ class VectorizedBacktester:
         return call(*arguments, **more, **options)
 
     def sweep(self, strategy: Runnable, bars: Any, grid: Any = None, **options: Any) -> SweepResult:
-        """Return the backtests of many sets of parameters; the options of `algotrendy.optimize`."""
+        """Return the backtests of many sets of parameters; the options of `algotrendy.optimize`.
+
+        Of several strategies in one account parameters have names such as `trend.fast` and `trend.allocation`.
+        """
+        if isinstance(strategy, Allocations):
+            return optimize(dict(strategy.strategies), bars, grid, rebalance=strategy.rebalance, **options)
         return optimize(as_strategy(strategy), bars, grid, **options)
 
 
@@ -70,6 +75,8 @@ class WalkForwardAnalyzer:
 
     def run(self, strategy: Runnable, bars: Any, grid: Any = None, **options: Any) -> WalkForwardResult:
         """Return the walk; the options of `algotrendy.walk_forward`. Of several symbols `bars` are a mapping."""
+        if isinstance(strategy, Allocations):
+            return walk_forward(dict(strategy.strategies), bars, grid, rebalance=strategy.rebalance, **options)
         return walk_forward(as_strategy(strategy), bars, grid, **options)
 
 

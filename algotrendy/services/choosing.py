@@ -62,6 +62,8 @@ class Chooser:
             return await asyncio.to_thread(self._stored, strategy, config, version, known)
         if are_strategies(strategy):
             several = Allocations.given(strategy)
+            if config.params:
+                several = several.with_params(**config.params)
             return Chosen(_run(config, several, several.to_dict()), known)
         if isinstance(strategy, Mapping):
             whole = await asyncio.to_thread(with_stored, strategy, self._strategies.get)

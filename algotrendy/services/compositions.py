@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn, Self
 
 from algotrendy.backtest.arguments import strategies_of
+from algotrendy.backtest.sweep.mix import StrategyMix
 from algotrendy.errors import InputError
 from algotrendy.strategy import Signals
 from algotrendy.strategy.parameter import is_number
@@ -40,27 +41,17 @@ class Composition(ABC):
     description: str | None = None
 
     @property
+    @abstractmethod
     def parameters(self) -> dict[str, Any]:
-        """None: what is composed has the parameters that it was stored with."""
-        return {}
+        """What may be varied, with its values."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return the definition, as it is stored."""
 
-    def with_params(self, **values: Any) -> NoReturn:
-        """Refuse parameters.
-
-        Raises
-        ------
-        InputError
-            Always: there are none.
-        """
-        what = "target weights have" if isinstance(self, TargetWeights) else "several strategies in one account have"
-        raise InputError(
-            f"{what} no parameters of their own, found {', '.join(values)}; give them to a strategy: a sweep and"
-            " `params` are for one"
-        )
+    @abstractmethod
+    def with_params(self, **values: Any) -> Self:
+        """Return the same with other values of parameters."""
 
     def _said(self) -> dict[str, Any]:
         return {
@@ -111,6 +102,24 @@ class TargetWeights(Composition):
             made.frame()  # a date that is none shows at once
         return made
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def with_params(self, **values: Any) -> NoReturn:
+        """Refuse parameters.
+
+        Raises
+        ------
+        InputError
+            Always: there are none.
+        """
+        raise InputError(
+            f"target weights have no parameters of their own, found {', '.join(values)}; give them to a strategy: a"
+            " sweep and `params` are for strategies"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the definition."""
         tolerance = {"tolerance": self.tolerance} if self.tolerance else {}
@@ -140,6 +149,14 @@ class Allocations(Composition):
         By name; the shares are fractions that sum to 1 at most.
     told : mapping of str to mapping
         How each is stored: its definition, its share, and the stored strategy that it was.
+
+    Examples
+    --------
+    >>> import algotrendy as at
+    >>> trend, hold = at.strategies.sma_cross(), at.strategies.buy_and_hold()
+    >>> both = Allocations.given({"trend": (trend, 0.6), "hold": (hold, 0.4)})
+    >>> both.with_params(**{"trend.fast": 5, "hold.allocation": 0.2}).parameters
+    {'trend.fast': 5, 'trend.slow': 50, 'trend.allocation': 0.6, 'hold.allocation': 0.2}
     """
 
     strategies: Mapping[str, tuple[Any, float]] = field(default_factory=dict)
@@ -197,6 +214,33 @@ class Allocations(Composition):
             told[name] = {"definition": strategy.to_dict(), "share": share}
         return cls(strategies=found, told=told, rebalance=rebalance)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of each strategy, and its share of the capital: `trend.fast`, `trend.allocation`."""
+        return StrategyMix(self.strategies).parameters
+
+    @property
+    def specs(self) -> dict[str, Any]:
+        """What is known of the parameters that have a `ParameterSpec`."""
+        return StrategyMix(self.strategies).specs
+
+    def with_params(self, **values: Any) -> Allocations:
+        """Return the same strategies with other values, of their shares as well: `**{"trend.fast": 5}`.
+
+        Raises
+        ------
+        InputError
+            If there is no such parameter, a value is not allowed, or the shares sum to more than 1.
+        """
+        parts = StrategyMix(self.strategies).with_params(**values).parts
+        told = {}
+        for name, (strategy, share) in parts.items():
+            definition = self.told[name]["definition"]
+            if strategy is not self.strategies[name][0]:
+                definition = _told_again(definition, strategy)
+            told[name] = {**self.told[name], "definition": definition, "share": share}
+        return replace(self, strategies=parts, told=told)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the definition."""
         return {"strategies": {name: dict(each) for name, each in self.told.items()}, **self._said()}
@@ -216,6 +260,14 @@ def arguments_of(strategy: Any, bars: Any) -> tuple[tuple[Any, ...], dict[str, A
     if isinstance(strategy, Allocations):
         return (dict(strategy.strategies), bars), {"rebalance": strategy.rebalance}
     return (strategy, bars), {}
+
+
+def _told_again(definition: Mapping[str, Any], strategy: Any) -> dict[str, Any]:
+    """Return the definition of a strategy with other values: of a registered one its name and these values."""
+    if "registered" in definition:
+        return {**definition, "params": dict(strategy.parameters)}
+    told: dict[str, Any] = strategy.to_dict()
+    return told
 
 
 def _refuse_unknown(definition: Mapping[str, Any], known: tuple[str, ...], kind: str) -> None:

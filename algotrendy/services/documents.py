@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.sweep import SweepResult
     from algotrendy.backtest.walk_forward import WalkForwardResult
-    from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
+    from algotrendy.services.definitions import Runnable
 
 __all__ = [
     "OptimizedStrategy",
@@ -55,8 +55,8 @@ class OptimizedStrategy:
 
     Attributes
     ----------
-    strategy : Strategy, PythonStrategy or BarStrategy
-        With the best parameters.
+    strategy : Strategy, PythonStrategy, BarStrategy or Allocations
+        With the best parameters; several strategies in one account also with the best shares, if these were varied.
     parameters : dict
         Those that were varied, and their best values.
     metric : str
@@ -74,7 +74,7 @@ class OptimizedStrategy:
         Whether it was there before.
     """
 
-    strategy: Strategy | PythonStrategy | BarStrategy
+    strategy: Runnable
     parameters: dict[str, Any]
     metric: str
     value: float

@@ -111,7 +111,8 @@ class BacktestConfig(Market):
     max_leverage: float = 1.0
     risk_free_rate: float = 0.0
     params: Values = Field(
-        default_factory=dict, description="Values of the strategy's parameters, in place of its own."
+        default_factory=dict,
+        description="Values of the strategy's parameters, in place of its own; of several strategies: trend.fast.",
     )
     max_positions: int | dict[str, int] | None = Field(
         default=None, description="Places for positions; of several strategies each has so many, or by name."

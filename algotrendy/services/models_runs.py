@@ -45,7 +45,8 @@ class _Searched(BacktestConfig):
 
     parameters: Axes = Field(
         default_factory=list,
-        description="Names, whose ranges the strategy's specifications give; or the values of each name.",
+        description="Names, whose ranges the strategy's specifications give; or the values of each name. Of several "
+        "strategies in one account: trend.fast, trend.allocation.",
     )
     method: str = Field(
         default="grid", validation_alias=AliasChoices("method", "optimization_method"),
@@ -94,6 +95,9 @@ class OptimizationConfig(_Searched):
     --------
     >>> OptimizationConfig(parameters=["fast"], optimization_method="grid_search", objective="max_sharpe").metric
     'sharpe_ratio'
+    >>> shares = {"trend.allocation": [0.4, 0.6], "mean.allocation": [0.4, 0.6]}
+    >>> OptimizationConfig(parameters=shares, where="trend.allocation + mean.allocation == 1").grid == shares
+    True
     """
 
 

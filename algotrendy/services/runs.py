@@ -35,7 +35,7 @@ from algotrendy.services.analysis import (
     VectorizedBacktester,
     WalkForwardAnalyzer,
 )
-from algotrendy.services.compositions import Allocations, Composition
+from algotrendy.services.compositions import Allocations, Composition, TargetWeights
 from algotrendy.services.definitions import Registered, Runnable, strategy_of
 from algotrendy.services.documents import (
     backtest_bytes,
@@ -213,8 +213,8 @@ class Run:
                 )
         if self.is_of_several and isinstance(config, MonteCarloConfig) and config.method == "parameter_jitter":
             raise InputError("parameter jitter runs one symbol again; give symbol=, or sweep the parameters instead")
-        if composed and self.kind in ("sweep", "walk_forward"):
-            raise InputError("target weights and several strategies have no parameters to optimise; give one strategy")
+        if isinstance(self.strategy, TargetWeights) and self.kind in ("sweep", "walk_forward"):
+            raise InputError("target weights have no parameters to optimise; give a strategy, or several")
 
     @property
     def content_hash(self) -> str:
@@ -496,8 +496,8 @@ class Runs:
     # --- going on after a kill ---
 
     def _checkpoint(self, run: Run) -> Path | None:
-        if self.tools.checkpoints is None or run.is_of_several:
-            return None  # sweeps over several instruments keep none
+        if self.tools.checkpoints is None:
+            return None
         return self.tools.checkpoints / f"{run.kind}-{run.content_hash[:32]}.ckpt"
 
     def _resumable(self, run: Run, function: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -450,7 +450,7 @@ class StrategyEngineService:
         warnings = ["the code is kept for people to read and never executed"] if code else []
         shown = _shown(made)
         if isinstance(made, Composition):
-            return ValidationAnswer(is_valid=True, warnings=warnings)
+            return ValidationAnswer(is_valid=True, warnings=warnings, parameters=shown)
         if not isinstance(made, Strategy):
             warnings.append("a registered strategy is Python: check_lookahead says whether it looks ahead")
             return ValidationAnswer(is_valid=True, warnings=warnings, parameters=shown)

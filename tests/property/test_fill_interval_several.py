@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import algotrendy as at
 from algotrendy.backtest.portfolio.fill_interval_several import SeveralFillInterval
-from algotrendy.errors import InputError
 from algotrendy.strategy import BarStrategy
 
 FEW = settings().max_examples // 5
@@ -179,8 +178,57 @@ def test_restored_shares_with_extras_and_what_is_refused() -> None:
     found = result.fill_interval()
     assert found.stated.final_equity == pytest.approx(result.metrics["final_equity"], rel=1e-12)
     assert found.worst.final_equity < found.best.final_equity
-    mixed = at.backtest({"bracket": (Bracket(), 0.5), "calm": (at.strategies.buy_and_hold(), 0.5)}, bars, rebalance=5)
-    with pytest.raises(InputError, match="without rebalance="):
-        mixed.fill_interval()
     never = at.backtest(given_, bars, rebalance=1000)
     assert never.fill_interval().sleeves
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    every=st.sampled_from([3, 10]),
+    fill=st.sampled_from(["next_open", "next_close", "same_close"]),
+    with_extras=st.booleans(),
+)
+@settings(max_examples=FEW)
+def test_a_strategy_asked_bar_by_bar_is_followed_where_shares_are_restored(
+    seed: int, every: int, fill: str, with_extras: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    bars = {name: frame[:16].assign(volume=5_000.0) for name, frame in bars_of(rng, 1).items()}
+    given_ = {"bracket": (Bracket(), 0.5), "long": (strategies_of(rng)["long"][0], 0.4)}
+    options: dict[str, Any] = {"commission": 0.001, "fill": fill, "rebalance": every}
+    if with_extras:
+        options |= {"participation": 0.4, "tick_size": 0.05, "financing": 0.03}
+    result = at.backtest(given_, bars, **options)
+    found = result.fill_interval(keep=500)
+    assert found.stated.final_equity == pytest.approx(result.metrics["final_equity"], rel=1e-12)
+    assert len(found.stated.orders) == len(result.orders)
+    assert found.worst.final_equity <= found.stated.final_equity <= found.best.final_equity
+    slack = 1e-9 * result.metrics["final_equity"]
+    for _ in range(4):
+        truth = at.backtest(given_, bars, fine_bars=one_truth(bars, rng), **options)
+        if found.is_followed:
+            assert found.worst.final_equity - slack <= truth.metrics["final_equity"] <= found.best.final_equity + slack
+
+
+def test_a_bracket_of_a_restored_share_is_a_search_with_both_ends() -> None:
+    """One day goes 12, 8: the target of 10.5 first, or the stop of 9; then the share is restored and gone on with."""
+    days = pd.bdate_range("2024-01-01", periods=5)
+    rows = [(10, 10, 10, 10), (10, 12, 8, 10), (10, 10, 10, 10), (10, 10, 10, 10), (10, 10, 10, 10)]
+    bars = {"A": pd.DataFrame(rows, columns=["open", "high", "low", "close"], index=days, dtype=float)}
+    rests = (at.Strategy(entry="close < 0", exit="close < 0"), 0.5)
+    given_ = {"bracket": (Placed(), 0.5), "rests": rests}
+    found = at.backtest(given_, bars, rebalance=2, cash=1000.0).fill_interval()
+    ends = [run.final_equity for run in (found.worst, found.stated, found.best)]
+    assert ends == pytest.approx([1000.0 - 10 * 0.5, 1000.0 - 10 * 0.5, 1000.0 + 10 * 1.0])
+    assert (found.is_outer, found.ambiguous_trades, found.n_positions) == (False, 1, 1)
+    one = at.backtest({"all": (Placed(), 1.0)}, bars, rebalance=2, cash=1000.0).fill_interval()
+    alone = at.backtest(Placed(), bars, cash=1000.0).fill_interval()
+    assert (one.worst.final_equity, one.best.final_equity) == (alone.worst.final_equity, alone.best.final_equity)
+
+
+class Placed(BarStrategy):
+    """Places one bracket at the first bar."""
+
+    def on_bar(self, ctx: Any) -> None:
+        if ctx.number == 0:
+            ctx["A"].buy(10, limit_price=9.5, stop_price=9.0, target_price=10.5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from algotrendy.domain.actions import Actions
 from algotrendy.errors import InputError
 from algotrendy.kernels.portfolio_types import CASH, EQUITY, INTEREST, REASONS
 from algotrendy.strategy import BarStrategy, CompiledStrategy
+from tests.property import test_finer_orders as finer
 from tests.property import test_portfolio_equals_reference as many
 from tests.property import test_portfolio_full_account as full
 from tests.property import test_sleeves as sleeves
@@ -43,7 +43,7 @@ def test_sleeves_equal_the_plain_reference(case: Any, shares: tuple[float, ...],
 def test_sleeves_with_extras_equal_the_plain_reference(
     case: Any, shares: tuple[float, ...], every: int, which: full.Kinds
 ) -> None:
-    assert_as_the_reference(case, shares, every, replace(which, fine=False))
+    assert_as_the_reference(case, shares, every, which)
 
 
 def assert_as_the_reference(case: Any, shares: Any, every: int, which: full.Kinds | None = None) -> None:
@@ -118,6 +118,12 @@ EXTRAS: dict[str, Any] = {
     "max_leverage": 2.0,
 }
 COSTS: dict[str, Any] = {"commission": 0.001, "slippage": 0.0005}
+HALVES = (
+    pd.concat([BARS["A"], BARS["A"].assign(open=BARS["A"]["close"]).set_axis(DAY + pd.Timedelta(hours=12))])
+    .sort_index()
+    .tz_localize("UTC")
+)
+FINER: dict[str, Any] = {**EXTRAS, "fine_bars": {"A": HALVES}}
 
 
 class Dip(BarStrategy):
@@ -140,7 +146,7 @@ class Dip(BarStrategy):
 
 
 @pytest.mark.parametrize("fill", stateful.FILLS)
-@pytest.mark.parametrize("extras", [{}, EXTRAS], ids=["plain", "extras"])
+@pytest.mark.parametrize("extras", [{}, EXTRAS, FINER], ids=["plain", "extras", "finer"])
 def test_one_strategy_with_everything_is_the_plain_run_bit_for_bit(fill: str, extras: dict[str, Any]) -> None:
     for bars in (BARS, {"A": BARS["A"]}):
         plain = at.backtest(Dip(), bars, fill=fill, **COSTS, **extras)
@@ -231,6 +237,27 @@ def test_new_sizes_are_those_of_the_same_rule_written_as_texts() -> None:
     pd.testing.assert_frame_equal(one.sleeves["a"].orders[columns], two.sleeves["a"].orders[columns], rtol=1e-9)
 
 
+@pytest.mark.parametrize("rebalance", [None, 5])
+def test_bars_as_their_own_finer_bars_change_nothing(rebalance: Any) -> None:
+    given_ = {"trend": (sleeves.TREND, 0.5), "dip": (Dip(), 0.4)}
+    coarse = at.backtest(given_, BARS, rebalance=rebalance, **COSTS, **EXTRAS)
+    found = at.backtest(given_, BARS, rebalance=rebalance, fine_bars=BARS, **COSTS, **EXTRAS)
+    assert {"stop", "market"} <= set(coarse.sleeves["dip"].orders["reason"])
+    np.testing.assert_array_equal(found.equity_values, coarse.equity_values)
+    pd.testing.assert_frame_equal(found.orders, coarse.orders)
+    pd.testing.assert_frame_equal(found.sleeves["dip"].requests, coarse.sleeves["dip"].requests)
+
+
+def test_each_strategy_is_told_what_the_finer_bars_say() -> None:
+    """The day alone says: bought at 9.5, then stopped; by the hour the target was reached before the stop."""
+    given_ = {"rests": (at.Strategy(entry="close < 0", exit="close < 0"), 0.5), "bracket": (finer.Bracketed(), 0.5)}
+    coarse = at.backtest(given_, {"A": finer.WIDE})
+    found = at.backtest(given_, {"A": finer.WIDE}, fine_bars={"A": finer.UP_FIRST})
+    assert finer.filled(coarse.sleeves["bracket"]) == [("limit", 9.5), ("stop", 9.0)]
+    assert finer.filled(found.sleeves["bracket"]) == [("limit", 9.5), ("limit", 10.5)]
+    assert found.equity_values[-1] == pytest.approx(100_000.0 + 5 * (10.5 - 9.5))
+
+
 def test_later_bars_change_nothing_before_them() -> None:
     given_ = {"trend": (sleeves.TREND, 0.5), "dip": (Dip(), 0.5)}
     whole = at.backtest(given_, BARS, rebalance="1mo", **COSTS)
@@ -276,19 +303,11 @@ def test_it_is_saved_counted_and_run_again(tmp_path: Path) -> None:
     assert trial_of_result(result, BARS).n_trials == 1
 
 
-HALVES = (
-    pd.concat([BARS["A"], BARS["A"].assign(open=BARS["A"]["close"]).set_axis(DAY + pd.Timedelta(hours=12))])
-    .sort_index()
-    .tz_localize("UTC")
-)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"max_positions": {"dip": 2}}, "max_positions names 'dip', a stateful strategy"),
         ({"rank": {"dip": "close"}}, "rank names 'dip', a stateful strategy"),
-        ({"fine_bars": {"A": HALVES}}, "'dip' is a stateful strategy"),
     ],
 )
 def test_what_is_for_signals_is_refused(options: dict[str, Any], message: str) -> None:

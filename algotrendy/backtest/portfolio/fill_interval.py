@@ -21,7 +21,7 @@ from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
 from algotrendy.errors import InputError
 from algotrendy.strategy import BarStrategy
 
-__all__ = ["interval_of_ways", "portfolio_fill_interval"]
+__all__ = ["any_doubt", "doubts_of", "fills_of", "interval_of_ways", "portfolio_fill_interval"]
 
 SAME = 1e-9
 
@@ -141,31 +141,33 @@ def _searched(result: Any, start: Callable[[], Way], n_bars: int, keep: int) -> 
     best = worst = stated
     exact, thinned = True, False
     if not keep:
-        exact = not (stated.doubtful or _any_doubt(stated))
-    elif stated.doubtful or _any_doubt(stated):
+        exact = not (stated.doubtful or any_doubt(stated))
+    elif stated.doubtful or any_doubt(stated):
         low, high = (extreme_way(start(), n_bars, sign=sign, keep=keep) for sign in (-1.0, 1.0))
         worst = min((low.way, stated), key=lambda way: way.equity[-1])
         best = max((high.way, stated), key=lambda way: way.equity[-1])
         thinned = not (low.is_exact and high.is_exact)
-        exact = not (thinned or _doubts(low.way) | _doubts(high.way))
-    runs = [_path_run(np.array(way.equity), tuple(_fills(way)), result) for way in (best, stated, worst)]
-    fills = [(fill.instrument, fill.units) for fill in _fills(stated) if fill.reason != "split"]
+        exact = not (thinned or doubts_of(low.way) | doubts_of(high.way))
+    runs = [_path_run(np.array(way.equity), tuple(fills_of(way)), result) for way in (best, stated, worst)]
+    fills = [(fill.instrument, fill.units) for fill in fills_of(stated) if fill.reason != "split"]
     found = FillInterval(runs[0], runs[1], runs[2], len(stated.doubtful), _n_positions(fills), exact)
     return found, thinned
 
 
-def _fills(way: Way) -> list[Any]:
+def fills_of(way: Way) -> list[Any]:
+    """Return the fills of one run."""
     if isinstance(way, SignalsWay):
         return way.competition.account.fills
     assert isinstance(way, OrdersWay)
     return way.desk.account.fills
 
 
-def _doubts(way: Way) -> set[str]:
+def doubts_of(way: Way) -> set[str]:
+    """Return what makes the search of a run less than exact; see `OrdersWay.doubts`."""
     return way.doubts if isinstance(way, OrdersWay) else set()
 
 
-def _any_doubt(way: Way) -> bool:
+def any_doubt(way: Way) -> bool:
     """Tell whether an order that the stated run never fills may have been filled on another path, or before others."""
     return isinstance(way, OrdersWay) and (way.was_unsure or CROSSED in way.desk.doubts)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from algotrendy.backtest.fill_interval import FillInterval, PathRun
 from algotrendy.backtest.fill_search import Way, extreme_way, stated_way
 from algotrendy.backtest.portfolio.again import panel_of
 from algotrendy.backtest.portfolio.cross_sections import instruments_of, with_peers
-from algotrendy.backtest.portfolio.fill_interval import interval_of_ways
+from algotrendy.backtest.portfolio.fill_interval import any_doubt, doubts_of, fills_of, interval_of_ways
 from algotrendy.backtest.portfolio.market import Account, account_of
 from algotrendy.backtest.portfolio.members import members_of
 from algotrendy.backtest.portfolio.paths_signals import SignalsWay, signals_way
@@ -31,6 +31,9 @@ from algotrendy.backtest.portfolio.sleeves_way import SleevesWay, resizable
 from algotrendy.domain.types import Bool2D, Float1D
 from algotrendy.errors import InputError
 from algotrendy.strategy import BarStrategy, Strategy
+
+if TYPE_CHECKING:
+    from algotrendy.backtest.stateful.paths import StatefulWay
 
 __all__ = ["SeveralFillInterval", "several_fill_interval"]
 
@@ -95,7 +98,7 @@ def several_fill_interval(result: Any, arguments: Mapping[str, Any], *, keep: in
     Raises
     ------
     InputError
-        If the backtest does not come out as it was, or shares of a stateful strategy are restored.
+        If the backtest does not come out as it was.
 
     Examples
     --------
@@ -142,18 +145,15 @@ def _as_one(
     result: Any, starts: Mapping[str, _Start], shares: Sequence[float], at: Sequence[int], keep: int
 ) -> SeveralFillInterval:
     """Return the interval of strategies whose shares are restored: all of them are one run."""
-    for name, each in starts.items():
-        if isinstance(each.strategy, BarStrategy):
-            raise InputError(
-                f"shares are restored (rebalance=) and {name!r} is a stateful strategy, whose paths cannot be followed"
-                " through that; ask without rebalance=, which is the same account up to the first restoring"
-            )
     noted: set[tuple[int, int]] = set()
     n_bars, n, spare = len(result.index), len(result.symbols), spare_of(result.cash, shares)
 
     def start() -> SleevesWay:
-        ways = [resizable(each.signals()) for each in starts.values()]
-        return SleevesWay(ways, shares, spare, frozenset(at), noted)
+        ways = [
+            each.bars(is_resized=True) if isinstance(each.strategy, BarStrategy) else resizable(each.signals())
+            for each in starts.values()
+        ]
+        return SleevesWay(ways, shares, spare, frozenset(at), noted, shape=(n_bars, n))
 
     stated = stated_way(start(), n_bars)
     final = float(result.equity_values[-1])
@@ -163,16 +163,16 @@ def _as_one(
             " made of"
         )
     ends, is_followed = {"stated": stated, "best": stated, "worst": stated}, True
-    if stated.doubtful:
+    if stated.doubtful or any(map(any_doubt, _ways(stated))):
         for name, sign in (("best", 1.0), ("worst", -1.0)):
             reached = extreme_way(start(), n_bars, sign=sign, keep=keep)
             ends[name] = max((reached.way, stated), key=lambda way: sign * way.equity[-1])
-            is_followed = is_followed and reached.is_exact
+            is_followed = is_followed and reached.is_exact and not any(map(doubts_of, _ways(reached.way)))
     bars: dict[tuple[int, int], set[int]] = {}
     for bar, place in noted:
         bars.setdefault((bar, place % n), set()).add(place // n)
     is_outer = any(len(those) > 1 for those in bars.values())
-    positions = [_n_positions(way.competition.account.fills) for way in _ways(stated)]
+    positions = [_n_positions(fills_of(way)) for way in _ways(stated)]
     runs: dict[str, Any] = {name: _path_run(result, np.array(way.equity), _fills(way)) for name, way in ends.items()}
     return SeveralFillInterval(
         **runs,
@@ -184,13 +184,13 @@ def _as_one(
     )
 
 
-def _ways(way: Way) -> list[SignalsWay]:
+def _ways(way: Way) -> list[Any]:
     assert isinstance(way, SleevesWay)
     return way.ways
 
 
 def _fills(way: Way) -> list[Any]:
-    return [fill for each in _ways(way) for fill in each.competition.account.fills]
+    return [fill for each in _ways(way) for fill in fills_of(each)]
 
 
 def _n_positions(fills: Sequence[Any]) -> int:
@@ -223,12 +223,14 @@ class _Start:
         self.divided: set[tuple[int, int]] = set()
 
     def __call__(self) -> Way:
-        if isinstance(self.strategy, BarStrategy):
-            from algotrendy.backtest.stateful.paths import stateful_way
-            from algotrendy.backtest.stateful.sleeve import columns_of
+        return self._watched(self.bars() if isinstance(self.strategy, BarStrategy) else self.signals())
 
-            return self._watched(stateful_way(self.strategy, self._account, columns_of(self._account)))
-        return self._watched(self.signals())
+    def bars(self, *, is_resized: bool = False) -> StatefulWay:
+        """Return the run of a strategy that is asked bar by bar."""
+        from algotrendy.backtest.stateful.paths import stateful_way
+        from algotrendy.backtest.stateful.sleeve import columns_of
+
+        return stateful_way(self.strategy, self._account, columns_of(self._account), is_resized=is_resized)
 
     def signals(self) -> SignalsWay:
         """Return the run of a strategy that is asked at all bars at once."""

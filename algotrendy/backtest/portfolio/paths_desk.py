@@ -15,6 +15,7 @@ from algotrendy.backtest.portfolio.reference import Account as ReferenceAccount
 from algotrendy.backtest.portfolio.reference_extras import FullAccount, Step
 from algotrendy.backtest.portfolio.reference_orders import Desk, Request
 from algotrendy.backtest.portfolio.reference_orders_full import FullDesk, Standing
+from algotrendy.backtest.portfolio.reference_sleeves_orders import SizedDesk, SizedFullDesk
 
 __all__ = ["ALIVE", "CROSSED", "REFUSED", "FullPathDesk", "Ledger", "PathDesk", "PlainPathDesk", "desk_of"]
 
@@ -395,11 +396,39 @@ class FullPathDesk(PathDesk, FullDesk):
                     again = True
 
 
-def desk_of(account: Account, requests: list[Request]) -> PathDesk:
-    """Return the desk of an account before its first bar."""
+class _Resized(PathDesk, SizedDesk):
+    """A desk on which what is held and ordered may be given new sizes."""
+
+    def copied(self) -> Self:
+        """See `PathDesk`."""
+        other = super().copied()
+        other.sizing = list(self.sizing)
+        return other
+
+    def resize(self, i: int, factor: float) -> None:
+        """Multiply what is ordered, and order what multiplies what is held; copies have shared what has ended."""
+        first, self.state = len(self.requests), [_copy(each) for each in self.state]
+        super().resize(i, factor)
+        self.alive += range(first, len(self.requests))
+
+
+class ResizedPlainPathDesk(_Resized, PlainPathDesk):
+    """Of an account without extras, which may be given another size."""
+
+
+class ResizedFullPathDesk(_Resized, FullPathDesk, SizedFullDesk):
+    """Of an account with extras, which may be given another size."""
+
+    account: FullAccount
+    state: list[Standing]  # type: ignore[assignment]  # `standing` makes them
+
+
+def desk_of(account: Account, requests: list[Request], *, is_resized: bool = False) -> PathDesk:
+    """Return the desk of an account before its first bar; `is_resized`: one that may be given another size."""
     bars, terms, options = bars_of(account), terms_of(account), options_of_account(account)
     sessions = account.sessions.tolist()
     if account.extras is None:
-        return PlainPathDesk(ReferenceAccount(bars, terms, options), requests, sessions)
+        plain = ResizedPlainPathDesk if is_resized else PlainPathDesk
+        return plain(ReferenceAccount(bars, terms, options), requests, sessions)
     full = FullAccount(bars, terms, options).with_extras(*extras_of_account(account))
-    return FullPathDesk(full, requests, sessions)
+    return (ResizedFullPathDesk if is_resized else FullPathDesk)(full, requests, sessions)

@@ -9,6 +9,7 @@ from algotrendy.backtest.arguments import Runnable
 from algotrendy.backtest.portfolio.signals import Decided
 
 if TYPE_CHECKING:
+    from algotrendy.backtest.stateful.loop import Turn
     from algotrendy.kernels.portfolio_signals import Wishes
     from algotrendy.strategy import BarStrategy
 
@@ -41,11 +42,22 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class StatefulPlan:
-    """One strategy of several that is asked bar by bar: its name and its share of the capital."""
+    """One strategy of several that is asked bar by bar.
+
+    Attributes
+    ----------
+    name : str
+    strategy : BarStrategy
+    share : float
+        Of the capital, a fraction above zero.
+    turns : tuple of Turn
+        Copies of it with other values, and the bars at which each decides; empty: it decides at all bars.
+    """
 
     name: str
     strategy: BarStrategy
     share: float
+    turns: tuple[Turn, ...] = ()
 
 
 AnyPlan: TypeAlias = Plan | StatefulPlan

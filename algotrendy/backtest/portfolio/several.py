@@ -11,7 +11,7 @@ import numpy as np
 from algotrendy.backtest.arguments import AnyStrategy
 from algotrendy.backtest.portfolio.cross_sections import instruments_of, with_peers
 from algotrendy.backtest.portfolio.ledger import Ledger
-from algotrendy.backtest.portfolio.market import Account, account_of, as_panel
+from algotrendy.backtest.portfolio.market import account_of, as_panel
 from algotrendy.backtest.portfolio.members import members_of
 from algotrendy.backtest.portfolio.plans import AnyPlan, Plan, StatefulPlan
 from algotrendy.backtest.portfolio.result import PortfolioResult
@@ -51,7 +51,7 @@ def backtest_several(
     for name, (strategy, share) in strategies.items():
         most, chosen = (by_name(k, v, name, strategies) for k, v in (("max_positions", max_positions), ("rank", rank)))
         if isinstance(strategy, BarStrategy):
-            refuse_signal_options(account, name, {"max_positions": max_positions, "rank": rank})
+            refuse_signal_options(name, {"max_positions": max_positions, "rank": rank})
             plans.append(StatefulPlan(name, strategy, share))
             told[name] = {}
             continue
@@ -66,7 +66,7 @@ def backtest_several(
     return _several_result(done, plans, told, rebalance, survivors_of(account, members))
 
 
-def refuse_signal_options(account: Account, name: str, options: Mapping[str, Any]) -> None:
+def refuse_signal_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuse what a strategy that is asked bar by bar cannot follow.
 
     Raises
@@ -77,8 +77,6 @@ def refuse_signal_options(account: Account, name: str, options: Mapping[str, Any
     for option, value in options.items():
         if isinstance(value, Mapping) and name in value:
             raise InputError(f"{option} names {name!r}, a stateful strategy, which places its own orders: leave it out")
-    if "fine_bars" in account.assumptions:
-        raise InputError(f"fine_bars is for signals, and {name!r} is a stateful strategy: leave fine_bars out")
 
 
 def by_name(option: str, value: Any, name: str, strategies: Mapping[str, Any]) -> Any:

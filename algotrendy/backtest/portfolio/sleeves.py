@@ -159,10 +159,13 @@ def run_sleeves(account: Account, plans: Sequence[AnyPlan], at: Int1D) -> Severa
     return Several(_joined(account, parts, reserve), tuple(parts), transfers, growth, reserve)
 
 
-def put_together(account: Account, shares: Sequence[float], parts: Sequence[Ledger]) -> SeveralLedger:
-    """Return the account of strategies that each ran alone with its share, as `run_sleeves` without restoring."""
-    unused = spare_of(account.options.cash, shares)[1]
-    return _joined(account, parts, np.full(account.n_bars, unused))
+def put_together(
+    account: Account, shares: Sequence[float], parts: Sequence[Ledger], reserve: Float1D | None = None
+) -> SeveralLedger:
+    """Return the account of strategies, with the cash of none: what was left over, or what `run_sleeves` says."""
+    if reserve is None:  # each ran alone, and nothing was restored
+        reserve = np.full(account.n_bars, spare_of(account.options.cash, shares)[1])
+    return _joined(account, parts, reserve)
 
 
 def spare_of(cash: float, shares: Sequence[float]) -> tuple[float, float]:

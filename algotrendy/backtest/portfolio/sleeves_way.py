@@ -10,8 +10,10 @@ from collections.abc import Collection, Hashable, Sequence
 from typing import Any
 
 from algotrendy.backtest.fill_search import Way, proportional
+from algotrendy.backtest.portfolio.paths_orders import OrdersWay
 from algotrendy.backtest.portfolio.paths_signals import Inside, SignalsWay
 from algotrendy.backtest.portfolio.reference_sleeves import FullSleeveOfOne, restore
+from algotrendy.backtest.portfolio.reference_sleeves_orders import SleeveOfOrders
 
 __all__ = ["SleevesWay", "resizable"]
 
@@ -30,13 +32,25 @@ def resizable(way: SignalsWay) -> SignalsWay:
     return SignalsWay(competition, is_scale_free=way.is_scale_free)
 
 
+class _OrdersSleeve(SleeveOfOrders):
+    """The account of a strategy that places its own orders, for who moves cash."""
+
+    def __init__(self, way: OrdersWay) -> None:
+        self.account, self._way = way.desk.account, way
+
+    def resize(self, i: int, factor: float) -> None:
+        """Multiply what is held and ordered."""
+        resizable_way: Any = self._way
+        resizable_way.resize(i, factor)
+
+
 class SleevesWay(Way):
     """One run of all strategies. What `Way` calls an instrument is here one of a strategy: strategy times n plus place.
 
     Parameters
     ----------
-    ways : sequence of SignalsWay
-        Of `resizable`, one for each strategy.
+    ways : sequence of SignalsWay or OrdersWay
+        One for each strategy: of `resizable`, or what can `resize`.
     shares : sequence of float
     spare : tuple of float
         The share that no strategy has, and its cash.
@@ -44,20 +58,23 @@ class SleevesWay(Way):
         Bars.
     noted : set of (int, int)
         Takes the bars and instruments at which this run, or one that divides from it, may go several ways.
+    shape : tuple of int
+        How many bars and instruments there are.
     """
 
     def __init__(
         self,
-        ways: Sequence[SignalsWay],
+        ways: Sequence[SignalsWay | OrdersWay],
         shares: Sequence[float],
         spare: tuple[float, float],
         restored_at: Collection[int],
         noted: set[tuple[int, int]],
+        *,
+        shape: tuple[int, int],
     ) -> None:
         self.ways, self._shares, (self._left, self._spare) = list(ways), shares, spare
         self._restored_at, self.noted = restored_at, noted
-        self._n = len(ways[0].competition.signals)
-        self._n_bars = len(ways[0].competition.signals[0].entry)
+        self._n_bars, self._n = shape
         self.equity: list[float] = []
         self.doubtful: set[tuple[int, int]] = set()
 
@@ -92,7 +109,7 @@ class SleevesWay(Way):
         for way in self.ways:
             way.end(i)
         if i in self._restored_at and i < self._n_bars - 1:
-            sleeves: Any = [way.competition for way in self.ways]
+            sleeves: Any = [_OrdersSleeve(way) if isinstance(way, OrdersWay) else way.competition for way in self.ways]
             moved: Any = [{} for _ in sleeves]
             self._spare = restore(sleeves, i, (self._shares, self._left, self._spare), moved)
         self.equity.append(self.value(i))
@@ -105,16 +122,17 @@ class SleevesWay(Way):
         """See `Way`."""
         ways = [way.divided() for way in self.ways]
         for way in ways:
-            competition: Any = way.competition
-            competition.factors = dict(competition.factors)
-        spare = self._left, self._spare
-        other = SleevesWay(ways, self._shares, spare, self._restored_at, self.noted)
+            if isinstance(way, SignalsWay):
+                competition: Any = way.competition
+                competition.factors = dict(competition.factors)
+        spare, shape = (self._left, self._spare), (self._n_bars, self._n)
+        other = SleevesWay(ways, self._shares, spare, self._restored_at, self.noted, shape=shape)
         other.equity = list(self.equity)
         return other
 
     def place(self) -> Hashable:
         """See `Way`."""
-        competitions: Any = [way.competition for way in self.ways]
+        competitions: Any = [way.competition for way in self.ways if isinstance(way, SignalsWay)]
         waiting = tuple(
             (tuple(sorted((j, round(factor, _DIGITS)) for j, factor in one.factors.items())), one.resized_at)
             for one in competitions
@@ -126,8 +144,14 @@ class SleevesWay(Way):
         return [*(amount for way in self.ways for amount in way.amounts()), self._spare]
 
     def is_certain(self, other: SleevesWay) -> bool:
-        """See `Way`: where money only scales what is done, restoring shares does too."""
-        if all(way.is_scale_free and not _is_charged(way) for way in self.ways):
+        """See `Way`: where money only scales what is done, restoring shares does too.
+
+        Nobody knows what a strategy that is asked bar by bar makes of what it remembers.
+        """
+        ways = [way for way in self.ways if isinstance(way, SignalsWay)]
+        if len(ways) < len(self.ways):
+            return False
+        if all(way.is_scale_free and not _is_charged(way) for way in ways):
             return proportional(self.amounts(), other.amounts())
         return self.amounts() == other.amounts()
 

@@ -172,7 +172,7 @@ class _Sleeve:
         )
         told, n = stage.told, stage.account.n_instruments
         if isinstance(self._strategy, BarStrategy):
-            refuse_signal_options(stage.account, name, told)
+            refuse_signal_options(name, told)
             return
         self._rank = by_name("rank", told["rank"], name, mix.parts)
         self._places = places_of(by_name("max_positions", told["max_positions"], name, mix.parts), n)

@@ -124,6 +124,13 @@ class _Mind:
         for j, (fills, bars) in found.items():
             self.views[j]._take_fills(fills, bars)
 
+    def resized(self, desk: PathDesk, n_made: int) -> None:
+        """Learn that open orders have new sizes, and that the account has made orders of its own."""
+        self.state.n_orders += n_made
+        for number, order in self.state.open.items():
+            if order.units is not None and desk.state[number].status in ALIVE:
+                order.units = desk.state[number].wanted
+
     def divided(self) -> _Mind:
         """Return a copy that shares nothing but what never changes."""
         memo: dict[int, Any] = {}
@@ -196,6 +203,13 @@ class StatefulWay(OrdersWay):
                 self.desk.do(action, i)
         self.desk.place(i)
 
+    def resize(self, i: int, factor: float) -> None:
+        """Multiply what is held and ordered, at the end of a bar."""
+        desk: Any = self.desk
+        before = len(desk.requests)
+        desk.resize(i, factor)
+        self.mind.resized(desk, len(desk.requests) - before)
+
     def divided(self) -> StatefulWay:
         """See `Way`."""
         other = StatefulWay(self.desk.copied(), self.mind.divided(), self.tape)
@@ -207,9 +221,11 @@ class StatefulWay(OrdersWay):
         return False
 
 
-def stateful_way(strategy: BarStrategy, account: Account, columns: dict[str, AnyArray]) -> StatefulWay:
-    """Return the run of a stateful strategy before its first bar."""
+def stateful_way(
+    strategy: BarStrategy, account: Account, columns: dict[str, AnyArray], *, is_resized: bool = False
+) -> StatefulWay:
+    """Return the run of a stateful strategy before its first bar; `is_resized`: its capital may change."""
     mind = _Mind(strategy, account, columns)
     started: Any = mind.ctx
     mind.strategy.start(started)
-    return StatefulWay(desk_of(account, []), mind, _Tape(account, columns))
+    return StatefulWay(desk_of(account, [], is_resized=is_resized), mind, _Tape(account, columns))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from algotrendy.backtest.portfolio.ledger import Ledger
-from algotrendy.backtest.stateful.loop import Session, StatefulRun, Turn, run_bars
+from algotrendy.backtest.stateful.loop import Session, StatefulRun, Turn, run_bars, run_in_turn
 from algotrendy.backtest.stateful.run import further_columns
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ class StatefulLedger(Ledger):
 
 def run_stateful(account: Account, plan: StatefulPlan) -> StatefulLedger:
     """Run one strategy on an account that has its share of the cash already, and keeps it."""
-    return _with_run(run_bars(plan.strategy, account, columns=columns_of(account)))
+    columns = columns_of(account)
+    if len(plan.turns) > 1:
+        return _with_run(run_in_turn(plan.turns, account, columns))
+    ((strategy, *asked),) = plan.turns or (Turn(plan.strategy, 0, account.n_bars),)
+    return _with_run(run_bars(strategy, account, asked=(asked[0], asked[1]), columns=columns))
 
 
 class StatefulWalker:
@@ -46,7 +50,8 @@ class StatefulWalker:
     """
 
     def __init__(self, account: Account, plan: StatefulPlan) -> None:
-        self._session = Session([Turn(plan.strategy, 0, account.n_bars)], account, columns_of(account))
+        turns = plan.turns or (Turn(plan.strategy, 0, account.n_bars),)
+        self._session = Session(turns, account, columns_of(account))
         self._session.begin()
         self.curve: Float2D = self._session.blotter.walk.curve
 

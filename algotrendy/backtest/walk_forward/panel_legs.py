@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.backtest.portfolio.run import rank_text, result_of, survivors_of
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from algotrendy.backtest.arguments import AnyStrategy
     from algotrendy.backtest.portfolio.ledger import Ledger
     from algotrendy.backtest.portfolio.result import PortfolioResult
+    from algotrendy.backtest.walk_forward.mix_window import MixWorker
 
-__all__ = ["Traded", "joined_panel", "traded_legs"]
+__all__ = ["Traded", "joined_mix", "joined_panel", "traded_legs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,31 @@ def joined_panel(
     return found, traded.measures
 
 
+def joined_mix(
+    decided: Sequence[Chosen], ends: Sequence[int], worker: MixWorker
+) -> tuple[PortfolioResult | None, list[Mapping[str, float]]]:
+    """Return the joined account of several strategies as a result, and the metrics of each window."""
+    if not decided:
+        return None, []
+    ground, mix, told = worker.ground, worker.strategy, worker.told
+    traded = _carried(worker.carried(decided, ends), decided, ends, ground) if worker.carry else None
+    if traded is None:
+        traded = _apart(decided, ends, ground, worker.leg)
+    shown = {
+        "carry": worker.carry,
+        "allocations": {name: share for name, (_, share) in mix.parts.items()},
+        "rebalance": "never" if told["rebalance"] is None else told["rebalance"],
+        "max_positions": told["max_positions"],
+        "rank": _rank_told(told["rank"]),
+    }
+    warnings = survivors_of(ground.whole, ground.options.get("members"))
+    return result_of(traded.ledger, mix.to_dict(), told=shown, warnings=warnings), traded.measures
+
+
+def _rank_told(rank: Any) -> Any:
+    return {name: rank_text(each) for name, each in rank.items()} if isinstance(rank, Mapping) else rank_text(rank)
+
+
 def traded_legs(
     decided: Sequence[Chosen], ends: Sequence[int], ground: Ground, strategy: AnyStrategy, *, carry: bool
 ) -> Traded:
@@ -84,13 +110,25 @@ def traded_legs(
             leg, requests = _carried_bars(decided, ends, ground, strategy)
         else:
             leg = carried_leg([each for each in decided if isinstance(each, PanelDecided)], ground, ends)
-        ledger, positions = joined([leg], ground), leg.positions
-        begins = [each.window.test_begin - leg.begin for each in decided]
-        spans = [(begin, end - leg.begin) for begin, end in zip(begins, ends, strict=True)]
-        return Traded(ledger, [metrics_between(ledger, ground, positions, span) for span in spans], requests)
-    whole = [_leg(each, ground, strategy, None) for each in decided]
+        return replace(_carried(leg, decided, ends, ground), requests=requests)
+    return _apart(decided, ends, ground, lambda each, end: _leg(each, ground, strategy, end))
+
+
+def _carried(leg: Leg, decided: Sequence[Chosen], ends: Sequence[int], ground: Ground) -> Traded:
+    """Return one account throughout, measured in each window."""
+    ledger, positions = joined([leg], ground), leg.positions
+    begins = [each.window.test_begin - leg.begin for each in decided]
+    spans = [(begin, end - leg.begin) for begin, end in zip(begins, ends, strict=True)]
+    return Traded(ledger, [metrics_between(ledger, ground, positions, span) for span in spans])
+
+
+def _apart(
+    decided: Sequence[Chosen], ends: Sequence[int], ground: Ground, leg_of: Callable[[Any, int | None], Leg]
+) -> Traded:
+    """Return accounts of the windows, each up to where the next one takes over, as one; measured as a whole."""
+    whole = [leg_of(each, None) for each in decided]
     cut = [
-        leg if end == each.window.test_end else _leg(each, ground, strategy, end)
+        leg if end == each.window.test_end else leg_of(each, end)
         for each, leg, end in zip(decided, whole, ends, strict=True)
     ]
     return Traded(joined(cut, ground), [joined([leg], ground).metrics()[0] for leg in whole])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from algotrendy.backtest.portfolio.cross_sections import instruments_of, with_pe
 from algotrendy.backtest.portfolio.ledger import Ledger
 from algotrendy.backtest.portfolio.signals import Decided, decided_by, rank_of, run_signals, wishes_of
 from algotrendy.backtest.run import check_size
-from algotrendy.backtest.sweep import optimize
+from algotrendy.backtest.sweep import SweepResult, optimize
 from algotrendy.backtest.walk_forward.ground import Ground, Part
 from algotrendy.backtest.walk_forward.legs import Leg, closed
 from algotrendy.backtest.walk_forward.window import ENTRY, EXIT, SHORT_ENTRY, SHORT_EXIT, signal_bits
@@ -29,7 +29,22 @@ from algotrendy.kernels.statistics_names import METRICS
 from algotrendy.strategy import BarStrategy, PythonStrategy, Strategy
 from algotrendy.strategy.parameter import LEVELS
 
-__all__ = ["Chosen", "PanelDecided", "PanelWorker", "carried_leg", "decided_on", "own_leg"]
+if TYPE_CHECKING:
+    from algotrendy.kernels.portfolio_signals import Wishes
+
+__all__ = [
+    "Chosen",
+    "PanelDecided",
+    "PanelWorker",
+    "carried_leg",
+    "carried_table",
+    "chosen_of",
+    "decided_on",
+    "own_leg",
+    "own_table",
+    "said_on",
+    "seeded",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,23 +164,37 @@ class PanelWorker:
 
     def _trained(self, window: Window) -> Chosen:
         """Sweep the training bars, and nothing but these."""
-        search = dict(self.search)
-        if search.get("seed") is not None:  # each window has luck of its own, the same wherever it is computed
-            search["seed"] = int(np.random.SeedSequence([search["seed"], window.number]).generate_state(1)[0])
         stateful = isinstance(self.strategy, BarStrategy)
         found = self.ground.training(window.train_begin, window.train_end, stateful=stateful)
         bars: Any = found[0]
-        options = found[1]
-        sweep = optimize(
-            self.strategy, bars, self.grid, executor="threads", workers=1, progress=False, **search, **options
-        )
-        if not sweep.complete:
-            raise KeyboardInterrupt
-        row = sweep.best_row
-        if row is None:
-            return Chosen(window, None, np.full(len(METRICS), np.nan), len(sweep))
-        metrics = np.array([float(sweep.table[name].to_numpy()[row]) for name in METRICS])
-        return Chosen(window, sweep.params_of(row), metrics, len(sweep))
+        options = {**seeded(self.search, window), **found[1]}
+        sweep = optimize(self.strategy, bars, self.grid, executor="threads", workers=1, progress=False, **options)
+        return chosen_of(sweep, window)
+
+
+def seeded(search: Mapping[str, Any], window: Window) -> dict[str, Any]:
+    """Return a search with luck of the window's own, the same wherever it is computed."""
+    found = dict(search)
+    if found.get("seed") is not None:
+        found["seed"] = int(np.random.SeedSequence([found["seed"], window.number]).generate_state(1)[0])
+    return found
+
+
+def chosen_of(sweep: SweepResult, window: Window) -> Chosen:
+    """Return what a sweep of the training bars chose.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was stopped.
+    """
+    if not sweep.complete:
+        raise KeyboardInterrupt
+    row = sweep.best_row
+    if row is None:
+        return Chosen(window, None, np.full(len(METRICS), np.nan), len(sweep))
+    metrics = np.array([float(sweep.table[name].to_numpy()[row]) for name in METRICS])
+    return Chosen(window, sweep.params_of(row), metrics, len(sweep))
 
 
 def decided_on(strategy: Strategy | PythonStrategy | None, ground: Ground, chosen: Chosen) -> PanelDecided:
@@ -211,6 +240,12 @@ def own_leg(decided: PanelDecided, ground: Ground, end: int | None = None) -> Le
     """
     end = decided.window.test_end if end is None else end
     part = ground.part(decided.window.test_begin - 1, end)
+    ledger = _run(own_table(decided, part), part, ground)
+    return closed(Leg(ledger, part.columns, 1, decided.window.test_begin))
+
+
+def own_table(decided: PanelDecided, part: Part) -> PanelDecided:
+    """Return what a window says on the bars of its own account: it begins flat, and opens nothing where it ends."""
     n = part.account.n_bars
     signals = decided.signals[:, :n].copy()
     fill = part.account.options.fill
@@ -221,15 +256,20 @@ def own_leg(decided: PanelDecided, ground: Ground, end: int | None = None) -> Le
         if early:  # nothing is opened at the close at which everything is closed
             last = rows[-early] if len(rows) >= early else 0
             signals[np.ix_([ENTRY, SHORT_ENTRY], range(last, n), [j])] = False
-    table = replace(decided, signals=signals, levels=decided.levels[:, :n], ranks=decided.ranks[:n])
-    return closed(Leg(_run(table, part, ground), part.columns, 1, decided.window.test_begin))
+    return replace(decided, signals=signals, levels=decided.levels[:, :n], ranks=decided.ranks[:n])
 
 
 def carried_leg(decisions: Sequence[PanelDecided], ground: Ground, ends: Sequence[int]) -> Leg:
     """Return the one account of all windows: each takes over the positions that the one before it left."""
+    first = decisions[0].window.test_begin
+    part = ground.part(first - 1, ends[-1])
+    return Leg(_run(carried_table(decisions, ground, ends), part, ground), part.columns, 1, first)
+
+
+def carried_table(decisions: Sequence[PanelDecided], ground: Ground, ends: Sequence[int]) -> PanelDecided:
+    """Return what all windows say, one after the other, from the bar before the first to the end of the last."""
     first, end = decisions[0].window.test_begin, ends[-1]
-    part = ground.part(first - 1, end)
-    begin, n, early = first - 1, end - first + 1, part.account.options.fill != "same_close"
+    begin, n, early = first - 1, end - first + 1, ground.whole.options.fill != "same_close"
     shape = (n, ground.whole.n_instruments)
     signals, levels, ranks = np.zeros((4, *shape), dtype=bool), np.full((4, *shape), np.nan), np.zeros(shape)
     for decided, to_bar in zip(decisions, ends, strict=True):
@@ -242,18 +282,21 @@ def carried_leg(decisions: Sequence[PanelDecided], ground: Ground, ends: Sequenc
     kinds = {each.size_kind for each in decisions if each.params is not None} or {0}
     if len(kinds) > 1:
         raise InputError("the strategy gives its size as units in one window and as a fraction in another; give one")
-    table = replace(decisions[0], signals=signals, levels=levels, ranks=ranks, size_kind=kinds.pop())
-    return Leg(_run(table, part, ground), part.columns, 1, first)
+    return replace(decisions[0], signals=signals, levels=levels, ranks=ranks, size_kind=kinds.pop())
 
 
 def _run(table: PanelDecided, part: Part, ground: Ground) -> Ledger:
     """Run what is said on the bars of a part."""
-    account, columns = part.account, part.columns
+    return run_signals(part.account, *said_on(table, part, ground), ground.places)
+
+
+def said_on(table: PanelDecided, part: Part, ground: Ground) -> tuple[Decided, Wishes]:
+    """Return what is said as kernels take it."""
+    columns = part.columns
     words = _words(table.signals[:, :, columns])
     levels = Levels(*(np.ascontiguousarray(level[:, columns]) for level in table.levels))
     ranks = np.ascontiguousarray(table.ranks[:, columns]) if ground.rank is not None else np.zeros((1, 1))
-    wishes = wishes_of(account, words, ranks, part.members)
-    return run_signals(account, Decided(words, levels, table.size_kind), wishes, ground.places)
+    return Decided(words, levels, table.size_kind), wishes_of(part.account, words, ranks, part.members)
 
 
 def _words(signals: AnyArray) -> AnyArray:

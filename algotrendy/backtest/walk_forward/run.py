@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from algotrendy.backtest.arguments import are_several, as_strategy
+from algotrendy.backtest.arguments import AnyStrategy, are_several, are_strategies, as_strategy
 from algotrendy.backtest.fingerprint import (
     bars_fingerprint,
     fingerprint,
+    mix_fingerprint,
     options_fingerprint,
     source_of,
     strategy_fingerprint,
@@ -22,10 +23,12 @@ from algotrendy.backtest.portfolio.market import as_panel
 from algotrendy.backtest.setting import prepare
 from algotrendy.backtest.sweep.grid import Where
 from algotrendy.backtest.sweep.methods import as_method, as_metric
+from algotrendy.backtest.sweep.mix import StrategyMix
 from algotrendy.backtest.sweep.python import COSTS
 from algotrendy.backtest.sweep.search import make_search
 from algotrendy.backtest.sweep.space import Given, Space, Span, make_space
 from algotrendy.backtest.walk_forward.ground import Ground
+from algotrendy.backtest.walk_forward.mix_window import MixWorker
 from algotrendy.backtest.walk_forward.panel_window import Chosen, PanelWorker
 from algotrendy.backtest.walk_forward.result import WalkForwardResult
 from algotrendy.backtest.walk_forward.stateful import Asked
@@ -53,7 +56,7 @@ class _Where:
 
 
 def walk_forward(
-    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any],
+    strategy: Strategy | StrategyTemplate | PythonStrategy | BarStrategy | Callable[..., Any] | Mapping[str, Any],
     bars: Any,
     grid: Given = None,
     *,
@@ -86,9 +89,10 @@ def walk_forward(
 
     Parameters
     ----------
-    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy or callable
+    strategy : Strategy, StrategyTemplate, PythonStrategy, BarStrategy, callable or mapping
         What is optimised. What is asked bar by bar begins each testing window as a fresh copy: its indicators and
-        `observe` have seen the bars before.
+        `observe` have seen the bars before. Or several strategies in one account, `{"trend": (strategy, 0.6), ...}`,
+        as in `backtest`, with parameters such as `trend.fast` and `trend.allocation`.
     bars : DataFrame, mapping or Panel
         Bars of one instrument, or of several: then each window is one account, as in `backtest`, and windows are
         counted in the stamps at which any of them has a bar.
@@ -152,7 +156,7 @@ def walk_forward(
     >>> len(walk.windows), len(walk.equity), walk.complete
     (8, 400, True)
     """
-    chosen = as_strategy(strategy, params)
+    chosen = _chosen(strategy, params)
     metric, method = as_metric(metric), as_method(method)
     search = {
         "metric": metric, "method": method, "where": where, "constraints": constraints,
@@ -166,7 +170,8 @@ def walk_forward(
     _refuse_rows(options.get("chart"))
     way = {"training": training, "testing": testing, "step": step, "anchored": anchored, "gap": gap}
     axes = {name: axis if isinstance(axis, Span) else list(axis) for name, axis in space.items()}
-    task = (_task_of_several if are_several(bars) else _task_of_one)(chosen, bars, (axes, search), options, carry=carry)
+    is_of_one = not (isinstance(chosen, StrategyMix) or are_several(bars))
+    task = (_task_of_one if is_of_one else _task_of_several)(chosen, bars, (axes, search), options, carry=carry)
     windows = cut_windows(task.n_bars, **way)  # type: ignore[arg-type]  # each has its own type
     _refuse_holes(windows, carry=carry)
     place = Executor.of(executor, workers=workers, usual=task.usual)  # type: ignore[arg-type]  # one of both
@@ -182,7 +187,7 @@ class _Task:
 
     Attributes
     ----------
-    worker : Worker or PanelWorker
+    worker : Worker, PanelWorker or MixWorker
         Computes windows.
     n_bars : int
         How many bars there are.
@@ -194,7 +199,7 @@ class _Task:
         Makes the result of the windows that are done.
     """
 
-    worker: Worker | PanelWorker
+    worker: Worker | PanelWorker | MixWorker
     n_bars: int
     usual: str
     parts: dict[str, str]
@@ -215,18 +220,25 @@ def _task_of_one(chosen: Any, bars: Any, searched: tuple[Any, Any], options: Any
 
 
 def _task_of_several(chosen: Any, bars: Any, searched: tuple[Any, Any], options: Any, *, carry: bool) -> _Task:
-    ground = Ground(as_panel(bars), options)
-    worker = PanelWorker(chosen, ground, *searched)
-    parts = {"bars": ground.bars_fingerprint, "options": ground.options_fingerprint}
+    worker: PanelWorker | MixWorker
+    if isinstance(chosen, StrategyMix):
+        worker = MixWorker.of(chosen, as_panel(bars), options, searched, carry=carry)
+        ground, usual = worker.ground, "processes" if chosen.are_stateful else "threads"
+        told = fingerprint(worker.options_fingerprint)
+    else:
+        ground = Ground(as_panel(bars), options)
+        worker, told = PanelWorker(chosen, ground, *searched), ground.options_fingerprint
+        usual = "threads" if isinstance(chosen, Strategy) else "processes"
+    parts = {"bars": ground.bars_fingerprint, "options": told}
 
     def result(decided: list[Any], windows: list[Window]) -> WalkForwardResult:
         return panel_result_of(decided, windows, worker, carry=carry)
 
-    return _Task(worker, len(ground.panel), "threads" if isinstance(chosen, Strategy) else "processes", parts, result)
+    return _Task(worker, len(ground.panel), usual, parts, result)
 
 
 def _decided(
-    worker: Worker | PanelWorker, windows: list[Window], journal: Journal | None, where: _Where
+    worker: Worker | PanelWorker | MixWorker, windows: list[Window], journal: Journal | None, where: _Where
 ) -> list[Decided | Asked | Chosen]:
     """Compute the windows that the file does not know, and return those that are done, up to the first that is not."""
     found: dict[int, Decided | Asked | Chosen] = {}
@@ -252,7 +264,7 @@ def _decided(
     return done
 
 
-def _parts(worker: Worker | PanelWorker, windows: Sequence[Window], space: Space) -> dict[str, str]:
+def _parts(worker: Worker | PanelWorker | MixWorker, windows: Sequence[Window], space: Space) -> dict[str, str]:
     """Return what a file of this walk has to agree with, besides bars and options."""
     search = dict(worker.search)
     if callable(search["where"]):
@@ -260,11 +272,20 @@ def _parts(worker: Worker | PanelWorker, windows: Sequence[Window], space: Space
     if isinstance(worker, Worker) and worker.carry and isinstance(worker.strategy, BarStrategy):
         search["carry"] = True  # then windows hold what was chosen alone
     return {
-        "strategy": strategy_fingerprint(worker.strategy),
+        "strategy": _strategy_fingerprint(worker.strategy),
         "grid": fingerprint({name: str(axis) for name, axis in space.items()}),
         "windows": fingerprint([[w.train_begin, w.train_end, w.test_begin, w.test_end] for w in windows]),
         "search": fingerprint(search),
     }
+
+
+def _chosen(strategy: Any, params: Mapping[str, Any] | None) -> AnyStrategy | StrategyMix:
+    """Return what walks, with all its values: one strategy, or several in one account."""
+    return StrategyMix.of(strategy, params) if are_strategies(strategy) else as_strategy(strategy, params)
+
+
+def _strategy_fingerprint(strategy: AnyStrategy | StrategyMix) -> str:
+    return mix_fingerprint(strategy.parts) if isinstance(strategy, StrategyMix) else strategy_fingerprint(strategy)
 
 
 def _refuse_costs(space: Space) -> None:

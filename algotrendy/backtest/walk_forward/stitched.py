@@ -22,6 +22,7 @@ from algotrendy.strategy import BarStrategy
 if TYPE_CHECKING:
     from algotrendy.backtest.portfolio.result import PortfolioResult
     from algotrendy.backtest.setting import Setting
+    from algotrendy.backtest.walk_forward.mix_window import MixWorker
     from algotrendy.backtest.walk_forward.panel_window import Chosen, PanelWorker
 
 SHOWN = ("total_return", "annual_return", "max_drawdown", "n_trades")
@@ -45,19 +46,23 @@ class Measured(NamedTuple):
 
 
 def panel_result_of(
-    decided: Sequence[Chosen], windows: Sequence[Window], worker: PanelWorker, *, carry: bool
+    decided: Sequence[Chosen], windows: Sequence[Window], worker: PanelWorker | MixWorker, *, carry: bool
 ) -> WalkForwardResult:
-    """Return the result of the windows of several instruments that are done."""
-    from algotrendy.backtest.walk_forward.panel_legs import joined_panel
+    """Return the result of the windows of several instruments, or strategies, that are done."""
+    from algotrendy.backtest.walk_forward.mix_window import MixWorker
+    from algotrendy.backtest.walk_forward.panel_legs import joined_mix, joined_panel
 
-    found, measures = joined_panel(decided, ends_of(decided), worker, carry=carry)
+    if isinstance(worker, MixWorker):
+        found, measures = joined_mix(decided, ends_of(decided), worker)
+    else:
+        found, measures = joined_panel(decided, ends_of(decided), worker, carry=carry)
     return _walk(decided, windows, worker, found, Measured(worker.ground.panel.index, measures))
 
 
 def _walk(
     decided: Sequence[Decided | Asked | Chosen],
     windows: Sequence[Window],
-    worker: Worker | PanelWorker,
+    worker: Worker | PanelWorker | MixWorker,
     joined_account: BacktestResult | PortfolioResult | None,
     measured_windows: Measured,
 ) -> WalkForwardResult:
@@ -99,7 +104,7 @@ def ends_of(decided: Sequence[Decided | Asked | Chosen]) -> list[int]:
     return [min(end, begin) for end, begin in zip(ends, [*begins, *ends[-1:]], strict=True)]
 
 
-def _names(decided: Sequence[Decided | Asked | Chosen], worker: Worker | PanelWorker) -> tuple[str, ...]:
+def _names(decided: Sequence[Decided | Asked | Chosen], worker: Worker | PanelWorker | MixWorker) -> tuple[str, ...]:
     chosen = next((each.params for each in decided if each.params is not None), None)
     given = chosen if chosen is not None else worker.grid
     return tuple(given)
