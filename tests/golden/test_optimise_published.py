@@ -270,7 +270,7 @@ def test_no_other_solver_finds_better_weights(name: str) -> None:
     other = slsqp(assets, limits, lambda w, cost: 2.0 * w @ cov @ w - w @ excess + cost)
     assert best.value - 0.01 == pytest.approx(-other, rel=1e-6)
     ratio = max_sharpe(assets, constraints=limits)
-    other = slsqp(assets, limits, lambda w, cost: (cost - w @ excess) / np.sqrt(w @ cov @ w))
+    other = slsqp(assets, limits, lambda w, cost: (cost - w @ excess) / np.sqrt(w @ cov @ w + 1e-16))
     assert ratio.value == pytest.approx(-other, rel=1e-5)
     assert max(one.kkt_residual for one in (least, best, ratio)) < 1e-9
 

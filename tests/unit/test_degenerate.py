@@ -235,6 +235,9 @@ LIMITS: dict[str, Case] = {
     "ProposedOrder": lambda g: limits.ProposedOrder(symbol="A", side="BUY", quantity=abs(g.one)),
     "Limit": lambda g: limits.Limit(kind="drawdown", limit=abs(g.one)),
     "LimitSet": lambda g: limits.LimitSet([{"kind": "drawdown", "limit": abs(x)} for x in g.returns[:1]]),
+    "MemoryLimits": lambda g: limits.MemoryLimits().put_limits(
+        "port_1", limits.limits_from([{"kind": "drawdown", "limit": abs(x)} for x in g.returns[:1]])
+    ),
     "LimitManager": lambda g: risk.LimitManager([{"kind": "drawdown", "limit": abs(x)} for x in g.returns[:1]]),
     "check_order": lambda g: limits.check_order(
         ORDER, limited(g, estimates=scenario_risk(g)), [limits.Limit(kind="value_at_risk", limit=1)]
