@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from algotrendy.domain.cash import CashEntry
-    from algotrendy.storage.accounts import Trade
+    from algotrendy.storage.booking import Trade
 
 __all__ = ["AccountDays", "metric_rows"]
 

@@ -12,6 +12,7 @@ from algotrendy.compute import wait_for
 from algotrendy.domain.money import Rates, as_decimal
 from algotrendy.errors import Conflict, InputError, NotFound
 from algotrendy.services.models_portfolio import (
+    ActionIn,
     AttributionAnswer,
     CashIn,
     FillIn,
@@ -201,6 +202,22 @@ class PortfolioService:
         """
         asked = parsed(CashIn, _given(movement))
         return await asyncio.to_thread(self.portfolio_manager.record_cash, portfolio_id, asked)
+
+    async def record_action(self, portfolio_id: str, action: ActionIn | Mapping[str, Any]) -> bool:
+        """Record a split or a cash dividend, once by its id; return whether it was new.
+
+        Quantity, average cost and lots change, or the dividend is paid for what was held before. Trades that come
+        late are taken into account: what was paid too much or too little is booked as a movement of its own.
+
+        Raises
+        ------
+        Conflict
+            If another action has the id, or the portfolio is archived.
+        InputError, NotFound
+            If it is none or becomes effective later than now, or there is no such portfolio.
+        """
+        asked = parsed(ActionIn, _given(action))
+        return await asyncio.to_thread(self.portfolio_manager.record_action, portfolio_id, asked)
 
     async def value_portfolio(
         self, portfolio_id: str, prices: Mapping[str, Any] | None = None, *, rates: Rates | None = None

@@ -15,7 +15,8 @@ from algotrendy.portfolio.tax import TaxRules, UsWashSale
 from algotrendy.portfolio.tax_rows import tax_report
 from algotrendy.services.account_days import AccountDays, metric_rows
 from algotrendy.services.models_portfolio import AttributionAnswer, PerformanceAnswer, ReportRequest
-from algotrendy.storage.accounts import AccountStore, lot_book
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import lot_book
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,7 +271,9 @@ class ReportGenerator:
     def _tax_rows(self, stored: StoredPortfolio, request: ReportRequest) -> pd.DataFrame:
         wash = UsWashSale() if request.wash_sale else None
         trades = self.analyzer.accounts.trades(stored.id)
-        book = lot_book(trades, method=stored.lot_method, time_zone=stored.time_zone, wash=wash)
+        actions = self.analyzer.accounts.actions(stored.id)
+        facts = {"method": stored.lot_method, "time_zone": stored.time_zone}
+        book = lot_book(trades, actions=actions, wash=wash, **facts)
         rules = TaxRules(short_term_rate=request.short_term_rate, long_term_rate=request.long_term_rate)
         return tax_report(book.disposals, rules, year=request.year)
 

@@ -28,7 +28,8 @@ from algotrendy.portfolio.rebalance import (
 )
 from algotrendy.portfolio.tax import TaxRules, UsWashSale
 from algotrendy.services.models_portfolio import RebalanceAnswer, RebalanceOrderOut, RebalanceRequest
-from algotrendy.storage.accounts import AccountStore, Trade, lot_book, named_lots
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import Trade, lot_book, named_lots
 
 if TYPE_CHECKING:
     from algotrendy.events import EventBus
@@ -135,7 +136,9 @@ class PortfolioRebalancer:
         if request.tax_optimization:
             wash = UsWashSale() if request.wash_sale else None
             trades = self.accounts.trades(stored.id)
-            book = lot_book(trades, method=stored.lot_method, time_zone=stored.time_zone, wash=wash)
+            actions = self.accounts.actions(stored.id)
+            facts = {"method": stored.lot_method, "time_zone": stored.time_zone}
+            book = lot_book(trades, actions=actions, wash=wash, **facts)
             rules = TaxRules(short_term_rate=request.short_term_rate, long_term_rate=request.long_term_rate)
             tax = TaxOptimization(book=book, rules=rules)
         made = plan_rebalance(

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.errors import Conflict, NotFound
-from algotrendy.storage.accounts import AccountStore, Trade
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import Trade
 from algotrendy.storage.ids import PREFIXES, new_id
 from algotrendy.storage.portfolios import locked_portfolio
 from algotrendy.storage.records import Page, insert_new, page_of, record_of
