@@ -344,7 +344,12 @@ class PortfolioService:
     # --- performance ---
 
     async def calculate_performance(
-        self, portfolio_id: str, period: str = "1y", benchmark: str | None = None
+        self,
+        portfolio_id: str,
+        period: str = "1y",
+        benchmark: str | None = None,
+        *,
+        rates: Rates | pd.DataFrame | None = None,
     ) -> PerformanceAnswer:
         """Value every day at its closes, keep the rows, and return measures and charts of a period.
 
@@ -356,17 +361,20 @@ class PortfolioService:
             "5d", "6mo", "1y", "ytd" or "max", up to the last day with closes.
         benchmark : str, optional
             A symbol.
+        rates : Rates or DataFrame, optional
+            Of other currencies to the portfolio's: one for all days, or a row for each day and a column for each
+            currency, which is what makes the effect of currencies visible.
 
         Raises
         ------
         DataError
-            If there are no closes of something that was held.
+            If there are no closes or rates of something that was held.
         InputError
-            If the account has several currencies.
+            If the account has several currencies and there are no rates.
         """
         stored = await self._stored(portfolio_id)
         closes, base = await self._closes(stored, benchmark)
-        await asyncio.to_thread(self.performance_analyzer.update, stored, closes)
+        await asyncio.to_thread(self.performance_analyzer.update, stored, closes, rates)
         return await asyncio.to_thread(self.performance_analyzer.answer, portfolio_id, period, benchmark, base)
 
     async def performance_metrics(
@@ -376,11 +384,13 @@ class PortfolioService:
         store = self.performance_analyzer.performance
         return await asyncio.to_thread(store.rows, portfolio_id, start, end)
 
-    async def attribution(self, portfolio_id: str, period: str = "max") -> AttributionAnswer:
-        """Return where the return of a period came from, by strategy and by asset."""
+    async def attribution(
+        self, portfolio_id: str, period: str = "max", *, rates: Rates | pd.DataFrame | None = None
+    ) -> AttributionAnswer:
+        """Return where the return of a period came from, by strategy and by asset; `rates` as in performance."""
         stored = await self._stored(portfolio_id)
         closes, _ = await self._closes(stored, None)
-        return await asyncio.to_thread(self.performance_analyzer.attribution, stored, period, closes)
+        return await asyncio.to_thread(self.performance_analyzer.attribution, stored, period, closes, rates)
 
     # --- reports ---
 
@@ -499,13 +509,18 @@ class PortfolioService:
         self, stored: StoredPortfolio, benchmark: str | None
     ) -> tuple[pd.DataFrame, pd.Series[float] | None]:
         """Return closes of all that was ever held, and those of a benchmark."""
+        import pandas as pd
+
         symbols = await asyncio.to_thread(self.portfolio_manager.accounts.asset_types, stored.id)
         if not symbols and benchmark is None:
             raise InputError(f"{stored.id} never held anything, so there are no days to value; record a trade first")
         start = await asyncio.to_thread(self.portfolio_manager.began_at, stored.id)
-        kinds = dict(symbols) if benchmark is None else {benchmark: "", **symbols}
-        closes = await self._prices.closes(kinds, start)
-        return closes, None if benchmark is None else closes[benchmark].dropna()
+        closes = await self._prices.closes(symbols, start) if symbols else None
+        if benchmark is None:
+            return pd.DataFrame(closes), None
+        kinds = {benchmark: symbols.get(benchmark, "")}
+        base = (await self._prices.closes(kinds, start, adjusted="all"))[benchmark].dropna()
+        return pd.DataFrame(index=base.index) if closes is None else closes, base
 
 
 def _given(request: Any) -> Any:
