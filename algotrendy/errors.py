@@ -95,6 +95,10 @@ class Conflict(RecordError):  # noqa: N818
     """The record changed since it was read, or its state does not allow what was asked for."""
 
 
+class OrderDenied(AlgotrendyError):  # noqa: N818 - reads as what is the case
+    """The limits of a portfolio do not allow an order; it was not sent."""
+
+
 class JobStopped(AlgotrendyError):  # noqa: N818
     """A handler of jobs is to end now; let it pass, the worker knows what to do.
 

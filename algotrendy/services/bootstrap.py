@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from algotrendy.backtest.trials import TrialLedger
     from algotrendy.data.cache.port import FrameCache
     from algotrendy.data.stream import StreamHub
+    from algotrendy.events import InProcessBus
     from algotrendy.jobs import JobQueue
     from algotrendy.services.backtesting import BacktestingService
     from algotrendy.services.portfolio import PortfolioService
@@ -41,6 +42,8 @@ class Platform:
     backtesting : BacktestingService
     strategies : StrategyEngineService
     portfolio : PortfolioService
+    bus : InProcessBus
+        What happens in this process, such as orders of a rebalancing.
     workers : Workers
         Who does the jobs of the queue; none before `start_workers`.
     database : Database
@@ -57,6 +60,7 @@ class Platform:
     backtesting: BacktestingService
     strategies: StrategyEngineService
     portfolio: PortfolioService
+    bus: InProcessBus
     workers: Workers
     database: Database
 
@@ -72,6 +76,7 @@ class Platform:
         registered: Mapping[str, Any] | None = None,
         proposers: Mapping[str, Proposer] | None = None,
         schema: str | None = None,
+        bus: InProcessBus | None = None,
     ) -> Platform:
         """Return a platform as the settings say: by default Parquet files and a cache in memory, no service needed.
 
@@ -95,6 +100,8 @@ class Platform:
             Who proposes strategies, by the name of the method: `{"ai_agent": ...}`.
         schema : str, optional
             PostgreSQL: the schema of the tables.
+        bus : InProcessBus, optional
+            Told of what happens, and closed with the platform. Default: one of its own.
 
         Raises
         ------
@@ -113,10 +120,12 @@ class Platform:
             chain=_OnDemand(providers) if chain is None else chain,
             defaults=MarketDataDefaults(source=chosen.source),
         )
+        told = _bus() if bus is None else bus
         return cls(
             settings=chosen,
             market_data=service,
-            **_research(chosen, service, home, registered=registered, proposers=proposers, schema=schema),
+            bus=told,
+            **_research(chosen, service, home, registered=registered, proposers=proposers, schema=schema, bus=told),
         )
 
     def start_workers(self, *, threads: int = 1, processes: int = 0, lease_seconds: float = 30.0) -> None:
@@ -134,6 +143,7 @@ class Platform:
     async def close(self) -> None:
         """End the workers and close every service; what workers have in hand goes back to the queue."""
         await asyncio.to_thread(self.workers.stop)
+        await self.bus.close()
         await self.market_data.close()
         await asyncio.to_thread(self.database.close)
 
@@ -146,6 +156,7 @@ def _research(
     registered: Mapping[str, Any] | None,
     proposers: Mapping[str, Proposer] | None,
     schema: str | None,
+    bus: InProcessBus,
 ) -> dict[str, Any]:
     """Return what tests strategies and keeps them: nothing is opened before it is used."""
     from algotrendy.jobs import JobQueue
@@ -181,7 +192,7 @@ def _research(
         settings=settings,
         registered=known,
     )
-    portfolio = _portfolio(database, queue, market_data)
+    portfolio = _portfolio(database, queue, market_data, bus)
     handlers = {**backtesting.handlers, **portfolio.handlers}
     workers = Workers(queue, handlers, settings, home, schema=schema)
     return {
@@ -190,7 +201,15 @@ def _research(
     }  # fmt: skip
 
 
-def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataService) -> PortfolioService:
+def _bus() -> InProcessBus:
+    from algotrendy.events import InProcessBus
+
+    return InProcessBus()
+
+
+def _portfolio(
+    database: Database, queue: JobQueue, market_data: MarketDataService, bus: InProcessBus
+) -> PortfolioService:
     """Return what keeps portfolios; orders of a rebalancing are filled on paper, and nobody is sent a report."""
     from algotrendy.services.bars import MarketDataBars
     from algotrendy.services.portfolio import PortfolioService
@@ -204,7 +223,7 @@ def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataServi
     analyzer = PerformanceAnalyzer(manager.accounts, PerformanceStore(database))
     return PortfolioService(
         portfolio_manager=manager,
-        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), PaperExecutor()),
+        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), PaperExecutor(), bus=bus),
         performance_analyzer=analyzer,
         report_generator=ReportGenerator(analyzer, ReportStore(database)),
         prices=MarketPrices(MarketDataBars(market_data)),

@@ -323,6 +323,28 @@ class PortfolioService:
             await self._queue.wait(job.id, None if wait is True else float(wait))
         return await asyncio.to_thread(self.rebalancer.answer, rebalance_id)
 
+    async def cancel_rebalance(self, rebalance_id: str, *, leave_unknown: bool = False) -> RebalanceAnswer:
+        """Give up a plan that stopped or did not begin, so that another may; orders that were sent stay recorded.
+
+        Parameters
+        ----------
+        rebalance_id : str
+            `reb_…`.
+        leave_unknown : bool
+            Whether to cancel even if it cannot be told now what became of an order that may have been sent. Cancel
+            again later to have its fills recorded.
+
+        Raises
+        ------
+        Conflict
+            If it is under way, or over.
+        VenueUnavailable
+            If it cannot be told what became of an order.
+        NotFound
+            If there is none.
+        """
+        return await asyncio.to_thread(self.rebalancer.cancel, rebalance_id, leave_unknown=leave_unknown)
+
     async def rebalance_status(self, portfolio_id: str, rebalance_id: str | None = None) -> RebalanceAnswer:
         """Return how far a plan is; without an id the last one of the portfolio.
 
