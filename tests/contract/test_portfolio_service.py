@@ -25,7 +25,7 @@ from algotrendy.jobs import JobQueue, Worker
 from algotrendy.portfolio.rebalance import FillAtPlan
 from algotrendy.risk.limits import BookView, Exposure, LimitCheckResult, LimitManager, ProposedOrder
 from algotrendy.services import Platform, PortfolioConfig, RebalanceRequest, ReportRequest, StoredPortfolios
-from algotrendy.storage import Database
+from algotrendy.storage import Database, new_id
 from tests.contract.databases import KINDS, Place, opened, place_for
 from tests.contract.rebalance_worker import Account, service
 
@@ -40,12 +40,12 @@ def closes() -> pd.DataFrame:
     return pd.DataFrame(np.round(100 * np.exp(steps.cumsum(0)), 2), DAYS, ["A", "B", "SPY"])
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def place(request: pytest.FixtureRequest) -> Place:
     return place_for(request, request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database(place: Place) -> Iterator[Database]:
     with opened(place, durability="process") as made:
         yield made
@@ -110,7 +110,8 @@ def test_the_bodies_of_the_specification_are_understood() -> None:
 def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -> None:
     with opened(place) as first:
         made = service(first, closes=closes())
-        portfolio_id = growth(made, strategies=["trend"])
+        user_id = new_id("usr")
+        portfolio_id = growth(made, strategies=["trend"], user_id=user_id)
         wait_for(made.record_fills(portfolio_id, [fill(1, "BUY", "0.1", "33.333333333333", commission="0.01")]))
         wait_for(made.deposit(portfolio_id, "0.1", key="d"))
         assert not wait_for(made.deposit(portfolio_id, "0.1", key="d"))
@@ -134,7 +135,7 @@ def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -
         assert (changed.risk_profile, changed.version, changed.strategies) == ("aggressive", 2, ["trend"])
         with pytest.raises(InputError, match="currency"):
             wait_for(made.update_portfolio(portfolio_id, {"currency": "EUR"}))
-        assert [one.id for one in wait_for(made.list_portfolios()).items] == [portfolio_id]
+        assert [one.id for one in wait_for(made.list_portfolios(user_id=user_id)).items] == [portfolio_id]
         assert wait_for(made.delete_portfolio(portfolio_id)).status == "archived"
         with pytest.raises(NotFound):
             wait_for(made.get_portfolio("port_" + "0" * 32))

@@ -37,7 +37,7 @@ from tests.contract.databases import KINDS, opened, place_for
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     with opened(place_for(request, request.param), durability="process") as made:
         yield made
@@ -293,7 +293,8 @@ def test_named_lots_are_closed_and_late_fills_cannot_break_them(database: Databa
 
 def test_settings_have_versions_and_history_is_archived(database: Database) -> None:
     store, accounts = PortfolioStore(database), AccountStore(database)
-    fresh, used = port(database), port(database)
+    user = new_id("usr")
+    fresh, used = port(database, user_id=user), port(database, user_id=user)
     assert store.update(used, {"name": "Other"}, expected_version=1).version == 2
     with pytest.raises(Conflict, match="has version 2, the change was made from 1"):
         store.update(used, {"name": "Mine"}, expected_version=1)
@@ -314,5 +315,5 @@ def test_settings_have_versions_and_history_is_archived(database: Database) -> N
     assert store.delete(fresh) is None
     with pytest.raises(NotFound):
         store.get(fresh)
-    assert [one.id for one in store.list().items] == [used]
-    assert store.list(status="active").items == ()
+    assert [one.id for one in store.list(user_id=user).items] == [used]
+    assert store.list(status="active", user_id=user).items == ()
