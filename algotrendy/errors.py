@@ -10,6 +10,7 @@ AlgotrendyError
 ├── RecordError                  what is stored is not as the call supposes: read it again
 │   ├── NotFound                 there is no such strategy, result, job, ...
 │   └── Conflict                 it changed meanwhile, or its state does not allow this
+├── OrderDenied                  the limits of a portfolio do not allow it: change order or limits
 ├── JobStopped                   a job's handler is to end: let it pass
 ├── WorkerLost                   a piece of work ended the process or the machine that computed it
 └── VenueError                   the outside world failed

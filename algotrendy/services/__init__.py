@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from algotrendy.services.models import MarketData, TechnicalIndicators
     from algotrendy.services.models_account import BacktestConfig, FeesIn
     from algotrendy.services.models_portfolio import (
+        ActionIn,
         AttributionAnswer,
         CashIn,
         FillIn,
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     from algotrendy.services.portfolio import PortfolioService
     from algotrendy.services.portfolio_analysis import PerformanceAnalyzer, ReportGenerator, StoredPortfolios
     from algotrendy.services.portfolio_manager import PortfolioManager
-    from algotrendy.services.portfolio_rebalancing import PaperExecutor, PortfolioRebalancer
+    from algotrendy.services.portfolio_rebalancing import LimitChecker, PaperExecutor, PortfolioRebalancer
     from algotrendy.services.prices import GivenPrices, MarketPrices
     from algotrendy.services.strategy_engine import (
         AdvancedBacktester,
@@ -108,13 +109,13 @@ _IN = {
         "ValidationAnswer",
     ),
     ".models_portfolio": (
-        "AttributionAnswer", "CashIn", "FillIn", "HoldingOut", "PerformanceAnswer", "PortfolioConfig", "PortfolioOut",
-        "PortfolioUpdate", "RebalanceAnswer", "RebalanceRequest", "ReportAnswer", "ReportRequest",
+        "ActionIn", "AttributionAnswer", "CashIn", "FillIn", "HoldingOut", "PerformanceAnswer", "PortfolioConfig",
+        "PortfolioOut", "PortfolioUpdate", "RebalanceAnswer", "RebalanceRequest", "ReportAnswer", "ReportRequest",
     ),
     ".portfolio": ("PortfolioService",),
     ".portfolio_analysis": ("PerformanceAnalyzer", "ReportGenerator", "StoredPortfolios",),
     ".portfolio_manager": ("PortfolioManager",),
-    ".portfolio_rebalancing": ("PaperExecutor", "PortfolioRebalancer",),
+    ".portfolio_rebalancing": ("LimitChecker", "PaperExecutor", "PortfolioRebalancer",),
     ".prices": ("GivenPrices", "MarketPrices",),
     ".strategy_engine": ("AdvancedBacktester", "StrategyEngineService", "StrategyOptimizer"),
     ".workers": ("Workers",),
@@ -122,6 +123,7 @@ _IN = {
 
 __all__ = [
     "AIStrategyDiscovery",
+    "ActionIn",
     "AdvancedBacktester",
     "Allocations",
     "AttributionAnswer",
@@ -143,6 +145,7 @@ __all__ = [
     "FillIn",
     "GivenPrices",
     "HoldingOut",
+    "LimitChecker",
     "MarketData",
     "MarketDataService",
     "MarketPrices",
