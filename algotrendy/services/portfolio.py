@@ -541,7 +541,7 @@ class PortfolioService:
         if benchmark is None:
             return pd.DataFrame(closes), None
         kinds = {benchmark: symbols.get(benchmark, "")}
-        base = (await self._prices.closes(kinds, start, adjusted="all"))[benchmark].dropna()
+        base = (await self._prices.closes(kinds, start, adjusted=None))[benchmark].dropna()
         return pd.DataFrame(index=base.index) if closes is None else closes, base
 
 

@@ -24,7 +24,7 @@ class PriceSource(Protocol):
     """Closing prices by day."""
 
     async def closes(
-        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted = "raw"
+        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted | None = "raw"
     ) -> pd.DataFrame:
         """Return closes in each symbol's own currency: a row for each day (midnight UTC), a column for each symbol.
 
@@ -34,9 +34,9 @@ class PriceSource(Protocol):
             Symbol to asset class; "" where it is not known.
         start : datetime, optional
             The first day; None: all there is.
-        adjusted : {"raw", "splits", "all"}
-            "raw": as they were traded, which is what a position is worth. "all": for splits and dividends, which is
-            what a benchmark returns.
+        adjusted : {"raw", "splits", "all"} or None
+            "raw": as they were traded, which is what a position is worth. None: for all that the source knows, splits
+            and dividends, which is what a benchmark returns.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class MarketPrices:
         self._bars = bars
 
     async def closes(
-        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted = "raw"
+        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted | None = "raw"
     ) -> pd.DataFrame:
         """Return closes by day; see `PriceSource`."""
         import pandas as pd
@@ -108,7 +108,7 @@ class GivenPrices:
         self._closes = closes
 
     async def closes(
-        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted = "raw"
+        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted | None = "raw"
     ) -> pd.DataFrame:
         """Return closes by day, as they were given; see `PriceSource`."""
         missing = sorted(set(symbols) - set(self._closes.columns))

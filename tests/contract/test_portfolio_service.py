@@ -24,7 +24,15 @@ from algotrendy.events import InProcessBus
 from algotrendy.jobs import JobQueue, Worker
 from algotrendy.portfolio.rebalance import FillAtPlan
 from algotrendy.risk.limits import BookView, Exposure, LimitCheckResult, LimitManager, ProposedOrder
-from algotrendy.services import Platform, PortfolioConfig, RebalanceRequest, ReportRequest, StoredPortfolios
+from algotrendy.services import (
+    MarketPrices,
+    Platform,
+    PortfolioConfig,
+    PortfolioService,
+    RebalanceRequest,
+    ReportRequest,
+    StoredPortfolios,
+)
 from algotrendy.storage import Database, new_id
 from tests.contract.databases import KINDS, Place, opened, place_for
 from tests.contract.rebalance_worker import Account, service
@@ -497,6 +505,29 @@ def test_what_cannot_be_valued_says_why(database: Database) -> None:
     wait_for(made.record_fills(mixed, [fill(1, "BUY", 1, 1, currency="EUR")]))
     with pytest.raises(InputError, match="EUR, USD"):
         wait_for(made.calculate_performance(mixed))
+
+
+class Asked:
+    """A source of bars that keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.markets: list[Any] = []
+
+    async def bars(self, market: Any) -> pd.DataFrame:
+        self.markets.append(market)
+        return closes()[["A"]].set_axis(["close"], axis=1)
+
+
+def test_what_is_held_is_priced_as_traded_and_a_benchmark_with_dividends(database: Database) -> None:
+    made, source = service(database, closes=closes()), Asked()
+    made = PortfolioService(
+        made.portfolio_manager, made.rebalancer, made.performance_analyzer, made.report_generator,
+        prices=MarketPrices(source), queue=JobQueue(database),
+    )  # fmt: skip
+    portfolio_id = growth(made)
+    wait_for(made.record_fills(portfolio_id, [fill(1, "BUY", 10, 100)]))
+    wait_for(made.calculate_performance(portfolio_id, "max", "A"))
+    assert [market["adjusted"] for market in source.markets] == ["raw", None]
 
 
 # --- reports ---
