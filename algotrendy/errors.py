@@ -10,6 +10,7 @@ AlgotrendyError
 ├── RecordError                  what is stored is not as the call supposes: read it again
 │   ├── NotFound                 there is no such strategy, result, job, ...
 │   └── Conflict                 it changed meanwhile, or its state does not allow this
+├── OrderDenied                  the limits of a portfolio do not allow it: change order or limits
 ├── JobStopped                   a job's handler is to end: let it pass
 ├── WorkerLost                   a piece of work ended the process or the machine that computed it
 └── VenueError                   the outside world failed
@@ -93,6 +94,10 @@ class NotFound(RecordError):  # noqa: N818 - reads as what is the case, like the
 
 class Conflict(RecordError):  # noqa: N818
     """The record changed since it was read, or its state does not allow what was asked for."""
+
+
+class OrderDenied(AlgotrendyError):  # noqa: N818 - reads as what is the case
+    """The limits of a portfolio do not allow an order; it was not sent."""
 
 
 class JobStopped(AlgotrendyError):  # noqa: N818

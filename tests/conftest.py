@@ -142,6 +142,16 @@ def shared() -> Path:
 @pytest.fixture
 def postgres_schema() -> Iterator[tuple[str, str]]:
     """Yield the address of a PostgreSQL server and the name of a schema of this test alone, dropped afterwards."""
+    yield from _own_schema()
+
+
+@pytest.fixture(scope="module")
+def postgres_module_schema() -> Iterator[tuple[str, str]]:
+    """Yield the same for all tests of a module: each keeps to rows of its own."""
+    yield from _own_schema()
+
+
+def _own_schema() -> Iterator[tuple[str, str]]:
     import asyncpg
 
     from algotrendy.compute import wait_for

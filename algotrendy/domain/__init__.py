@@ -4,8 +4,8 @@
 and `exchange` know when a bar is known and how many make a year; `resample` builds longer bars without seeing the
 future; `stale` finds opens that are copies; `provenance` says where bars come from; `instrument` and `panel` hold
 several series at once; `tickers` knows which instrument a ticker meant when; `actions` holds splits and dividends and
-adjusts by them; `money` is exact arithmetic, `fill`, `position`, `cash` and `portfolio` say what is held; `types` names
-arrays. Each name is imported from its own module; this page stays light.
+adjusts by them, `corporate_action` books one; `money` is exact arithmetic, `fill`, `position`, `cash` and `portfolio`
+say what is held; `types` names arrays. Each name is imported from its own module; this page stays light.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ __all__ = [
     "bars",
     "calendar",
     "cash",
+    "corporate_action",
     "exchange",
     "faults",
     "fill",

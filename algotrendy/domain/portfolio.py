@@ -21,6 +21,8 @@ from algotrendy.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.domain.corporate_action import CorporateAction
+
 __all__ = ["Holding", "Holdings", "Portfolio"]
 
 
@@ -207,6 +209,15 @@ class Portfolio:
         if instrument not in self.positions:
             return self
         return replace(self, positions={**self.positions, instrument: self.positions[instrument].with_split(new, old)})
+
+    def with_action(self, action: CorporateAction) -> Portfolio:
+        """Return the portfolio after a corporate action: the position, and the cash that it pays."""
+        before = self.positions.get(action.instrument)
+        if before is None:
+            return self
+        after = replace(self, positions={**self.positions, action.instrument: before.with_action(action)})
+        amount = action.cash(before)
+        return replace(after, cash=self.cash.with_entries([action.entry(amount, before)])) if amount else after
 
     @exactly
     def holdings(self, prices: Mapping[str, Any], rates: Rates | None = None) -> Holdings:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.money import as_decimal, exactly, quotient, share
 from algotrendy.errors import InputError
+
+if TYPE_CHECKING:
+    from algotrendy.domain.corporate_action import CorporateAction
 
 __all__ = ["Position"]
 
@@ -132,6 +135,14 @@ class Position:
     def with_split(self, new: int, old: int) -> Position:
         """Return the position after a split of `new` units for each `old` ones; the cost stays."""
         return replace(self, quantity=split_quantity(self.quantity, new, old))
+
+    def with_action(self, action: CorporateAction) -> Position:
+        """Return the position after a corporate action of its instrument; a dividend changes nothing in it."""
+        if not action.is_split:
+            return self
+        after = self.with_split(action.new, action.old)
+        fill = action.fraction_sold(after)
+        return after if fill is None else after.with_fill(fill)
 
 
 def split_quantity(quantity: Decimal, new: int, old: int) -> Decimal:

@@ -25,6 +25,8 @@ from algotrendy.portfolio.tax import TaxRules, WashRule
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.domain.corporate_action import CorporateAction
+
 __all__ = ["LotBook"]
 
 
@@ -167,6 +169,11 @@ class LotBook:
         """Return the book after a split of `new` units for each `old` ones; costs and dates stay.
 
         Quantities are rounded to 18 decimals by their running total, so that they still add up to the position's.
+
+        Raises
+        ------
+        InputError
+            If nothing is left of a lot.
         """
         lots = self.lots.get(instrument, ())
         before = after = Decimal(0)
@@ -174,12 +181,38 @@ class LotBook:
         for lot in lots:
             before += lot.quantity
             upto = split_quantity(before, new, old)
+            if upto == after:
+                raise InputError(f"a split of {new} for {old} leaves the lot {lot.lot_id} of {lot.quantity} no unit")
             found.append(replace(lot, quantity=upto - after))
             after = upto
         losses = tuple(
             replace(loss, quantity=split_quantity(loss.quantity, new, old)) for loss in self._losses.get(instrument, ())
         )
         return self._with(instrument, tuple(found), losses)
+
+    def with_action(self, action: CorporateAction) -> LotBook:
+        """Return the book after a corporate action; a dividend changes nothing in it.
+
+        Lots of a split keep cost and dates. A fraction that is paid in cash is sold by the method of the book.
+
+        Raises
+        ------
+        InputError
+            If it is earlier than the last fill, or leaves a lot without units.
+        """
+        if self._last_at is not None and action.effective_at < self._last_at:
+            raise InputError(
+                f"the action {action.action_id} of {action.effective_at} is earlier than the last fill, "
+                f"{self._last_at}; give fills and actions in the order of time"
+            )
+        held = self.lots.get(action.instrument, ())
+        if not action.is_split:
+            return self
+        book = replace(self.with_split(action.instrument, action.new, action.old), _last_at=action.effective_at)
+        fill = action.fraction_sold(book.position(action.instrument)) if held else None
+        if fill is None:
+            return book
+        return book.with_fill(fill, method=LotMethod.FIFO if self.method is LotMethod.SPECIFIC else None)
 
     def _day(self, fill: Fill) -> datetime.date:
         return fill.filled_at.astimezone(ZoneInfo(self.time_zone)).date()

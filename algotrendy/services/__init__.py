@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from algotrendy.services.portfolio.analysis import PerformanceAnalyzer, ReportGenerator, StoredPortfolios
     from algotrendy.services.portfolio.manager import PortfolioManager
     from algotrendy.services.portfolio.models import (
+        ActionIn,
         AttributionAnswer,
         CashIn,
         FillIn,
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
         ReportRequest,
     )
     from algotrendy.services.portfolio.prices import GivenPrices, MarketPrices
-    from algotrendy.services.portfolio.rebalancing import PaperExecutor, PortfolioRebalancer
+    from algotrendy.services.portfolio.rebalancing import LimitChecker, PaperExecutor, PortfolioRebalancer
     from algotrendy.services.portfolio.service import PortfolioService
     from algotrendy.services.risk.books import MarketDataCloses, PortfolioSource
     from algotrendy.services.risk.engine import RiskEngineService
@@ -129,13 +130,13 @@ _IN = {
         "ValidationAnswer",
     ),
     ".portfolio.models": (
-        "AttributionAnswer", "CashIn", "FillIn", "HoldingOut", "PerformanceAnswer", "PortfolioConfig", "PortfolioOut",
-        "PortfolioUpdate", "RebalanceAnswer", "RebalanceRequest", "ReportAnswer", "ReportRequest",
+        "ActionIn", "AttributionAnswer", "CashIn", "FillIn", "HoldingOut", "PerformanceAnswer", "PortfolioConfig",
+        "PortfolioOut", "PortfolioUpdate", "RebalanceAnswer", "RebalanceRequest", "ReportAnswer", "ReportRequest",
     ),
     ".portfolio.service": ("PortfolioService",),
     ".portfolio.analysis": ("PerformanceAnalyzer", "ReportGenerator", "StoredPortfolios",),
     ".portfolio.manager": ("PortfolioManager",),
-    ".portfolio.rebalancing": ("PaperExecutor", "PortfolioRebalancer",),
+    ".portfolio.rebalancing": ("LimitChecker", "PaperExecutor", "PortfolioRebalancer",),
     ".portfolio.prices": ("GivenPrices", "MarketPrices",),
     ".risk.books": ("MarketDataCloses", "PortfolioSource"),
     ".risk.engine": ("RiskEngineService",),
@@ -145,6 +146,7 @@ _IN = {
 
 __all__ = [
     "AIStrategyDiscovery",
+    "ActionIn",
     "AdvancedBacktester",
     "AlertOut",
     "Allocations",
@@ -167,6 +169,7 @@ __all__ = [
     "FillIn",
     "GivenPrices",
     "HoldingOut",
+    "LimitChecker",
     "LimitsIn",
     "LimitsOut",
     "MarketData",

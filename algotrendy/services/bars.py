@@ -30,6 +30,8 @@ class MarketDataBars:
     async def bars(self, market: Mapping[str, Any]) -> pd.DataFrame:
         """Return bars of a symbol; without a start all that the source has.
 
+        `adjusted` of the market is "raw", "splits" or "all"; without one it is the most thorough of the source.
+
         Raises
         ------
         InputError
@@ -42,7 +44,7 @@ class MarketDataBars:
             raise InputError("nothing says which symbol to run on; give symbol=, or store one with the strategy")
         start, end = market.get("start_date"), market.get("end_date")
         options: dict[str, Any] = {"start": start, "end": end, "indicators": False}
-        for name, word in (("source", "source"), ("asset_type", "asset_class")):
+        for name, word in (("source", "source"), ("asset_type", "asset_class"), ("adjusted", "adjusted")):
             if market.get(word):
                 options[name] = market[word]
         return await self._service.get_historical_data(

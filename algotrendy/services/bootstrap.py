@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from algotrendy.data.cache.port import FrameCache
     from algotrendy.data.stream import StreamHub
     from algotrendy.events import InProcessBus
-    from algotrendy.jobs import JobQueue
     from algotrendy.services.backtesting import BacktestingService
     from algotrendy.services.portfolio.service import PortfolioService
     from algotrendy.services.risk.books import PortfolioSource
@@ -118,6 +117,10 @@ class Platform:
         MissingExtraError
             If a driver that the settings ask for is not installed.
         """
+        from algotrendy.jobs import JobQueue
+        from algotrendy.services.workers import Workers
+        from algotrendy.storage import Database, default_url
+
         chosen = Settings() if settings is None else settings
         providers = Providers()
         service = MarketDataService(
@@ -128,15 +131,21 @@ class Platform:
             chain=_OnDemand(providers) if chain is None else chain,
             defaults=MarketDataDefaults(source=chosen.source),
         )
-        research = _research(chosen, service, home, registered=registered, proposers=proposers, schema=schema)
-        told = _bus() if bus is None else bus
-        known = _known_portfolios(research["portfolio"]) if portfolios is None else portfolios
+        url = default_url(home) if chosen.database_url is None else chosen.database_url
+        database, told = Database(url, schema=schema), _bus() if bus is None else bus
+        risk = _risk(chosen, service, database, portfolios, told)
+        portfolio = _portfolio(database, service, told, risk)
+        research = _research(chosen, service, home, database, registered=registered, proposers=proposers)
+        handlers = {**research["backtesting"].handlers, **portfolio.handlers}
         return cls(
             settings=chosen,
             market_data=service,
-            risk=_risk(chosen, service, research["database"], known, told),
-            bus=told,
             **research,
+            portfolio=portfolio,
+            risk=risk,
+            bus=told,
+            workers=Workers(JobQueue(database), handlers, chosen, home, schema=schema),
+            database=database,
         )
 
     def start_workers(self, *, threads: int = 1, processes: int = 0, lease_seconds: float = 30.0) -> None:
@@ -164,10 +173,10 @@ def _research(
     settings: Settings,
     market_data: MarketDataService,
     home: Path | None,
+    database: Database,
     *,
     registered: Mapping[str, Any] | None,
     proposers: Mapping[str, Proposer] | None,
-    schema: str | None,
 ) -> dict[str, Any]:
     """Return what tests strategies and keeps them: nothing is opened before it is used."""
     from algotrendy.jobs import JobQueue
@@ -176,11 +185,8 @@ def _research(
     from algotrendy.services.bars import MarketDataBars
     from algotrendy.services.definitions import registry
     from algotrendy.services.strategy_engine import StrategyEngineService
-    from algotrendy.services.workers import Workers
-    from algotrendy.storage import Database, DeploymentStore, ResultStore, StrategyStore, default_url
+    from algotrendy.storage import DeploymentStore, ResultStore, StrategyStore
 
-    url = default_url(home) if settings.database_url is None else settings.database_url
-    database = Database(url, schema=schema)
     known = registry(registered)
     strategies, results, queue = StrategyStore(database), ResultStore(database), JobQueue(database)
     backtesting = BacktestingService(
@@ -203,42 +209,34 @@ def _research(
         settings=settings,
         registered=known,
     )
-    portfolio = _portfolio(database, queue, market_data)
-    handlers = {**backtesting.handlers, **portfolio.handlers}
-    workers = Workers(queue, handlers, settings, home, schema=schema)
-    return {
-        "backtesting": backtesting, "strategies": engine, "portfolio": portfolio, "workers": workers,
-        "database": database,
-    }  # fmt: skip
+    return {"backtesting": backtesting, "strategies": engine}
 
 
-def _portfolio(database: Database, queue: JobQueue, market_data: MarketDataService) -> PortfolioService:
+def _portfolio(
+    database: Database, market_data: MarketDataService, bus: InProcessBus, risk: RiskEngineService
+) -> PortfolioService:
     """Return what keeps portfolios; orders of a rebalancing are filled on paper, and nobody is sent a report."""
+    from algotrendy.jobs import JobQueue
     from algotrendy.services.bars import MarketDataBars
     from algotrendy.services.portfolio.analysis import PerformanceAnalyzer, ReportGenerator
     from algotrendy.services.portfolio.manager import PortfolioManager
     from algotrendy.services.portfolio.prices import MarketPrices
     from algotrendy.services.portfolio.rebalancing import PaperExecutor, PortfolioRebalancer
     from algotrendy.services.portfolio.service import PortfolioService
+    from algotrendy.services.risk.own_limits import OwnLimits
     from algotrendy.storage import PerformanceStore, RebalanceStore, ReportStore
 
     manager = PortfolioManager(database)
     analyzer = PerformanceAnalyzer(manager.accounts, PerformanceStore(database))
+    rebalances = RebalanceStore(database)
     return PortfolioService(
         portfolio_manager=manager,
-        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), PaperExecutor()),
+        rebalancer=PortfolioRebalancer(manager.accounts, rebalances, PaperExecutor(), bus=bus, limits=OwnLimits(risk)),
         performance_analyzer=analyzer,
         report_generator=ReportGenerator(analyzer, ReportStore(database)),
         prices=MarketPrices(MarketDataBars(market_data)),
-        queue=queue,
+        queue=JobQueue(database),
     )
-
-
-def _known_portfolios(service: PortfolioService) -> PortfolioSource:
-    """Return the portfolios that a service keeps, as risk reads them."""
-    from algotrendy.services.portfolio.analysis import StoredPortfolios
-
-    return StoredPortfolios(service.portfolio_manager.accounts, service.performance_analyzer.performance)
 
 
 def _bus() -> InProcessBus:
@@ -251,22 +249,31 @@ def _risk(
     settings: Settings,
     market_data: MarketDataService,
     database: Database,
-    portfolios: PortfolioSource,
+    portfolios: PortfolioSource | None,
     bus: InProcessBus,
 ) -> RiskEngineService:
-    """Return what measures and limits portfolios; what it keeps lies in the database."""
+    """Return what measures and limits portfolios, by default those that are kept; what it keeps is in the database."""
     from algotrendy.risk.alerts import AlertManager
     from algotrendy.risk.limits import LimitManager
+    from algotrendy.services.portfolio.analysis import StoredPortfolios
     from algotrendy.services.risk.books import MarketDataCloses
     from algotrendy.services.risk.engine import RiskEngineService
-    from algotrendy.storage import PortfolioStore, SqlAlerts, SqlLimits, SqlReservations
+    from algotrendy.storage import (
+        AccountStore,
+        PerformanceStore,
+        PortfolioStore,
+        SqlAlerts,
+        SqlLimits,
+        SqlReservations,
+    )
 
+    kept = StoredPortfolios(AccountStore(database), PerformanceStore(database))
     is_sample = settings.source == "sample"  # ends in 2018: the last two years have nothing
     return RiskEngineService(
         limit_manager=LimitManager(store=SqlLimits(database), profile_of=PortfolioStore(database).risk_profile),
         alert_manager=AlertManager(store=SqlAlerts(database), publish=bus.send),
         reservations=SqlReservations(database),
-        source=portfolios,
+        source=kept if portfolios is None else portfolios,
         closes=MarketDataCloses(market_data, "max" if is_sample else "2y"),
         benchmark="SP500" if is_sample else "SPY",
         bus=bus,

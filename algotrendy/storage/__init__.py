@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from algotrendy.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from algotrendy.storage.accounts import AccountStore, Trade, lot_book
+    from algotrendy.storage.accounts import AccountStore
     from algotrendy.storage.alerts import SqlAlerts
+    from algotrendy.storage.booking import Trade, lot_book
     from algotrendy.storage.database import Database, Transactions, default_url
     from algotrendy.storage.deployments import (
         Deployment,
@@ -100,13 +101,13 @@ _HOMES = {
     "StoredStrategy": ".strategies",
     "StrategyStatus": ".strategies",
     "StrategyStore": ".strategies",
-    "Trade": ".accounts",
+    "Trade": ".booking",
     "TradingMode": ".deployments",
     "Transactions": ".database",
     "UnitOfWork": ".unit_of_work",
     "default_url": ".database",
     "id_of": ".ids",
-    "lot_book": ".accounts",
+    "lot_book": ".booking",
     "new_id": ".ids",
     "upgrade": ".schema",
     "uuid_of": ".ids",

@@ -7,12 +7,23 @@ from decimal import Decimal
 from typing import Any
 
 from algotrendy.domain.cash import CashEntry
+from algotrendy.domain.corporate_action import CorporateAction
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.position import Position
 from algotrendy.portfolio.lot import Disposal, Lot
 from algotrendy.portfolio.lots import LotBook
 
-__all__ = ["book_rows", "cash_entry", "fill_of", "lots_of", "position_of", "position_values", "trade_values"]
+__all__ = [
+    "action_of",
+    "action_values",
+    "book_rows",
+    "cash_entry",
+    "fill_of",
+    "lots_of",
+    "position_of",
+    "position_values",
+    "trade_values",
+]
 
 
 def trade_values(fill: Fill, *, strategy: str | None, lots: Mapping[str, Decimal] | None) -> dict[str, Any]:
@@ -32,6 +43,24 @@ def fill_of(row: Any) -> Fill:
         execution_id=row.execution_id, instrument=row.symbol, side=row.side, quantity=row.quantity, price=row.price,
         filled_at=row.executed_at, commission=row.commission, currency=row.currency, multiplier=row.multiplier,
         client_order_id=row.client_order_id,
+    )  # fmt: skip
+
+
+def action_values(action: CorporateAction) -> dict[str, Any]:
+    """Return the columns of a corporate action that has paid nothing yet."""
+    return {
+        "action_id": action.action_id, "kind": action.kind, "symbol": action.instrument,
+        "effective_at": action.effective_at, "new_units": action.new, "old_units": action.old,
+        "cash_in_lieu": action.cash_in_lieu, "amount": action.amount, "currency": action.currency,
+        "cash": Decimal(0),
+    }  # fmt: skip
+
+
+def action_of(row: Any) -> CorporateAction:
+    """Return the corporate action of a row."""
+    return CorporateAction(
+        action_id=row.action_id, instrument=row.symbol, kind=row.kind, effective_at=row.effective_at,
+        new=row.new_units, old=row.old_units, cash_in_lieu=row.cash_in_lieu, amount=row.amount, currency=row.currency,
     )  # fmt: skip
 
 

@@ -7,20 +7,20 @@ are kept beside it, so that a question needs no replay. ADR 0076 says why.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.domain.cash import CashEntry, CashKind, CashLedger
-from algotrendy.domain.fill import Fill
-from algotrendy.domain.money import as_decimal, exactly
+from algotrendy.domain.corporate_action import CorporateAction
+from algotrendy.domain.money import exactly
 from algotrendy.domain.portfolio import Portfolio
 from algotrendy.domain.position import Position
 from algotrendy.errors import Conflict, InputError, NotFound
 from algotrendy.portfolio.lots import LotBook
-from algotrendy.portfolio.tax import WashRule
 from algotrendy.storage.account_rows import (
+    action_of,
+    action_values,
     book_rows,
     cash_entry,
     fill_of,
@@ -29,6 +29,7 @@ from algotrendy.storage.account_rows import (
     position_values,
     trade_values,
 )
+from algotrendy.storage.booking import Booked, Trade, booked, with_trade
 from algotrendy.storage.ids import PREFIXES, new_id
 from algotrendy.storage.portfolios import StoredPortfolio, locked_portfolio
 from algotrendy.storage.records import checked_text, insert_new
@@ -38,29 +39,7 @@ if TYPE_CHECKING:
 
     from algotrendy.storage.database import Transactions
 
-__all__ = ["AccountStore", "Trade", "lot_book", "named_lots"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trade:
-    """A fill with what the portfolio knows of it.
-
-    Attributes
-    ----------
-    fill : Fill
-        What was executed.
-    strategy : str or None
-        Who wanted it.
-    asset_type : str
-        Of the instrument: "stock", "etf", "crypto", ...
-    lots : mapping of str to Decimal or None
-        The lots that a sale closes, by id, where it names them.
-    """
-
-    fill: Fill
-    strategy: str | None = None
-    asset_type: str = "stock"
-    lots: Mapping[str, Decimal] | None = None
+__all__ = ["AccountStore"]
 
 
 class AccountStore:
@@ -77,6 +56,7 @@ class AccountStore:
     --------
     >>> import tempfile
     >>> from datetime import UTC
+    >>> from algotrendy.domain.fill import Fill
     >>> from algotrendy.storage import Database, PortfolioStore
     >>> fill = Fill(execution_id="f1", instrument="ACME", side="BUY", quantity=40, price="10.50", commission=1,
     ...             filled_at=datetime(2024, 1, 2, 15, tzinfo=UTC))
@@ -132,8 +112,7 @@ class AccountStore:
             for trade in trades:
                 if self._is_known(connection, portfolio_id, trade):
                     continue
-                number, n_new = number + 1, n_new + 1
-                self._insert(connection, found, trade, number)
+                number, n_new = self._insert(connection, found, trade, number + 1), n_new + 1
             if n_new:
                 self._touch(connection, portfolio_id, number)
         return n_new
@@ -179,6 +158,58 @@ class AccountStore:
                     return False
             number = found.last_number + 1
             self._add_cash(connection, portfolio_id, number, entry, key)
+            self._touch(connection, portfolio_id, number)
+        return True
+
+    def record_action(self, portfolio_id: str, action: CorporateAction) -> bool:
+        """Add a corporate action to the record: the position, the lots and the cash are those that follow from it.
+
+        It may come late, and trades before it may come later: the instrument is then worked out again, and cash that
+        was paid too little or too much under it is booked as a movement of its own.
+
+        Parameters
+        ----------
+        portfolio_id : str
+            Whose it is.
+        action : CorporateAction
+            Of an instrument that is held, or not yet known to be.
+
+        Returns
+        -------
+        bool
+            Whether it was new.
+
+        Raises
+        ------
+        Conflict
+            If another action has the id, or the portfolio is archived.
+        InputError
+            If it becomes effective later than now, or leaves a lot without units.
+        NotFound
+            If there is no such portfolio.
+        """
+        with self._transactions.transaction() as connection:
+            found = locked_portfolio(connection, self._t.portfolios, portfolio_id)
+            if self._is_known_action(connection, portfolio_id, action):
+                return False
+            now = self._transactions.now(connection)
+            if action.effective_at > now:
+                raise InputError(
+                    f"the action {action.action_id} becomes effective at {action.effective_at}, now it is {now}; record"
+                    " it then: positions are those of now"
+                )
+            checked_text("action_id", action.action_id, 255)
+            checked_text("symbol", action.instrument, 50)
+            number = found.last_number + 1
+            values = action_values(action) | {"portfolio_id": portfolio_id, "number": number, "recorded_at": now}
+            connection.execute(self._t.corporate_actions.insert().values(values))
+            p = self._t.positions
+            here = (p.c.portfolio_id == portfolio_id) & (p.c.symbol == action.instrument)
+            if connection.execute(p.select().where(here)).one_or_none() is not None:
+                after, number = self._replayed(connection, found, action.instrument, number)
+                prices = {"current_price": None, "unrealized_pnl": None, "updated_at": now}
+                connection.execute(p.update().where(here).values(position_values(after.position) | prices))
+                self._write_book(connection, portfolio_id, action.instrument, after.book)
             self._touch(connection, portfolio_id, number)
         return True
 
@@ -290,6 +321,11 @@ class AccountStore:
         with self._transactions.transaction(writes=False) as connection:
             return [_trade(row) for row in connection.execute(query).all()]
 
+    def actions(self, portfolio_id: str) -> list[CorporateAction]:
+        """Return the corporate actions in the order in which they became effective."""
+        with self._transactions.transaction(writes=False) as connection:
+            return [action_of(row) for row in self._action_rows(connection, portfolio_id)]
+
     # --- statements ---
 
     def _rows(self, connection: sa.Connection, table: sa.Table, portfolio_id: str, *order: str) -> list[Any]:
@@ -318,7 +354,28 @@ class AccountStore:
             )
         return True
 
-    def _insert(self, connection: sa.Connection, found: StoredPortfolio, trade: Trade, number: int) -> None:
+    def _is_known_action(self, connection: sa.Connection, portfolio_id: str, action: CorporateAction) -> bool:
+        t = self._t.corporate_actions
+        same = (t.c.portfolio_id == portfolio_id) & (t.c.action_id == action.action_id)
+        row = connection.execute(t.select().where(same)).one_or_none()
+        if row is None:
+            return False
+        known = action_of(row)
+        for name in ("instrument", "kind", "effective_at", "new", "old", "cash_in_lieu", "amount", "currency"):
+            if getattr(known, name) != getattr(action, name):
+                raise Conflict(
+                    f"the action {action.action_id} is recorded with the {name} {getattr(known, name)}, found"
+                    f" {getattr(action, name)}; give another action an id of its own"
+                )
+        return True
+
+    def _action_rows(self, connection: sa.Connection, portfolio_id: str, symbol: str | None = None) -> list[Any]:
+        t = self._t.corporate_actions
+        query = t.select().where(t.c.portfolio_id == portfolio_id).order_by(t.c.effective_at, t.c.number)
+        return list(connection.execute(query if symbol is None else query.where(t.c.symbol == symbol)).all())
+
+    def _insert(self, connection: sa.Connection, found: StoredPortfolio, trade: Trade, number: int) -> int:
+        """Write a trade under a number, and return the last number that was needed for it."""
         now = self._transactions.now(connection)
         fill = trade.fill
         checked_text("symbol", fill.instrument, 50)
@@ -332,20 +389,23 @@ class AccountStore:
                     at=fill.filled_at, amount=amount, currency=fill.currency, kind=kind, reference=fill.execution_id
                 )
                 self._add_cash(connection, found.id, number, entry, None)
-        self._hold(connection, found, trade, now)
+        return self._hold(connection, found, trade, number)
 
-    def _hold(self, connection: sa.Connection, found: StoredPortfolio, trade: Trade, now: datetime) -> None:
-        """Bring position and lots of the trade's instrument up to date."""
+    def _hold(self, connection: sa.Connection, found: StoredPortfolio, trade: Trade, number: int) -> int:
+        """Bring position and lots of the trade's instrument up to date; return the last number."""
         fill, p = trade.fill, self._t.positions
         here = (p.c.portfolio_id == found.id) & (p.c.symbol == fill.instrument)
         row = connection.execute(p.select().where(here)).one_or_none()
-        if row is not None and row.last_fill_at > fill.filled_at:
-            position, book, last = self._replayed(connection, found, fill.instrument)
+        is_late = row is not None and row.last_fill_at > fill.filled_at
+        if is_late or self._has_action_after(connection, found.id, fill.instrument, fill.filled_at):
+            after, number = self._replayed(connection, found, fill.instrument, number)
+            position, book, last = after.position, after.book, after.last_fill_at
         else:
             before = Position(instrument=fill.instrument, currency=fill.currency, multiplier=fill.multiplier)
             position = (before if row is None else position_of(row)).with_fill(fill)
-            book = _with_trade(self._book(connection, found, fill.instrument), trade)
+            book = with_trade(self._book(connection, found, fill.instrument), trade)
             last = fill.filled_at
+        now = self._transactions.now(connection)
         values = position_values(position) | {"last_fill_at": last, "updated_at": now}
         values |= {"current_price": None, "unrealized_pnl": None}
         if row is None:
@@ -354,6 +414,12 @@ class AccountStore:
         else:
             connection.execute(p.update().where(here).values(values))
         self._write_book(connection, found.id, fill.instrument, book)
+        return number
+
+    def _has_action_after(self, connection: sa.Connection, portfolio_id: str, symbol: str, at: datetime) -> bool:
+        t = self._t.corporate_actions
+        here = (t.c.portfolio_id == portfolio_id) & (t.c.symbol == symbol) & (t.c.effective_at > at)
+        return connection.execute(t.select().where(here).limit(1)).first() is not None
 
     def _book(self, connection: sa.Connection, found: StoredPortfolio, symbol: str) -> LotBook:
         """Return the lots of one instrument, without what was closed before."""
@@ -363,20 +429,31 @@ class AccountStore:
         return lots_of(found.lot_method, found.time_zone, rows, [])
 
     def _replayed(
-        self, connection: sa.Connection, found: StoredPortfolio, symbol: str
-    ) -> tuple[Position, LotBook, datetime]:
-        """Return position and lots of an instrument from all its trades, in the order of their execution."""
-        t, d = self._t.trades, self._t.lot_disposals
+        self, connection: sa.Connection, found: StoredPortfolio, symbol: str, number: int
+    ) -> tuple[Booked, int]:
+        """Return an instrument from all its trades and actions in the order of time, and the last number.
+
+        What actions pay now and did not pay before becomes movements of cash, each under a number of its own.
+        """
+        t, d, a = self._t.trades, self._t.lot_disposals, self._t.corporate_actions
         here = (t.c.portfolio_id == found.id) & (t.c.symbol == symbol)
         rows = connection.execute(t.select().where(here).order_by(t.c.executed_at, t.c.number)).all()
-        trades = [_trade(row) for row in rows]
-        first = trades[0].fill
-        position = Position(instrument=symbol, currency=first.currency, multiplier=first.multiplier)
-        for trade in trades:
-            position = position.with_fill(trade.fill)
-        book = lot_book(trades, method=found.lot_method, time_zone=found.time_zone)
+        actions = self._action_rows(connection, found.id, symbol)
+        after = booked(
+            [_trade(row) for row in rows], [action_of(row) for row in actions], method=found.lot_method,
+            time_zone=found.time_zone,
+        )  # fmt: skip
+        for row in actions:
+            action, before = action_of(row), after.before.get(row.action_id)
+            pays = Decimal(0) if before is None else action.cash(before)
+            if pays != row.cash:
+                number += 1
+                entry = action.entry(_sum(pays, -row.cash), before or after.position)
+                self._add_cash(connection, found.id, number, entry, None)
+                same = (a.c.portfolio_id == found.id) & (a.c.action_id == row.action_id)
+                connection.execute(a.update().where(same).values(cash=pays))
         connection.execute(d.delete().where((d.c.portfolio_id == found.id) & (d.c.symbol == symbol)))
-        return position, book, trades[-1].fill.filled_at
+        return after, number
 
     def _write_book(self, connection: sa.Connection, portfolio_id: str, symbol: str, book: LotBook) -> None:
         """Write the lots of an instrument, and what was closed now behind what was closed before."""
@@ -413,74 +490,6 @@ class AccountStore:
         t = self._t.portfolios
         values = {"last_number": number, "updated_at": self._transactions.now(connection)}
         connection.execute(t.update().where(t.c.id == portfolio_id).values(values))
-
-
-def lot_book(
-    trades: Iterable[Trade], *, method: str = "fifo", time_zone: str = "UTC", wash: WashRule | None = None
-) -> LotBook:
-    """Return the lots that trades make, in the order in which they are given.
-
-    Named lots are taken by the execution that opened them, whichever parts a wash sale has made of it. Where they are
-    no longer held (an earlier sale came late), the method chooses: what was executed cannot be refused.
-
-    Parameters
-    ----------
-    trades : iterable of Trade
-        In the order of their execution.
-    method, time_zone, wash
-        As in `LotBook`.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> fill = Fill(execution_id="f1", instrument="ACME", side="BUY", quantity=40, price=10,
-    ...             filled_at=datetime(2024, 1, 2, 15, tzinfo=UTC))
-    >>> lot_book([Trade(fill=fill)]).quantity("ACME")
-    Decimal('40')
-    """
-    book = LotBook(method=method, time_zone=time_zone, wash=wash)  # type: ignore[arg-type]  # a text is turned into one
-    for trade in trades:
-        book = _with_trade(book, trade)
-    return book
-
-
-def _with_trade(book: LotBook, trade: Trade) -> LotBook:
-    named = None if not trade.lots else _named(book, trade)
-    return book.with_fill(trade.fill) if named is None else book.with_fill(trade.fill, lots=named)
-
-
-@exactly
-def _named(book: LotBook, trade: Trade) -> dict[str, Decimal] | None:
-    """Return the lots that a trade names as they are in this book; None if they are not what it closes."""
-    fill, wanted = trade.fill, dict(trade.lots or {})
-    held = book.lots.get(fill.instrument, ())
-    if not held or held[0].is_short != (fill.side.sign > 0):
-        return None
-    size = sum((abs(lot.quantity) for lot in held), Decimal(0))
-    found: dict[str, Decimal] = {}
-    for lot in held:
-        opened_by = lot.opened_by
-        taken = min(wanted.get(opened_by, Decimal(0)), abs(lot.quantity))
-        if taken:
-            found[lot.lot_id] = taken
-            wanted[opened_by] -= taken
-    is_whole = sum(found.values(), Decimal(0)) == min(size, fill.quantity) and not any(wanted.values())
-    return found if is_whole else None
-
-
-def named_lots(lots: Mapping[str, Any]) -> dict[str, Decimal]:
-    """Return lots by the execution that opened them: the parts that a wash sale made of one count as it.
-
-    Examples
-    --------
-    >>> named_lots({"f1#w1": 10, "f1": 5})
-    {'f1': Decimal('15')}
-    """
-    found: dict[str, Decimal] = {}
-    for lot_id, quantity in lots.items():
-        opened_by = lot_id.rsplit("#w", 1)[0]
-        found[opened_by] = found.get(opened_by, Decimal(0)) + as_decimal(quantity, f"the quantity of {lot_id}")
-    return found
 
 
 @exactly

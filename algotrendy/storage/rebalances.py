@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.errors import Conflict, NotFound
-from algotrendy.storage.accounts import AccountStore, Trade
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import Trade
 from algotrendy.storage.ids import PREFIXES, new_id
 from algotrendy.storage.portfolios import locked_portfolio
 from algotrendy.storage.records import Page, insert_new, page_of, record_of
@@ -34,8 +35,8 @@ class StoredRebalance:
         `reb_…`.
     portfolio_id : str
     status : str
-        "planned", "queued", "running", "completed", "incomplete" (over, not all was filled) or "stopped" (it can
-        go on).
+        "planned", "queued", "running", "completed", "incomplete" (over, not all was filled), "stopped" (it can
+        go on) or "cancelled".
     message : str
         Why it stopped.
     plan : dict
@@ -162,6 +163,36 @@ class RebalanceStore:
             if other is not None:
                 raise Conflict(f"{other.id} of {found.portfolio_id} is {other.status}; wait until it is over")
             self._set(connection, rebalance_id, status="queued")
+            return self._found(connection, rebalance_id)
+
+    def start(self, rebalance_id: str) -> StoredRebalance:
+        """Mark a plan that was begun as running, and return it; one that is over or cancelled stays as it is."""
+        return self._moved(rebalance_id, OPEN_REBALANCES, "running")
+
+    def cancel(self, rebalance_id: str) -> StoredRebalance:
+        """Mark a plan that nobody carries out as cancelled: it never goes on, and another may begin.
+
+        Raises
+        ------
+        Conflict
+            If it is under way, or over.
+        NotFound
+            If there is none.
+        """
+        found = self._moved(rebalance_id, ("planned", "queued", "stopped"), "cancelled")
+        if found.status == "running":
+            raise Conflict(f"{rebalance_id} is running; cancel its job {found.job_id}, or wait until it stops")
+        if found.status != "cancelled":
+            raise Conflict(f"{rebalance_id} is {found.status}: there is nothing to cancel")
+        return found
+
+    def _moved(self, rebalance_id: str, from_: tuple[str, ...], to: str) -> StoredRebalance:
+        """Return a plan, with another status if it had one of some; all who ask take turns."""
+        with self._database.transaction() as connection:
+            found = self._found(connection, rebalance_id)
+            locked_portfolio(connection, self._t.portfolios, found.portfolio_id)
+            if self._found(connection, rebalance_id).status in from_:
+                self._set(connection, rebalance_id, status=to, message="")
             return self._found(connection, rebalance_id)
 
     def set_job(self, rebalance_id: str, job_id: str) -> StoredRebalance:

@@ -16,6 +16,7 @@ __all__ = [
     "backtest_results",
     "cash_balances",
     "cash_entries",
+    "corporate_actions",
     "deployments",
     "jobs",
     "lot_disposals",
@@ -294,6 +295,25 @@ cash_balances = sa.Table(
     _portfolio(primary_key=True),
     sa.Column("currency", sa.String(10), primary_key=True),
     sa.Column("amount", Unrounded, nullable=False),
+)
+
+corporate_actions = sa.Table(
+    "corporate_actions",
+    metadata,
+    _portfolio(primary_key=True),
+    sa.Column("action_id", sa.String(255), primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False, comment="in the order in which they were recorded"),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("symbol", sa.String(50), nullable=False),
+    sa.Column("effective_at", UtcTime, nullable=False),
+    sa.Column("new_units", sa.BigInteger, nullable=False),
+    sa.Column("old_units", sa.BigInteger, nullable=False),
+    sa.Column("cash_in_lieu", Unrounded, nullable=True, comment="for a unit; NULL: fractions are held"),
+    sa.Column("amount", Unrounded, nullable=False, comment="of a dividend, per unit"),
+    sa.Column("currency", sa.String(10), nullable=True, comment="of a dividend; NULL: that of the position"),
+    sa.Column("cash", Unrounded, nullable=False, comment="what was booked under it so far"),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Index("ix_corporate_actions_portfolio_id", "portfolio_id", "symbol", "effective_at"),
 )
 
 lots = sa.Table(

@@ -30,11 +30,18 @@ class Place:
 
 
 def place_for(request: pytest.FixtureRequest, kind: str) -> Place:
-    """Return a place of a test's own."""
+    """Return a place of a test's own; of a module's own, if the fixture that asks has the scope of a module.
+
+    Tables are made once for each place, and many tests need but a portfolio of their own.
+    """
+    is_shared = request.scope == "module"
     if kind == "postgres":
         if importlib.util.find_spec("psycopg") is None and os.environ.get("ALGOTRENDY_REQUIRE_SERVICES") != "1":
             pytest.skip("extra: psycopg is not installed")
-        return Place(*request.getfixturevalue("postgres_schema"))
+        return Place(*request.getfixturevalue("postgres_module_schema" if is_shared else "postgres_schema"))
+    if is_shared:
+        factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        return Place(f"sqlite:///{factory.mktemp('shared')}/house.db")
     folder: Path = request.getfixturevalue("tmp_path")
     return Place(f"sqlite:///{folder}/house.db")
 

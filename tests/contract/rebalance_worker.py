@@ -67,14 +67,19 @@ class Account:
 
 
 def service(
-    database: Database, executor: Any = None, closes: Any = None, delivery: Any = None, bus: Any = None
+    database: Database,
+    executor: Any = None,
+    closes: Any = None,
+    delivery: Any = None,
+    bus: Any = None,
+    limits: Any = None,
 ) -> PortfolioService:
     """Return the service on a database, with prices that are given."""
     manager = PortfolioManager(database)
     analyzer = PerformanceAnalyzer(manager.accounts, PerformanceStore(database))
     return PortfolioService(
         portfolio_manager=manager,
-        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), executor, bus=bus),
+        rebalancer=PortfolioRebalancer(manager.accounts, RebalanceStore(database), executor, bus=bus, limits=limits),
         performance_analyzer=analyzer,
         report_generator=ReportGenerator(analyzer, ReportStore(database), delivery),
         prices=GivenPrices(pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC")) if closes is None else closes),

@@ -19,12 +19,21 @@ import pytest
 
 from algotrendy.compute import wait_for
 from algotrendy.config import Settings
-from algotrendy.errors import Conflict, DataError, InputError, NotFound, VenueUnavailable
+from algotrendy.errors import Conflict, DataError, InputError, NotFound, OutcomeUnknown, VenueUnavailable
 from algotrendy.events import InProcessBus
 from algotrendy.jobs import JobQueue, Worker
 from algotrendy.portfolio.rebalance import FillAtPlan
-from algotrendy.services import Platform, PortfolioConfig, RebalanceRequest, ReportRequest, StoredPortfolios
-from algotrendy.storage import Database
+from algotrendy.risk.limits import BookView, Exposure, LimitCheckResult, LimitManager, ProposedOrder
+from algotrendy.services import (
+    MarketPrices,
+    Platform,
+    PortfolioConfig,
+    PortfolioService,
+    RebalanceRequest,
+    ReportRequest,
+    StoredPortfolios,
+)
+from algotrendy.storage import Database, new_id
 from tests.contract.databases import KINDS, Place, opened, place_for
 from tests.contract.rebalance_worker import Account, service
 
@@ -39,12 +48,12 @@ def closes() -> pd.DataFrame:
     return pd.DataFrame(np.round(100 * np.exp(steps.cumsum(0)), 2), DAYS, ["A", "B", "SPY"])
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def place(request: pytest.FixtureRequest) -> Place:
     return place_for(request, request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database(place: Place) -> Iterator[Database]:
     with opened(place, durability="process") as made:
         yield made
@@ -109,7 +118,8 @@ def test_the_bodies_of_the_specification_are_understood() -> None:
 def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -> None:
     with opened(place) as first:
         made = service(first, closes=closes())
-        portfolio_id = growth(made, strategies=["trend"])
+        user_id = new_id("usr")
+        portfolio_id = growth(made, strategies=["trend"], user_id=user_id)
         wait_for(made.record_fills(portfolio_id, [fill(1, "BUY", "0.1", "33.333333333333", commission="0.01")]))
         wait_for(made.deposit(portfolio_id, "0.1", key="d"))
         assert not wait_for(made.deposit(portfolio_id, "0.1", key="d"))
@@ -133,7 +143,7 @@ def test_a_portfolio_holds_what_was_recorded_after_a_restart_too(place: Place) -
         assert (changed.risk_profile, changed.version, changed.strategies) == ("aggressive", 2, ["trend"])
         with pytest.raises(InputError, match="currency"):
             wait_for(made.update_portfolio(portfolio_id, {"currency": "EUR"}))
-        assert [one.id for one in wait_for(made.list_portfolios()).items] == [portfolio_id]
+        assert [one.id for one in wait_for(made.list_portfolios(user_id=user_id)).items] == [portfolio_id]
         assert wait_for(made.delete_portfolio(portfolio_id)).status == "archived"
         with pytest.raises(NotFound):
             wait_for(made.get_portfolio("port_" + "0" * 32))
@@ -224,6 +234,129 @@ def test_a_venue_that_is_down_stops_a_plan_which_goes_on_later(database: Databas
     assert queue.get(again.job_id).status == "completed"
     assert wait_for(made.rebalance_status(portfolio_id)).status == "completed"
     assert len(venue.placed) == len(set(venue.placed)) == 3
+
+
+class Forgetful:
+    """Executes an order and does not answer; asked about it, it knows, when it is there."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Any] = {}
+        self.is_up = False
+
+    def place(self, order: Any) -> Any:
+        self.outcomes[order.client_order_id] = FillAtPlan().place(order)
+        raise OutcomeUnknown("forgetful", "no answer")
+
+    def find(self, client_order_id: str) -> Any:
+        if not self.is_up:
+            raise VenueUnavailable("forgetful", "not now")
+        return self.outcomes.get(client_order_id)
+
+
+def test_a_plan_that_stopped_is_cancelled_and_what_was_sent_stays(database: Database) -> None:
+    venue = Moody()
+    made = service(database, venue)
+    portfolio_id = growth(made)
+    options = {"dry_run": False, "prices": dict.fromkeys("ABC", 10)}
+    plan = wait_for(made.rebalance_portfolio(portfolio_id, dict.fromkeys("ABC", "0.2"), **options))
+    with pytest.raises(VenueUnavailable):
+        made.rebalancer.work(_Context(plan.rebalance_id))
+    other = wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.1"}, prices={"A": 10}))
+    with pytest.raises(Conflict, match="is stopped; wait until it is over"):
+        wait_for(made.execute_rebalance(other.rebalance_id))
+    cancelled = wait_for(made.cancel_rebalance(plan.rebalance_id))
+    assert cancelled.status == "cancelled"
+    assert [order.state for order in cancelled.orders] == ["filled", "skipped", "waiting"]
+    assert cancelled.orders[1].message == "it never arrived"
+    held = {one.symbol: one.quantity for one in wait_for(made.get_portfolio(portfolio_id)).holdings}
+    assert held == {cancelled.orders[0].symbol: 2000}
+    venue.is_up = True
+    work(database, made)  # the job that would have gone on finds nothing to do
+    assert len(venue.placed) == 1
+    with pytest.raises(Conflict, match="is cancelled; make a new plan"):
+        wait_for(made.execute_rebalance(plan.rebalance_id))
+    wait_for(made.execute_rebalance(other.rebalance_id))
+    with pytest.raises(NotFound):
+        wait_for(made.cancel_rebalance("reb_" + "0" * 32))
+    work(database, made)
+    assert wait_for(made.rebalance_status(portfolio_id, other.rebalance_id)).status == "completed"
+    with pytest.raises(Conflict, match="is completed: there is nothing to cancel"):
+        wait_for(made.cancel_rebalance(other.rebalance_id))
+    assert wait_for(made.cancel_rebalance(plan.rebalance_id)).status == "cancelled", "twice is once"
+
+
+def test_cancelling_looks_up_what_may_have_been_sent(database: Database) -> None:
+    venue = Forgetful()
+    made = service(database, venue)
+    portfolio_id = growth(made)
+    options = {"dry_run": False, "prices": {"A": 10}}
+    plan = wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.2"}, **options)).rebalance_id
+    with pytest.raises(VenueUnavailable):
+        made.rebalancer.work(_Context(plan))
+    with pytest.raises(VenueUnavailable, match="not now"):
+        wait_for(made.cancel_rebalance(plan))
+    assert wait_for(made.rebalance_status(portfolio_id)).status == "stopped"
+    left = wait_for(made.cancel_rebalance(plan, leave_unknown=True))
+    assert (left.status, left.orders[0].state) == ("cancelled", "sending")
+    venue.is_up = True
+    found = wait_for(made.cancel_rebalance(plan))
+    assert (found.status, found.orders[0].state) == ("cancelled", "filled")
+    assert wait_for(made.get_portfolio(portfolio_id)).holdings[0].quantity == 2000
+
+
+class Limits:
+    """The limits of portfolios, on what they hold now at prices that are given."""
+
+    def __init__(self, prices: dict[str, int]) -> None:
+        self.manager, self.prices = LimitManager([{"kind": "concentration", "limit": "0.35"}]), prices
+        self.accounts: Any = None
+
+    async def check_position_limits(self, order: ProposedOrder, portfolio: str) -> LimitCheckResult:
+        held = self.accounts.portfolio(portfolio)
+        value = held.holdings(self.prices).value
+        units = {name: Decimal(0) for name in self.prices} | {k: one.quantity for k, one in held.positions.items()}
+        rows = [Exposure(symbol=name, quantity=n, price=self.prices[name]) for name, n in units.items()]
+        return self.manager.check_order(order, BookView(equity=value, exposures=rows), portfolio)
+
+
+def test_limits_are_asked_before_each_order_and_a_denied_one_stops_the_plan(database: Database) -> None:
+    bus, heard = InProcessBus(), []
+    for pattern in ("trading.order.*", "risk.check.*", "portfolio.*"):
+        bus.subscribe(pattern, heard.append)
+    prices = {"A": 10, "B": 20}
+    limits = Limits(prices)
+    made = service(database, bus=bus, limits=limits)
+    limits.accounts = made.portfolio_manager.accounts
+    portfolio_id = growth(made)
+    options = {"dry_run": False, "prices": prices}
+    plan = wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.3", "B": "0.4"}, **options))
+    work(database, made)
+    stopped = wait_for(made.rebalance_status(portfolio_id))
+    assert JobQueue(database).get(plan.job_id).status == "completed", "trying again would not help"
+    states = {order.symbol: order.state for order in stopped.orders}
+    assert (stopped.status, states["B"]) == ("stopped", "waiting")
+    assert "deny BUY 2000 B: concentration would be 0.4, above the limit 0.35" in stopped.message
+    limits.manager.set_limits(portfolio_id, [{"kind": "concentration", "limit": "0.5"}])
+    wait_for(made.execute_rebalance(plan.rebalance_id))
+    work(database, made)
+    assert wait_for(made.rebalance_status(portfolio_id)).status == "completed"
+    assert wait_for(bus.drain())
+    of_b = [one.event_type for one in heard if one.data.get("order_id") in _ids(stopped, "B")]
+    first, then = ["trading.order.created", "risk.check.completed"], "trading.order.rejected"
+    assert sorted(of_b) == sorted([*first, then, *first, "trading.order.filled"])
+    filled = next(one.data for one in heard if one.event_type == "trading.order.filled" and one.data["symbol"] == "B")
+    assert (Decimal(filled["quantity"]), Decimal(filled["remaining_quantity"])) == (2000, 0)
+    assert [one.event_type for one in heard].count("portfolio.rebalanced") == 1
+    limits.manager.set_limits(portfolio_id, [{"kind": "concentration", "limit": "0.1"}])  # broken already
+    limits.manager.set_state(portfolio_id, "reducing")
+    wait_for(made.rebalance_portfolio(portfolio_id, {"A": "0.2", "B": "0"}, **options))
+    work(database, made)
+    assert wait_for(made.rebalance_status(portfolio_id)).status == "completed", "orders that close are not denied"
+    wait_for(bus.close())
+
+
+def _ids(answer: Any, symbol: str) -> set[str]:
+    return {order.client_order_id for order in answer.orders if order.symbol == symbol}
 
 
 class _Context:
@@ -334,6 +467,32 @@ def test_attribution_by_strategy_and_by_asset_adds_up_to_the_return(database: Da
     assert abs(found.residual) < 1e-10
 
 
+def test_splits_dividends_and_currencies_come_in_by_the_service(database: Database) -> None:
+    prices = pd.DataFrame({"A": 100.0, "E": 50.0}, DAYS)
+    prices.loc[DAYS[10] :, "A"] = 25.0  # four for one, and else nothing happens
+    made = service(database, closes=prices)
+    portfolio_id = growth(made)
+    fills = [fill(1, "BUY", 100, 100), fill(2, "BUY", 10, 50, "E", currency="EUR")]
+    wait_for(made.record_fills(portfolio_id, fills))
+    opens = DAYS[10].to_pydatetime().replace(hour=14, minute=30)
+    split = {"action_id": "s", "symbol": "A", "kind": "split", "new": 4, "effective_at": opens}
+    assert [wait_for(made.record_action(portfolio_id, split)) for _ in range(2)] == [True, False]
+    paid = {"action_id": "d", "symbol": "A", "kind": "cash_dividend", "amount": "0.25", "effective_at": DAYS[20]}
+    wait_for(made.record_action(portfolio_id, {**paid, "effective_at": DAYS[20].to_pydatetime()}))
+    with pytest.raises(InputError, match="kind"):
+        wait_for(made.record_action(portfolio_id, {**split, "action_id": "x", "kind": "merger"}))
+    rates = pd.DataFrame({"EUR": [1.0, 1.1]}, DAYS[[0, 30]])
+    with pytest.raises(InputError, match="its days need rates"):
+        wait_for(made.attribution(portfolio_id))
+    found = wait_for(made.attribution(portfolio_id, rates=rates))
+    whole = wait_for(made.calculate_performance(portfolio_id, "max", rates=rates)).metrics["total_return"]
+    # 10,000 in A, 500 in E against a debt of 500 in EUR: rates do nothing in all, and 400 units bring 100
+    assert found.total_return == pytest.approx(whole, abs=1e-12) == pytest.approx(100 / 100_000, abs=1e-12)
+    assert found.by_asset["E"]["currency"] == pytest.approx(-found.by_asset["cash EUR"]["currency"], abs=1e-12)
+    assert found.by_asset["E"]["currency"] == pytest.approx(50 / 100_100, rel=1e-2)
+    assert wait_for(made.get_portfolio(portfolio_id)).holdings[0].average_cost == 25
+
+
 def test_what_cannot_be_valued_says_why(database: Database) -> None:
     made = service(database, closes=closes())
     empty = growth(made)
@@ -346,6 +505,29 @@ def test_what_cannot_be_valued_says_why(database: Database) -> None:
     wait_for(made.record_fills(mixed, [fill(1, "BUY", 1, 1, currency="EUR")]))
     with pytest.raises(InputError, match="EUR, USD"):
         wait_for(made.calculate_performance(mixed))
+
+
+class Asked:
+    """A source of bars that keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.markets: list[Any] = []
+
+    async def bars(self, market: Any) -> pd.DataFrame:
+        self.markets.append(market)
+        return closes()[["A"]].set_axis(["close"], axis=1)
+
+
+def test_what_is_held_is_priced_as_traded_and_a_benchmark_with_dividends(database: Database) -> None:
+    made, source = service(database, closes=closes()), Asked()
+    made = PortfolioService(
+        made.portfolio_manager, made.rebalancer, made.performance_analyzer, made.report_generator,
+        prices=MarketPrices(source), queue=JobQueue(database),
+    )  # fmt: skip
+    portfolio_id = growth(made)
+    wait_for(made.record_fills(portfolio_id, [fill(1, "BUY", 10, 100)]))
+    wait_for(made.calculate_performance(portfolio_id, "max", "A"))
+    assert [market["adjusted"] for market in source.markets] == ["raw", None]
 
 
 # --- reports ---
@@ -454,5 +636,11 @@ def test_a_platform_keeps_portfolios_of_sample_data_and_watches_their_risk(tmp_p
         assert not much.approved, "10 of the NASDAQ are more than 30 % of 100,000"
         position = wait_for(made.get_portfolio(portfolio_id)).holdings[0].position_id
         assert wait_for(platform.risk.calculate_position_risk(position)).symbol == "SP500"
+        prices = {"SP500": 2_500, "NASDAQ": 6_600}
+        for target, status in (("0.25", "completed"), ("0.5", "stopped")):
+            plan = wait_for(made.rebalance_portfolio(portfolio_id, {"NASDAQ": target, "SP500": "0.2"}, prices=prices))
+            after = wait_for(made.execute_rebalance(plan.rebalance_id, wait=60))
+            assert after.status == status, after.message
+        assert "concentration" in after.message
     finally:
         wait_for(platform.close())

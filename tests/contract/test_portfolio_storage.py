@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,17 +17,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algotrendy.domain.cash import CashEntry, CashKind
+from algotrendy.domain.corporate_action import CorporateAction
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.portfolio import Portfolio
 from algotrendy.errors import Conflict, InputError, NotFound
 from algotrendy.portfolio import LotBook
-from algotrendy.storage import AccountStore, Database, DeploymentStore, PortfolioStore, StrategyStore, Trade, new_id
+from algotrendy.storage import (
+    AccountStore,
+    Database,
+    DeploymentStore,
+    PortfolioStore,
+    StrategyStore,
+    Trade,
+    lot_book,
+    new_id,
+)
 from tests.contract.databases import KINDS, opened, place_for
 
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     with opened(place_for(request, request.param), durability="process") as made:
         yield made
@@ -60,15 +71,41 @@ def made_fills(seed: int, n: int) -> list[Fill]:
     return found
 
 
-def in_memory(fills: list[Fill], method: str) -> tuple[Portfolio, LotBook]:
+def made_actions(seed: int, n: int, last: Fill) -> list[CorporateAction]:
+    """Return splits, with and without cash in lieu, and dividends, at distinct moments, some at that of a fill."""
+    rng, found = random.Random(seed), []
+    for number in range(n):
+        hours = rng.choice([0, 5]) + number / 60 if number else 0
+        at = NOON + timedelta(days=rng.randrange((last.filled_at - NOON).days + 2), hours=hours)
+        facts: dict[str, Any] = {"action_id": f"c{number}", "instrument": rng.choice("ABC"), "effective_at": at}
+        if rng.random() < 0.4:
+            amount = Decimal(rng.randrange(1, 10**6)).scaleb(-rng.choice([2, 4, 9]))
+            found.append(CorporateAction(kind="cash_dividend", amount=amount, **facts))  # type: ignore[arg-type]
+        else:
+            new, old = rng.choice([(2, 1), (3, 2), (1, 3), (7, 1), (21, 20), (1, 10)])
+            price = rng.choice([None, Decimal("12.34")])
+            found.append(CorporateAction(kind="split", new=new, old=old, cash_in_lieu=price, **facts))  # type: ignore[arg-type]
+    return found
+
+
+def in_memory(fills: list[Fill], method: str, actions: list[CorporateAction]) -> tuple[Portfolio, LotBook]:
+    """Return the account of fills that are in order: an action comes before the fills of its moment."""
     portfolio, book = Portfolio(), LotBook(method=method)  # type: ignore[arg-type]
+    waiting = sorted(actions, key=lambda one: one.effective_at)
     for one in fills:
+        while waiting and waiting[0].effective_at <= one.filled_at:
+            action = waiting.pop(0)
+            portfolio, book = portfolio.with_action(action), book.with_action(action)
         portfolio, book = portfolio.with_fill(one), book.with_fill(one)
+    for action in waiting:
+        portfolio, book = portfolio.with_action(action), book.with_action(action)
     return portfolio, book
 
 
-def check_equal(store: AccountStore, portfolio_id: str, fills: list[Fill], method: str) -> None:
-    portfolio, book = in_memory(fills, method)
+def check_equal(
+    store: AccountStore, portfolio_id: str, fills: list[Fill], method: str, actions: list[CorporateAction] | None = None
+) -> None:
+    portfolio, book = in_memory(fills, method, actions or [])
     kept, lots = store.portfolio(portfolio_id), store.lots(portfolio_id)
     assert dict(kept.positions) == dict(portfolio.positions)
     assert store.balances(portfolio_id) == dict(portfolio.cash.balances) == dict(kept.cash.balances)
@@ -102,6 +139,79 @@ def test_what_is_kept_is_what_the_fills_make_in_memory(one_file: Database, seed:
         store.record(portfolio_id, [Trade(fill=one)] * rng.choice([1, 2]))
     executed = sorted(fills, key=lambda one: (one.filled_at, sequence[one.execution_id]))
     check_equal(store, portfolio_id, executed, method)
+
+
+@settings(deadline=None, max_examples=1000 if settings.default.max_examples >= 200 else 25)
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 12), n_actions=st.integers(1, 5),
+    method=st.sampled_from(["fifo", "lifo", "hifo", "average"]),
+)  # fmt: skip
+def test_splits_and_dividends_among_fills_are_kept_as_in_memory(
+    one_file: Database, seed: int, n: int, n_actions: int, method: str
+) -> None:
+    """Fills and actions come in any order, some twice; lots, positions and cash are those of the order of time."""
+    fills = made_fills(seed, n)
+    actions = made_actions(seed, n_actions, fills[-1])
+    store, portfolio_id, rng = AccountStore(one_file), port(one_file, lot_method=method), random.Random(seed + 1)
+    arrival: list[Fill | CorporateAction] = [*fills, *actions]
+    rng.shuffle(arrival)
+    for one in arrival:
+        for _ in range(rng.choice([1, 2])):
+            if isinstance(one, Fill):
+                store.record(portfolio_id, [Trade(fill=one)])
+            else:
+                store.record_action(portfolio_id, one)
+    sequence = {one.execution_id: place for place, one in enumerate(arrival) if isinstance(one, Fill)}
+    executed = sorted(fills, key=lambda one: (one.filled_at, sequence[one.execution_id]))
+    check_equal(store, portfolio_id, executed, method, actions)
+    for name, position in store.portfolio(portfolio_id).positions.items():
+        assert store.lots(portfolio_id).quantity(name) == position.quantity
+    book = lot_book(store.trades(portfolio_id), actions=store.actions(portfolio_id), method=method)
+    assert {name: lots for name, lots in book.lots.items() if lots} == dict(store.lots(portfolio_id).lots)
+
+
+def test_a_split_is_booked_once_and_its_fraction_is_paid(database: Database) -> None:
+    store, portfolio_id = AccountStore(database), port(database)
+    store.record(portfolio_id, [Trade(fill=fill(1, "BUY", 15, 30)), Trade(fill=fill(2, "BUY", 10, 45, day=1))])
+    split = CorporateAction(
+        action_id="1:2", instrument="A", kind="split", new=1, old=2, cash_in_lieu=Decimal(80),  # type: ignore[arg-type]
+        effective_at=NOON + timedelta(days=2),
+    )  # fmt: skip
+    assert [store.record_action(portfolio_id, split) for _ in range(2)] == [True, False]
+    with pytest.raises(Conflict, match="1:2 is recorded with the new 1, found 3"):
+        store.record_action(portfolio_id, replace(split, new=3))
+    # 25 units for 900 become 12.5 for 900; the half unit goes for 40: its cost is 36 on average, 30 of the first lot
+    held = store.portfolio(portfolio_id)
+    assert (held.positions["A"].quantity, held.positions["A"].cost, held.positions["A"].realised) == (12, 864, 4)
+    assert held.positions["A"].average_cost == 72
+    assert store.balances(portfolio_id) == {"USD": Decimal(-900 + 40)}
+    lots = store.lots(portfolio_id)
+    assert [(lot.quantity, lot.cost) for lot in lots.lots["A"]] == [(7, 420), (5, 450)]
+    assert [(row.lot.quantity, row.lot.cost, row.cash) for row in lots.disposals] == [(Decimal("0.5"), 30, 40)]
+    # a purchase of one unit before it, told late: 13 units, no fraction, and the 40 were never paid
+    store.record(portfolio_id, [Trade(fill=fill(3, "BUY", 1, 10, day=1))])
+    assert store.portfolio(portfolio_id).positions["A"].quantity == 13
+    assert store.balances(portfolio_id) == {"USD": Decimal(-910)}
+    assert not store.lots(portfolio_id).disposals
+
+
+def test_a_dividend_is_for_those_who_held_before_it(database: Database) -> None:
+    store, portfolio_id = AccountStore(database), port(database)
+    paid = CorporateAction(
+        action_id="d", instrument="A", kind="cash_dividend", amount=Decimal("0.25"), effective_at=NOON  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert store.record_action(portfolio_id, paid), "before anything is held"
+    store.record(portfolio_id, [Trade(fill=fill(1, "BUY", 100, 1))])  # at the moment of the action: without it
+    assert store.balances(portfolio_id) == {"USD": Decimal(-100)}
+    store.record(portfolio_id, [Trade(fill=fill(2, "BUY", 40, 1, day=-1)), Trade(fill=fill(3, "BUY", 8, 1, day=-2))])
+    entries = store.portfolio(portfolio_id).cash.entries
+    dividends = [(one.amount, one.reference, one.at) for one in entries if one.kind is CashKind.DIVIDEND]
+    assert dividends == [(10, "A", NOON), (2, "A", NOON)]
+    later = replace(paid, action_id="e", effective_at=datetime.now(UTC) + timedelta(days=1))
+    with pytest.raises(InputError, match="record it then"):
+        store.record_action(portfolio_id, later)
+    with pytest.raises(NotFound):
+        store.record_action(new_id("port"), paid)
 
 
 def test_both_databases_keep_every_digit(database: Database) -> None:
@@ -183,7 +293,8 @@ def test_named_lots_are_closed_and_late_fills_cannot_break_them(database: Databa
 
 def test_settings_have_versions_and_history_is_archived(database: Database) -> None:
     store, accounts = PortfolioStore(database), AccountStore(database)
-    fresh, used = port(database), port(database)
+    user = new_id("usr")
+    fresh, used = port(database, user_id=user), port(database, user_id=user)
     assert store.update(used, {"name": "Other"}, expected_version=1).version == 2
     with pytest.raises(Conflict, match="has version 2, the change was made from 1"):
         store.update(used, {"name": "Mine"}, expected_version=1)
@@ -204,5 +315,5 @@ def test_settings_have_versions_and_history_is_archived(database: Database) -> N
     assert store.delete(fresh) is None
     with pytest.raises(NotFound):
         store.get(fresh)
-    assert [one.id for one in store.list().items] == [used]
-    assert store.list(status="active").items == ()
+    assert [one.id for one in store.list(user_id=user).items] == [used]
+    assert store.list(status="active", user_id=user).items == ()

@@ -15,11 +15,13 @@ from algotrendy.portfolio.tax import TaxRules, UsWashSale
 from algotrendy.portfolio.tax_rows import tax_report
 from algotrendy.services.portfolio.account_days import AccountDays, metric_rows
 from algotrendy.services.portfolio.models import AttributionAnswer, PerformanceAnswer, ReportRequest
-from algotrendy.storage.accounts import AccountStore, lot_book
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import lot_book
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from algotrendy.domain.money import Rates
     from algotrendy.domain.portfolio import Portfolio
     from algotrendy.storage.performance import PerformanceStore
     from algotrendy.storage.portfolios import StoredPortfolio
@@ -99,14 +101,19 @@ class PerformanceAnalyzer:
     ) -> None:
         self.accounts, self.performance, self.periods_per_year = accounts, performance, periods_per_year
 
-    def days(self, stored: StoredPortfolio, closes: pd.DataFrame) -> AccountDays:
-        """Return the account by day."""
-        cash = self.accounts.portfolio(stored.id).cash.entries
-        return AccountDays.of(self.accounts.trades(stored.id), cash, closes, stored.currency)
+    def days(
+        self, stored: StoredPortfolio, closes: pd.DataFrame, rates: Rates | pd.DataFrame | None = None
+    ) -> AccountDays:
+        """Return the account by day; see `AccountDays.of`."""
+        cash, actions = self.accounts.portfolio(stored.id).cash.entries, self.accounts.actions(stored.id)
+        trades = self.accounts.trades(stored.id)
+        return AccountDays.of(trades, cash, closes, stored.currency, actions=actions, rates=rates)
 
-    def update(self, stored: StoredPortfolio, closes: pd.DataFrame) -> AccountDays:
+    def update(
+        self, stored: StoredPortfolio, closes: pd.DataFrame, rates: Rates | pd.DataFrame | None = None
+    ) -> AccountDays:
         """Work all days out again and keep their rows; twice is once."""
-        days = self.days(stored, closes)
+        days = self.days(stored, closes, rates)
         self.performance.replace(stored.id, metric_rows(days, periods_per_year=self.periods_per_year))
         return days
 
@@ -169,9 +176,11 @@ class PerformanceAnalyzer:
         numbers = {str(name): float(value) for name, value in found.items()}
         return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
-    def attribution(self, stored: StoredPortfolio, period: str, closes: pd.DataFrame) -> AttributionAnswer:
+    def attribution(
+        self, stored: StoredPortfolio, period: str, closes: pd.DataFrame, rates: Rates | pd.DataFrame | None = None
+    ) -> AttributionAnswer:
         """Return where the return of a span came from."""
-        found = self._attributed(stored, period, closes)
+        found = self._attributed(stored, period, closes, rates)
         return AttributionAnswer(
             portfolio_id=stored.id, period=period, total_return=found.excess_return, residual=found.residual,
             by_asset=_by(found.linked, 1), by_strategy=_by(found.linked, 0),
@@ -184,8 +193,10 @@ class PerformanceAnalyzer:
         rows = _by(self._attributed(stored, period, closes).linked, 1)
         return pd.DataFrame.from_dict(rows, orient="index").drop(columns="total").rename_axis("segment")
 
-    def _attributed(self, stored: StoredPortfolio, period: str, closes: pd.DataFrame) -> Any:
-        days = self.update(stored, closes)
+    def _attributed(
+        self, stored: StoredPortfolio, period: str, closes: pd.DataFrame, rates: Rates | pd.DataFrame | None = None
+    ) -> Any:
+        days = self.update(stored, closes, rates)
         index = days.quantities.index
         return days.attribution(period_start(period, index[-1]))
 
@@ -276,7 +287,9 @@ class ReportGenerator:
     def _tax_rows(self, stored: StoredPortfolio, request: ReportRequest) -> pd.DataFrame:
         wash = UsWashSale() if request.wash_sale else None
         trades = self.analyzer.accounts.trades(stored.id)
-        book = lot_book(trades, method=stored.lot_method, time_zone=stored.time_zone, wash=wash)
+        actions = self.analyzer.accounts.actions(stored.id)
+        facts = {"method": stored.lot_method, "time_zone": stored.time_zone}
+        book = lot_book(trades, actions=actions, wash=wash, **facts)
         rules = TaxRules(short_term_rate=request.short_term_rate, long_term_rate=request.long_term_rate)
         return tax_report(book.disposals, rules, year=request.year)
 

@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from algotrendy.domain.cash import CashEntry, CashKind
+from algotrendy.domain.corporate_action import CorporateAction
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.money import Rates, as_decimal
 from algotrendy.errors import InputError
 from algotrendy.services.portfolio.models import (
+    ActionIn,
     CashIn,
     FillIn,
     HoldingOut,
@@ -19,7 +21,8 @@ from algotrendy.services.portfolio.models import (
     PortfolioOut,
     PortfolioUpdate,
 )
-from algotrendy.storage.accounts import AccountStore, Trade, named_lots
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import Trade, named_lots
 from algotrendy.storage.portfolios import PortfolioStore
 from algotrendy.storage.unit_of_work import UnitOfWork
 
@@ -87,6 +90,11 @@ class PortfolioManager:
             reference=asked.reference,
         )
         return self.accounts.record_cash(portfolio_id, entry, key=asked.key)
+
+    def record_action(self, portfolio_id: str, asked: ActionIn) -> bool:
+        """Record a corporate action, and return whether it was new."""
+        facts = asked.model_dump(exclude={"symbol"})
+        return self.accounts.record_action(portfolio_id, CorporateAction(instrument=asked.symbol, **facts))
 
     def value(self, portfolio_id: str, prices: Mapping[str, Decimal], rates: Rates | None) -> PortfolioOut:
         """Value a portfolio and keep what it is worth."""

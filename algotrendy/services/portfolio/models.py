@@ -9,10 +9,12 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from algotrendy.domain.cash import CashKind
+from algotrendy.domain.corporate_action import ActionKind
 from algotrendy.domain.instrument import AssetClass
 from algotrendy.risk.limits.profiles import RiskProfile
 
 __all__ = [
+    "ActionIn",
     "AttributionAnswer",
     "CashIn",
     "FillIn",
@@ -121,6 +123,36 @@ class CashIn(_Body):
     at: AwareDatetime | None = None
     reference: str = ""
     key: str | None = None
+
+
+class ActionIn(_Body):
+    """A split or a cash dividend; under the same `action_id` it counts once. See `domain.corporate_action`.
+
+    Attributes
+    ----------
+    kind : str
+        "split" or "cash_dividend".
+    effective_at : datetime
+        When trading without it begins: the open of the ex-date.
+    new, old : int
+        So many units for so many, of a split.
+    cash_in_lieu : Decimal or None
+        Paid for a new unit where a fraction of one would be left; None: fractions are held.
+    amount : Decimal
+        Of a dividend, per unit, before tax.
+    currency : str or None
+        Of a dividend; None: that of the position.
+    """
+
+    action_id: str
+    symbol: str
+    kind: ActionKind
+    effective_at: AwareDatetime
+    new: int = 1
+    old: int = 1
+    cash_in_lieu: Decimal | None = None
+    amount: Decimal = Decimal(0)
+    currency: str | None = None
 
 
 class RebalanceRequest(_Body):

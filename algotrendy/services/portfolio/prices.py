@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from algotrendy.data.series import Adjusted
 from algotrendy.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ _AT_ONCE = 8
 
 
 class PriceSource(Protocol):
-    """Closing prices, as they were traded, by day."""
+    """Closing prices by day."""
 
-    async def closes(self, symbols: Mapping[str, str], start: datetime | None = None) -> pd.DataFrame:
+    async def closes(
+        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted | None = "raw"
+    ) -> pd.DataFrame:
         """Return closes in each symbol's own currency: a row for each day (midnight UTC), a column for each symbol.
 
         Parameters
@@ -31,6 +34,9 @@ class PriceSource(Protocol):
             Symbol to asset class; "" where it is not known.
         start : datetime, optional
             The first day; None: all there is.
+        adjusted : {"raw", "splits", "all"} or None
+            "raw": as they were traded, which is what a position is worth. None: for all that the source knows, splits
+            and dividends, which is what a benchmark returns.
 
         Raises
         ------
@@ -52,7 +58,9 @@ class MarketPrices:
     def __init__(self, bars: BarSource) -> None:
         self._bars = bars
 
-    async def closes(self, symbols: Mapping[str, str], start: datetime | None = None) -> pd.DataFrame:
+    async def closes(
+        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted | None = "raw"
+    ) -> pd.DataFrame:
         """Return closes by day; see `PriceSource`."""
         import pandas as pd
 
@@ -61,7 +69,14 @@ class MarketPrices:
         async def one(symbol: str, asset_class: str) -> pd.Series[float]:
             # a week more: the first day may be one on which this market was closed
             first = None if start is None else (start - timedelta(days=7)).date().isoformat()
-            market = {"symbol": symbol, "asset_class": asset_class or None, "start_date": first, "interval": "1d"}
+            kind = asset_class or None
+            market = {
+                "symbol": symbol,
+                "asset_class": kind,
+                "start_date": first,
+                "interval": "1d",
+                "adjusted": adjusted,
+            }
             async with room:
                 bars = await self._bars.bars(market)
             return bars["close"].rename(symbol)
@@ -69,7 +84,7 @@ class MarketPrices:
         found = await asyncio.gather(*(one(symbol, kind) for symbol, kind in symbols.items()))
         if not found:
             return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC"))
-        return _by_day(pd.concat([_daily(series) for series in found], axis=1), start)
+        return by_day(pd.concat([daily(series) for series in found], axis=1), start)
 
 
 class GivenPrices:
@@ -92,15 +107,17 @@ class GivenPrices:
     def __init__(self, closes: pd.DataFrame) -> None:
         self._closes = closes
 
-    async def closes(self, symbols: Mapping[str, str], start: datetime | None = None) -> pd.DataFrame:
-        """Return closes by day; see `PriceSource`."""
+    async def closes(
+        self, symbols: Mapping[str, str], start: datetime | None = None, *, adjusted: Adjusted | None = "raw"
+    ) -> pd.DataFrame:
+        """Return closes by day, as they were given; see `PriceSource`."""
         missing = sorted(set(symbols) - set(self._closes.columns))
         if missing:
             raise DataError(f"there are no prices of {', '.join(missing)}; known: {', '.join(self._closes.columns)}")
-        return _by_day(_daily(self._closes[list(symbols)]), start)
+        return by_day(daily(self._closes[list(symbols)]), start)
 
 
-def _daily(prices: pd.DataFrame | pd.Series[float]) -> pd.DataFrame | pd.Series[float]:
+def daily(prices: pd.DataFrame | pd.Series[float]) -> pd.DataFrame | pd.Series[float]:
     """Return prices by day at midnight UTC; of several in one day the last."""
     import pandas as pd
 
@@ -112,7 +129,7 @@ def _daily(prices: pd.DataFrame | pd.Series[float]) -> pd.DataFrame | pd.Series[
     return found[~days.duplicated(keep="last")]
 
 
-def _by_day(prices: pd.DataFrame | pd.Series[float], start: datetime | None) -> pd.DataFrame:
+def by_day(prices: pd.DataFrame | pd.Series[float], start: datetime | None) -> pd.DataFrame:
     """Return prices from a day on; where a market was closed, the price before."""
     import pandas as pd
 

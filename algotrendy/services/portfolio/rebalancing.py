@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from algotrendy.compute import wait_for
 from algotrendy.domain.money import Rates
-from algotrendy.errors import InputError, VenueUnavailable
+from algotrendy.errors import InputError, OrderDenied, VenueUnavailable
 from algotrendy.events import EventType
 from algotrendy.portfolio.rebalance import (
     FillAtPlan,
@@ -27,16 +27,19 @@ from algotrendy.portfolio.rebalance import (
     plan_rebalance,
 )
 from algotrendy.portfolio.tax import TaxRules, UsWashSale
+from algotrendy.risk.limits import ProposedOrder
 from algotrendy.services.portfolio.models import RebalanceAnswer, RebalanceOrderOut, RebalanceRequest
-from algotrendy.storage.accounts import AccountStore, Trade, lot_book, named_lots
+from algotrendy.storage.accounts import AccountStore
+from algotrendy.storage.booking import Trade, lot_book, named_lots
 
 if TYPE_CHECKING:
     from algotrendy.events import EventBus
     from algotrendy.jobs import JobContext
+    from algotrendy.risk.limits import LimitCheckResult
     from algotrendy.storage.portfolios import StoredPortfolio
     from algotrendy.storage.rebalances import RebalanceStore, StoredOrder, StoredRebalance
 
-__all__ = ["OrderExecutor", "PaperExecutor", "PortfolioRebalancer"]
+__all__ = ["LimitChecker", "OrderExecutor", "PaperExecutor", "PortfolioRebalancer"]
 
 _PLAN: TypeAdapter[RebalancePlan] = TypeAdapter(RebalancePlan)
 _OPEN = ("sending", OrderState.UNKNOWN)
@@ -58,6 +61,14 @@ class OrderExecutor(Protocol):
 
         Raises `VenueUnavailable` if it cannot be told now.
         """
+        ...
+
+
+class LimitChecker(Protocol):
+    """Who says whether a portfolio may send an order: `RiskEngineService` is one."""
+
+    async def check_position_limits(self, order: ProposedOrder, portfolio: str) -> LimitCheckResult:
+        """Return what the limits of a portfolio, `port_…`, say about an order at the market; nothing is taken."""
         ...
 
 
@@ -105,7 +116,10 @@ class PortfolioRebalancer:
     executor : OrderExecutor, optional
         Who executes; on paper by default.
     bus : EventBus, optional
-        Is told `portfolio.rebalanced` of each plan that is over, at least once.
+        Is told, at least once each, of orders (`trading.order.created`, `.filled`, `.partially_filled`, `.rejected`),
+        of what limits said (`risk.check.completed`) and of each plan that is over (`portfolio.rebalanced`).
+    limits : LimitChecker, optional
+        Is asked before each order is sent. An order that it denies stops the plan.
     """
 
     def __init__(
@@ -115,8 +129,9 @@ class PortfolioRebalancer:
         executor: OrderExecutor | None = None,
         *,
         bus: EventBus | None = None,
+        limits: LimitChecker | None = None,
     ) -> None:
-        self.accounts, self.rebalances, self._bus = accounts, rebalances, bus
+        self.accounts, self.rebalances, self.limits, self._bus = accounts, rebalances, limits, bus
         self.executor: OrderExecutor = PaperExecutor() if executor is None else executor
 
     # --- plans ---
@@ -135,7 +150,9 @@ class PortfolioRebalancer:
         if request.tax_optimization:
             wash = UsWashSale() if request.wash_sale else None
             trades = self.accounts.trades(stored.id)
-            book = lot_book(trades, method=stored.lot_method, time_zone=stored.time_zone, wash=wash)
+            actions = self.accounts.actions(stored.id)
+            facts = {"method": stored.lot_method, "time_zone": stored.time_zone}
+            book = lot_book(trades, actions=actions, wash=wash, **facts)
             rules = TaxRules(short_term_rate=request.short_term_rate, long_term_rate=request.long_term_rate)
             tax = TaxOptimization(book=book, rules=rules)
         made = plan_rebalance(
@@ -160,18 +177,29 @@ class PortfolioRebalancer:
     def work(self, context: JobContext) -> dict[str, Any]:
         """Do a job: carry a plan out from wherever it stands."""
         rebalance_id: str = context.payload["rebalance_id"]
-        run = self.carry_out(rebalance_id, context)
+        try:
+            run = self.carry_out(rebalance_id, context)
+        except OrderDenied as denied:  # it would be denied again: no reason to try until limits or plan are others
+            return {"rebalance_id": rebalance_id, "status": "stopped", "message": str(denied)}
         if run.status is RunStatus.STOPPED:
             raise VenueUnavailable("executor", f"{rebalance_id} stopped: {run.message}; it goes on where it was")
-        return {"rebalance_id": rebalance_id, "status": str(run.status)}
+        return {"rebalance_id": rebalance_id, "status": self.rebalances.get(rebalance_id).status}
 
     def carry_out(self, rebalance_id: str, context: JobContext) -> RebalanceRun:
-        """Carry a plan out; what is over is not done again."""
-        stored = self.rebalances.get(rebalance_id)
+        """Carry a plan out; what is over is not done again, and what was cancelled does not begin.
+
+        Raises
+        ------
+        OrderDenied
+            If limits deny an order; the plan is then stopped.
+        VenueUnavailable
+            If it cannot be told what became of an order that may have been sent.
+        """
+        stored = self.rebalances.start(rebalance_id)
         plan = plan_of(stored)
-        if stored.status in ("completed", "incomplete"):
-            return RebalanceRun(plan=plan, outcomes=self._outcomes(stored), status=RunStatus(stored.status))
-        self.rebalances.move(rebalance_id, "running")
+        if stored.status != "running":
+            over = RunStatus.COMPLETED if stored.status == "completed" else RunStatus.INCOMPLETE
+            return RebalanceRun(plan=plan, outcomes=self._outcomes(stored), status=over)
         route = _DurableRoute(self, stored, context)
         try:
             route.settle(plan)
@@ -179,16 +207,54 @@ class PortfolioRebalancer:
             self.rebalances.move(rebalance_id, "stopped", str(error))
             raise
         resume = RebalanceRun(plan=plan, outcomes=self._outcomes(stored))
-        run = execute(plan, route, resume=resume, on_progress=route.tell)
+        try:
+            run = execute(plan, route, resume=resume, on_progress=route.tell)
+        except OrderDenied as denied:
+            self.rebalances.move(rebalance_id, "stopped", str(denied))
+            raise
         for name, outcome in run.outcomes.items():
             if outcome.state is OrderState.SKIPPED and name not in resume.outcomes:
                 self.rebalances.over(rebalance_id, name, "skipped", message=outcome.message)
-        if self._bus is not None and run.status is not RunStatus.STOPPED:
+        if run.status is not RunStatus.STOPPED:
             done = {"portfolio_id": stored.portfolio_id, "method": plan.method, "turnover": plan.turnover}
             order_ids = [order.client_order_id for order in plan.orders]
-            wait_for(self._bus.publish_event(EventType.PORTFOLIO_REBALANCED, {**done, "order_ids": order_ids}))
+            self.tell(EventType.PORTFOLIO_REBALANCED, {**done, "order_ids": order_ids})
         self.rebalances.move(rebalance_id, str(run.status), run.message)
         return run
+
+    def cancel(self, rebalance_id: str, *, leave_unknown: bool = False) -> RebalanceAnswer:
+        """Give a plan up that nobody carries out; what was sent stays recorded.
+
+        Orders that may have been sent are looked up first, so that their fills are not lost.
+
+        Parameters
+        ----------
+        rebalance_id : str
+            Which one.
+        leave_unknown : bool
+            Cancel although the executor cannot be asked; such orders stay as they are, and asking again later with
+            this method records what became of them.
+
+        Raises
+        ------
+        Conflict
+            If it is under way, or over.
+        VenueUnavailable
+            If it cannot be told what became of an order; the plan stays stopped.
+        """
+        stored = self.rebalances.cancel(rebalance_id)  # first: from here on no worker goes on with it
+        try:
+            _DurableRoute(self, stored, None).settle(plan_of(stored), is_over=True)
+        except VenueUnavailable as error:
+            if not leave_unknown:
+                self.rebalances.move(rebalance_id, "stopped", str(error))
+                raise
+        return self.answer(rebalance_id)
+
+    def tell(self, event_type: EventType, data: Mapping[str, Any]) -> None:
+        """Tell the bus, if there is one."""
+        if self._bus is not None:
+            wait_for(self._bus.publish_event(event_type, data))
 
     def _outcomes(self, stored: StoredRebalance) -> dict[str, OrderOutcome]:
         """Return what became of the orders that are over."""
@@ -225,21 +291,53 @@ class PortfolioRebalancer:
 class _DurableRoute:
     """A route that writes down what it is about to do, and what came of it."""
 
-    def __init__(self, rebalancer: PortfolioRebalancer, stored: StoredRebalance, context: JobContext) -> None:
+    def __init__(self, rebalancer: PortfolioRebalancer, stored: StoredRebalance, context: JobContext | None) -> None:
         self._rebalancer, self._stored, self._context = rebalancer, stored, context
         held = rebalancer.accounts.asset_types(stored.portfolio_id)
         self._asset_types: dict[str, str] = {**stored.plan["asset_types"], **held}
 
     def place(self, order: PlannedOrder) -> OrderOutcome:
-        """Send an order that certainly was not sent before."""
-        self._context.raise_if_cancelled()
+        """Send an order that certainly was not sent before, if the limits allow it."""
+        if self._context is not None:
+            self._context.raise_if_cancelled()
+        about = self._about(order)
+        created = {"side": str(order.side), "quantity": order.quantity, "client_order_id": order.client_order_id}
+        self._rebalancer.tell(EventType.ORDER_CREATED, {**about, **created})
+        self._check(order)
         self._rebalancer.rebalances.sending(self._stored.id, order.client_order_id)
         outcome = self._rebalancer.executor.place(order)
         self._keep(order, outcome)
         return outcome
 
-    def settle(self, plan: RebalancePlan) -> None:
-        """Ask what became of each order that may have been sent before a crash, and keep the answer."""
+    def _about(self, order: PlannedOrder) -> dict[str, Any]:
+        portfolio_id = self._stored.portfolio_id
+        return {"order_id": order.client_order_id, "portfolio_id": portfolio_id, "symbol": order.instrument}
+
+    def _check(self, order: PlannedOrder) -> None:
+        """Ask the limits; they let orders that only close pass, unless the portfolio is halted."""
+        checker, portfolio_id = self._rebalancer.limits, self._stored.portfolio_id
+        if checker is None:
+            return
+        asked = ProposedOrder(
+            symbol=order.instrument, side=str(order.side), quantity=order.quantity,  # type: ignore[arg-type]  # a side is one of its two texts
+            client_order_id=order.client_order_id,
+        )  # fmt: skip
+        found = wait_for(checker.check_position_limits(asked, portfolio_id))
+        about = {"order_id": order.client_order_id, "portfolio_id": portfolio_id}
+        self._rebalancer.tell(EventType.RISK_CHECK_COMPLETED, {**about, "risk_check": found.as_dict()})
+        if found.approved:
+            return
+        self._rebalancer.tell(EventType.ORDER_REJECTED, {**self._about(order), "reason": found.message})
+        raise OrderDenied(
+            f"the limits of {portfolio_id} deny {order.side} {order.quantity} {order.instrument}: {found.message};"
+            " change limits and execute again, or cancel the plan"
+        )
+
+    def settle(self, plan: RebalancePlan, *, is_over: bool = False) -> None:
+        """Ask what became of each order that may have been sent before a crash, and keep the answer.
+
+        One that never arrived is sent later, or left out if the plan is over.
+        """
         begun = self._rebalancer.rebalances.orders(self._stored.id)
         for order in plan.orders:
             one = begun.get(order.client_order_id)
@@ -247,10 +345,13 @@ class _DurableRoute:
                 found = self._rebalancer.executor.find(order.client_order_id)
                 if found is not None:
                     self._keep(order, found)
+                elif is_over:
+                    self._keep(order, OrderOutcome(state=OrderState.SKIPPED, message="it never arrived"))
 
     def tell(self, run: RebalanceRun) -> None:
         """Say how far it is."""
-        self._context.progress(len(run.outcomes), max(len(run.plan.orders), 1))
+        if self._context is not None:
+            self._context.progress(len(run.outcomes), max(len(run.plan.orders), 1))
 
     def _keep(self, order: PlannedOrder, outcome: OrderOutcome) -> None:
         lots = named_lots(order.lots) if order.lots else None
@@ -267,6 +368,22 @@ class _DurableRoute:
         self._rebalancer.rebalances.over(
             self._stored.id, order.client_order_id, str(outcome.state), message=outcome.message, trades=trades
         )
+        self._tell_outcome(order, outcome)
+
+    def _tell_outcome(self, order: PlannedOrder, outcome: OrderOutcome) -> None:
+        filled = Decimal(0)
+        for fill in outcome.fills:
+            filled += fill.quantity
+            facts = {
+                "side": str(fill.side), "execution_id": fill.execution_id, "quantity": fill.quantity,
+                "price": fill.price, "commission": fill.commission, "filled_quantity": filled,
+                "remaining_quantity": order.quantity - filled, "filled_at": fill.filled_at,
+            }  # fmt: skip
+            is_whole = filled == order.quantity
+            event = EventType.ORDER_FILLED if is_whole else EventType.ORDER_PARTIALLY_FILLED
+            self._rebalancer.tell(event, {**self._about(order), **facts})
+        if outcome.state is OrderState.REJECTED:
+            self._rebalancer.tell(EventType.ORDER_REJECTED, {**self._about(order), "reason": outcome.message})
 
 
 def plan_of(stored: StoredRebalance) -> RebalancePlan:

@@ -14,6 +14,7 @@ from algotrendy.errors import Conflict, InputError, NotFound
 from algotrendy.services.models_runs import parsed
 from algotrendy.services.portfolio.manager import PortfolioManager
 from algotrendy.services.portfolio.models import (
+    ActionIn,
     AttributionAnswer,
     CashIn,
     FillIn,
@@ -202,6 +203,22 @@ class PortfolioService:
         asked = parsed(CashIn, _given(movement))
         return await asyncio.to_thread(self.portfolio_manager.record_cash, portfolio_id, asked)
 
+    async def record_action(self, portfolio_id: str, action: ActionIn | Mapping[str, Any]) -> bool:
+        """Record a split or a cash dividend, once by its id; return whether it was new.
+
+        Quantity, average cost and lots change, or the dividend is paid for what was held before. Trades that come
+        late are taken into account: what was paid too much or too little is booked as a movement of its own.
+
+        Raises
+        ------
+        Conflict
+            If another action has the id, or the portfolio is archived.
+        InputError, NotFound
+            If it is none or becomes effective later than now, or there is no such portfolio.
+        """
+        asked = parsed(ActionIn, _given(action))
+        return await asyncio.to_thread(self.portfolio_manager.record_action, portfolio_id, asked)
+
     async def value_portfolio(
         self, portfolio_id: str, prices: Mapping[str, Any] | None = None, *, rates: Rates | None = None
     ) -> PortfolioOut:
@@ -306,6 +323,28 @@ class PortfolioService:
             await self._queue.wait(job.id, None if wait is True else float(wait))
         return await asyncio.to_thread(self.rebalancer.answer, rebalance_id)
 
+    async def cancel_rebalance(self, rebalance_id: str, *, leave_unknown: bool = False) -> RebalanceAnswer:
+        """Give up a plan that stopped or did not begin, so that another may; orders that were sent stay recorded.
+
+        Parameters
+        ----------
+        rebalance_id : str
+            `reb_…`.
+        leave_unknown : bool
+            Whether to cancel even if it cannot be told now what became of an order that may have been sent. Cancel
+            again later to have its fills recorded.
+
+        Raises
+        ------
+        Conflict
+            If it is under way, or over.
+        VenueUnavailable
+            If it cannot be told what became of an order.
+        NotFound
+            If there is none.
+        """
+        return await asyncio.to_thread(self.rebalancer.cancel, rebalance_id, leave_unknown=leave_unknown)
+
     async def rebalance_status(self, portfolio_id: str, rebalance_id: str | None = None) -> RebalanceAnswer:
         """Return how far a plan is; without an id the last one of the portfolio.
 
@@ -327,7 +366,12 @@ class PortfolioService:
     # --- performance ---
 
     async def calculate_performance(
-        self, portfolio_id: str, period: str = "1y", benchmark: str | None = None
+        self,
+        portfolio_id: str,
+        period: str = "1y",
+        benchmark: str | None = None,
+        *,
+        rates: Rates | pd.DataFrame | None = None,
     ) -> PerformanceAnswer:
         """Value every day at its closes, keep the rows, and return measures and charts of a period.
 
@@ -339,17 +383,20 @@ class PortfolioService:
             "5d", "6mo", "1y", "ytd" or "max", up to the last day with closes.
         benchmark : str, optional
             A symbol.
+        rates : Rates or DataFrame, optional
+            Of other currencies to the portfolio's: one for all days, or a row for each day and a column for each
+            currency, which is what makes the effect of currencies visible.
 
         Raises
         ------
         DataError
-            If there are no closes of something that was held.
+            If there are no closes or rates of something that was held.
         InputError
-            If the account has several currencies.
+            If the account has several currencies and there are no rates.
         """
         stored = await self._stored(portfolio_id)
         closes, base = await self._closes(stored, benchmark)
-        await asyncio.to_thread(self.performance_analyzer.update, stored, closes)
+        await asyncio.to_thread(self.performance_analyzer.update, stored, closes, rates)
         return await asyncio.to_thread(self.performance_analyzer.answer, portfolio_id, period, benchmark, base)
 
     async def performance_metrics(
@@ -359,11 +406,13 @@ class PortfolioService:
         store = self.performance_analyzer.performance
         return await asyncio.to_thread(store.rows, portfolio_id, start, end)
 
-    async def attribution(self, portfolio_id: str, period: str = "max") -> AttributionAnswer:
-        """Return where the return of a period came from, by strategy and by asset."""
+    async def attribution(
+        self, portfolio_id: str, period: str = "max", *, rates: Rates | pd.DataFrame | None = None
+    ) -> AttributionAnswer:
+        """Return where the return of a period came from, by strategy and by asset; `rates` as in performance."""
         stored = await self._stored(portfolio_id)
         closes, _ = await self._closes(stored, None)
-        return await asyncio.to_thread(self.performance_analyzer.attribution, stored, period, closes)
+        return await asyncio.to_thread(self.performance_analyzer.attribution, stored, period, closes, rates)
 
     # --- reports ---
 
@@ -482,13 +531,18 @@ class PortfolioService:
         self, stored: StoredPortfolio, benchmark: str | None
     ) -> tuple[pd.DataFrame, pd.Series[float] | None]:
         """Return closes of all that was ever held, and those of a benchmark."""
+        import pandas as pd
+
         symbols = await asyncio.to_thread(self.portfolio_manager.accounts.asset_types, stored.id)
         if not symbols and benchmark is None:
             raise InputError(f"{stored.id} never held anything, so there are no days to value; record a trade first")
         start = await asyncio.to_thread(self.portfolio_manager.began_at, stored.id)
-        kinds = dict(symbols) if benchmark is None else {benchmark: "", **symbols}
-        closes = await self._prices.closes(kinds, start)
-        return closes, None if benchmark is None else closes[benchmark].dropna()
+        closes = await self._prices.closes(symbols, start) if symbols else None
+        if benchmark is None:
+            return pd.DataFrame(closes), None
+        kinds = {benchmark: symbols.get(benchmark, "")}
+        base = (await self._prices.closes(kinds, start, adjusted=None))[benchmark].dropna()
+        return pd.DataFrame(index=base.index) if closes is None else closes, base
 
 
 def _given(request: Any) -> Any:

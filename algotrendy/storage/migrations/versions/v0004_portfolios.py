@@ -21,6 +21,7 @@ def upgrade() -> None:
     _positions()
     _trades()
     _cash()
+    _actions()
     _lots()
     _rebalances()
     _performance()
@@ -134,6 +135,33 @@ def _cash() -> None:
         sa.ForeignKeyConstraint(
             ["portfolio_id"], ["portfolios.id"], name="fk_cash_balances_portfolio_id", ondelete="CASCADE"
         ),
+    )
+
+
+def _actions() -> None:
+    """Make the table of corporate actions."""
+    op.create_table(
+        "corporate_actions",
+        sa.Column("portfolio_id", sa.Uuid, nullable=False),
+        sa.Column("action_id", sa.String(255), nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False, comment="in the order in which they were recorded"),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("symbol", sa.String(50), nullable=False),
+        sa.Column("effective_at", TIME, nullable=False),
+        sa.Column("new_units", sa.BigInteger, nullable=False),
+        sa.Column("old_units", sa.BigInteger, nullable=False),
+        sa.Column("cash_in_lieu", WHOLE, nullable=True, comment="for a unit; NULL: fractions are held"),
+        sa.Column("amount", WHOLE, nullable=False, comment="of a dividend, per unit"),
+        sa.Column("currency", sa.String(10), nullable=True, comment="of a dividend; NULL: that of the position"),
+        sa.Column("cash", WHOLE, nullable=False, comment="what was booked under it so far"),
+        sa.Column("recorded_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("portfolio_id", "action_id", name="pk_corporate_actions"),
+        sa.ForeignKeyConstraint(
+            ["portfolio_id"], ["portfolios.id"], name="fk_corporate_actions_portfolio_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index(
+        "ix_corporate_actions_portfolio_id", "corporate_actions", ["portfolio_id", "symbol", "effective_at"]
     )
 
 
