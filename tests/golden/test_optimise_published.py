@@ -249,13 +249,14 @@ def slsqp(assets: Estimates, limits: Constraints, objective: Any) -> float:
     if limits.return_min is not None:
         rules.append({"type": "ineq", "fun": lambda z: weights(z) @ assets.expected() - limits.return_min})
     best = np.inf
-    for seed in range(3):
+    for seed in range(4):
         start = np.random.default_rng(seed).uniform(0, 0.2, 2 * n)
         found = optimize.minimize(
             lambda z: objective(weights(z), (z[:n] + z[n:]) @ charge), start, method="SLSQP", constraints=rules,
             bounds=[(0, 4)] * (2 * n), options={"maxiter": 500, "ftol": 1e-13},
         )  # fmt: skip
-        if found.success and max([0.0, *(-np.min(rule["fun"](found.x)) for rule in rules)]) < 1e-9:
+        # It may stop for want of a better step; what it reached counts where it keeps all rules.
+        if max([0.0, *(-np.min(rule["fun"](found.x)) for rule in rules)]) < 1e-9:
             best = min(best, float(found.fun))
     return best
 
@@ -270,7 +271,7 @@ def test_no_other_solver_finds_better_weights(name: str) -> None:
     other = slsqp(assets, limits, lambda w, cost: 2.0 * w @ cov @ w - w @ excess + cost)
     assert best.value - 0.01 == pytest.approx(-other, rel=1e-6)
     ratio = max_sharpe(assets, constraints=limits)
-    other = slsqp(assets, limits, lambda w, cost: (cost - w @ excess) / np.sqrt(w @ cov @ w + 1e-16))
+    other = slsqp(assets, limits, lambda w, cost: (cost - w @ excess) / np.sqrt(w @ cov @ w))
     assert ratio.value == pytest.approx(-other, rel=1e-5)
     assert max(one.kkt_residual for one in (least, best, ratio)) < 1e-9
 
