@@ -129,8 +129,8 @@ def test_nan_is_refused_with_its_place_left_out_or_carried() -> None:
         (lambda: expected_maximum_sharpe("2", 1.0), "n_trials is '2'"),  # type: ignore[arg-type]
         (lambda: minimum_track_record_length(RETURNS, confidence=0.4), "confidence is 0.4"),
         (lambda: effective_trials(RETURNS), r"expected \(n_periods, n_strategies\)"),
-        (lambda: effective_trials(np.ones((5, 3)), n_trials=2), "n_trials is 2"),
-        (lambda: effective_trials(np.ones((5, 3)), level=0.5), "level is 0.5"),
+        (lambda: effective_trials(np.full((5, 3), 0.1), n_trials=2), "n_trials is 2"),
+        (lambda: effective_trials(np.full((5, 3), 0.1), level=0.5), "level is 0.5"),
     ],
 )
 def test_what_cannot_be_right_is_refused(call: Callable[[], object], message: str) -> None:
