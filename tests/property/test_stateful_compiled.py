@@ -235,6 +235,28 @@ class Backwards(CompiledStrategy):
             ctx.close()
 
 
+class Slower(CompiledStrategy):
+    """Reads as many columns as `Backwards`, under other names."""
+
+    indicators = {"earlier": "sma(close, 30)"}  # noqa: RUF012
+
+    @staticmethod
+    def decide(ctx: Any) -> None:
+        if ctx.bar.earlier > ctx.bar.close and ctx.position.units == 0.0:
+            ctx.buy(size=0.5)
+
+
+def test_names_of_one_strategy_are_not_those_of_another_with_as_many() -> None:
+    from algotrendy.kernels.portfolio_decided_walk import walk_of
+
+    lookahead_leaks.register_indicators()
+    bars = at.synthetic(n=200, seed=3)
+    assert len(at.backtest(Slower(), bars).orders) > 0
+    kept = walk_of(Slower.decide, None)  # its types live as long as it does
+    assert len(at.backtest(Backwards(), bars).orders) > 0
+    assert kept is walk_of(Slower.decide, None)
+
+
 def test_a_check_for_look_ahead_takes_it() -> None:
     lookahead_leaks.register_indicators()
     bars = at.synthetic(n=200, seed=3)
