@@ -23,7 +23,7 @@ class MomentType(types.Type):
 
     @property
     def key(self) -> Any:
-        """What tells it from others: its name alone says nothing of the names in its bar, and Numba keeps one per key."""
+        """What tells it from others: its name says nothing of the names in its bar; Numba keeps one type per key."""
         return self.fields
 
 
