@@ -111,6 +111,12 @@ def rows(seconds: float) -> list[Row]:
     return out
 
 
+def as_shared(row: Row) -> dict[str, Any]:
+    """Return a row as `compare.py` reads it."""
+    note = f"weights differ by {row.difference:.1e}"
+    return {"title": row.title, "unit": "ms", "ours": row.ours, "peers": {"skfolio": row.theirs}, "note": note}
+
+
 def main() -> None:
     """Print the table, or with `--json` the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,7 +125,7 @@ def main() -> None:
     chosen = parser.parse_args()
     found = rows(chosen.seconds)
     if chosen.json:
-        print(json.dumps([row._asdict() for row in found]))
+        print(json.dumps([as_shared(row) for row in found]))
         return
     for row in found:
         print(

@@ -391,7 +391,7 @@ def main() -> int:
         *rows_of("bench_risk.py", chosen.core),
         *limit_rows(chosen.core),
         *rows_of("bench_reports.py", chosen.core),
-        *(rows_of("bench_optimise.py", chosen.core) if (HERE / "bench_optimise.py").exists() else []),
+        *rows_of("bench_optimise.py", chosen.core),
         *chart_rows(chosen.core),
         *stream_rows(chosen.core),
     ]
