@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from algotrendy.backtest.passport import checksums_of, encoded, read_passport
 from algotrendy.backtest.verification import verify_passport
 from algotrendy.errors import AlgotrendyError, DataError
 from algotrendy.research import verify
+from tests.property.leaves import leaves, with_leaf
 
 PASSPORTS = 100
 
@@ -91,39 +91,6 @@ def passport(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("altered") / "altered.json"
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every leaf."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if items is None:
-        yield path
-        return
-    for key, item in items:
-        yield from leaves(item, (*path, key))
-
-
-def other(value: Any) -> Any:
-    """Return another value of the same kind."""
-    match value:
-        case bool():
-            return not value
-        case int():
-            return value + 1
-        case float():
-            return value * (1.0 + 1e-12) if value else 1e-300
-        case str():
-            return value[:-1] if value else "x"
-    return 0
-
-
-def with_leaf(content: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
-    altered = copy.deepcopy(content)
-    inner: Any = altered
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = other(inner[path[-1]])
-    return altered
 
 
 @given(data=st.data())

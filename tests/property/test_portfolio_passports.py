@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from algotrendy.domain.instrument import Instrument
 from algotrendy.errors import AlgotrendyError, DataError, InputError
 from algotrendy.research import verify
 from algotrendy.strategy import BarStrategy, PythonStrategy
+from tests.property.leaves import leaves, with_leaf
 
 PASSPORTS = 200 if settings().max_examples > 1000 else 40
 """All forms in turn; the long profile draws more of each."""
@@ -202,39 +202,6 @@ def test_the_passports_reproduce(tmp_path: Path) -> None:
 
 
 # --- alterations ---
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every leaf."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if items is None:
-        yield path
-        return
-    for key, item in items:
-        yield from leaves(item, (*path, key))
-
-
-def other(value: Any) -> Any:
-    """Return another value of the same kind."""
-    match value:
-        case bool():
-            return not value
-        case int():
-            return value + 1
-        case float():
-            return value * (1.0 + 1e-6) if value else 1e-3
-        case str():
-            return value[:-1] if value else "x"
-    return 0
-
-
-def with_leaf(content: dict[str, Any], path: tuple[Any, ...], value: Any = None) -> dict[str, Any]:
-    altered = copy.deepcopy(content)
-    inner: Any = altered
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = other(inner[path[-1]]) if value is None else value
-    return altered
 
 
 PLACES = (

@@ -27,27 +27,12 @@ from algotrendy.domain.portfolio import Portfolio
 from algotrendy.errors import AlgotrendyError
 from algotrendy.risk import limits, stress
 from algotrendy.risk.alerts import AlertRule
+from tests.unit.hardly_data import NO_SERIES, kinds
 
 N = 90
 DAYS = pd.date_range("2024-01-01", periods=N, tz="UTC")
 NOON = datetime.datetime(2024, 3, 15, 12, tzinfo=datetime.UTC)
-RISING = 0.001 + 0.0005 * np.sin(np.arange(N))
-FALLING = np.where(np.arange(N) < 40, RISING, -RISING)
-NOISE = np.random.default_rng(4).normal(0.0, 0.01, N)
-MIXED = pd.Index([day.tz_convert("Asia/Tokyo") if i % 2 else day for i, day in enumerate(DAYS)], dtype=object)
-
-KINDS: dict[str, pd.Series] = {
-    "empty": pd.Series([], DAYS[:0], dtype=float),
-    "one row": pd.Series([-0.02], DAYS[:1]),
-    "all zero": pd.Series(np.zeros(N), DAYS),
-    "all NaN": pd.Series(np.full(N, np.nan), DAYS),
-    "no drawdown": pd.Series(RISING, DAYS),
-    "open drawdown": pd.Series(FALLING, DAYS),
-    "mixed time zones": pd.Series(NOISE, MIXED),
-    "total loss": pd.Series(np.where(np.arange(N) == N // 2, -1.0, NOISE), DAYS),
-    "duplicate dates": pd.Series(NOISE, DAYS.where(np.arange(N) != 8, DAYS[7])),
-}
-NO_SERIES = ("empty", "all NaN", "mixed time zones", "duplicate dates")
+KINDS = kinds(N)
 """Kinds that no function of a dated series can answer."""
 
 
@@ -447,8 +432,8 @@ STATED: dict[tuple[str, str], Any] = {
     ("no drawdown", "sortino_ratio"): NAN,
     ("no drawdown", "omega_ratio"): NAN,
     ("no drawdown", "down_capture"): NAN,
-    ("open drawdown", "max_drawdown"): 1.0 - math.prod(1.0 - RISING[40:]),
-    ("open drawdown", "period_returns"): FALLING[1:],
+    ("open drawdown", "max_drawdown"): 1.0 - math.prod(1.0 - KINDS["no drawdown"].to_numpy()[40:]),
+    ("open drawdown", "period_returns"): KINDS["open drawdown"].to_numpy()[1:],
     ("total loss", "total_return"): -1.0,
     ("total loss", "time_weighted_return"): -1.0,
     ("total loss", "cumulative_return"): -1.0,
@@ -486,4 +471,4 @@ def test_what_only_looks_like_data_is_refused() -> None:
         outcome(lambda: office.modified_dietz(1, 1, pd.Series([1.0], ["soon"]), start="2024-01-01", end="2024-02-01"))
     )
     assert "no dates" in str(outcome(lambda: office.xirr([-1, 1], ["soon", "later"])))
-    assert "several time zones" in str(outcome(lambda: risk.christoffersen_test(pd.Series(NOISE < 0.0, MIXED))))
+    assert "several time zones" in str(outcome(lambda: risk.christoffersen_test(KINDS["mixed time zones"] < 0.0)))

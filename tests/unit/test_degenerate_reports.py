@@ -16,6 +16,7 @@ import pytest
 from algotrendy.errors import AlgotrendyError
 from algotrendy.reports import PerformanceReport
 from algotrendy.reports.performance_report import REPORT_TYPES
+from tests.unit.hardly_data import NO_SERIES, kinds
 
 openpyxl = pytest.importorskip("openpyxl", reason="extra: openpyxl is not installed")
 pypdf = pytest.importorskip("pypdf", reason="extra: pypdf is not installed")
@@ -23,23 +24,7 @@ pytest.importorskip("typst", reason="extra: typst is not installed")
 
 N = 60
 DAYS = pd.date_range("2024-01-01", periods=N, tz="UTC")
-NOISE = np.random.default_rng(4).normal(0.0, 0.01, N)
-RISING = 0.001 + 0.0005 * np.sin(np.arange(N))
-FALLING = np.where(np.arange(N) < 40, RISING, -RISING)
-MIXED = pd.Index([day.tz_convert("Asia/Tokyo") if i % 2 else day for i, day in enumerate(DAYS)], dtype=object)
-
-RETURNS: dict[str, pd.Series] = {
-    "empty": pd.Series([], DAYS[:0], dtype=float),
-    "one row": pd.Series([-0.02], DAYS[:1]),
-    "all zero": pd.Series(np.zeros(N), DAYS),
-    "all NaN": pd.Series(np.full(N, np.nan), DAYS),
-    "no drawdown": pd.Series(RISING, DAYS),
-    "open drawdown": pd.Series(FALLING, DAYS),
-    "mixed time zones": pd.Series(NOISE, MIXED),
-    "total loss": pd.Series(np.where(np.arange(N) == N // 2, -1.0, NOISE), DAYS),
-    "duplicate dates": pd.Series(NOISE, DAYS.where(np.arange(N) != 8, DAYS[7])),
-}
-REFUSED = {"empty", "all NaN", "mixed time zones", "duplicate dates"}
+RETURNS = kinds(N)
 
 
 def lots(*amounts: Any, days: Any = None) -> pd.DataFrame:
@@ -111,7 +96,7 @@ def test_every_type_has_its_kinds() -> None:
 @pytest.mark.parametrize("kind", RETURNS)
 @pytest.mark.parametrize("name", REPORT_TYPES)
 def test_a_report_is_refused_in_words_or_written(name: str, kind: str, format: str) -> None:
-    data, refused = ROWS.get(name, (RETURNS, REFUSED))
+    data, refused = ROWS.get(name, (RETURNS, NO_SERIES))
     given = {"rows": data[kind]} if name in ROWS else {"returns": data[kind], "benchmark": data[kind]}
     words, made = made_or_refused(name, given, FORMATS[format])
     if kind in refused:
