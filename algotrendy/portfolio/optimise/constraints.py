@@ -31,13 +31,13 @@ class Constraints:
         Bounds of each weight, as fractions of the equity; a mapping names some assets, the others keep 0 and 1. Below 0
         is short. Infinite is allowed.
     budget : float or pair of floats
-        Sum of the weights, or its least and most. What is missing to 1 is cash.
+        Sum of the weights, or its least and most; infinite leaves a side open. What is missing to 1 is cash.
     groups : mapping of str to str
         The group (a sector, say) of each asset that is in one.
     group_bounds : mapping of str to pair of floats
         Least and most of a group's sum; None leaves a side open.
     gross_max : float, optional
-        Largest sum of the sizes of the weights, such as 1.3 for 130/30's 1.6 in gross terms.
+        Largest sum of the sizes of the weights, such as 1.6 for 130/30.
     held : mapping or Series, optional
         Weights now; assets that are not named are not held.
     turnover_max : float, optional
@@ -67,22 +67,23 @@ class Constraints:
     return_min: float | None = None
 
     def __post_init__(self) -> None:
-        least, most = self.budget_range
-        if least > most:
-            raise InputError(f"the budget is at least {least:g} and at most {most:g}; swap them")
+        _check_range("the budget", *self.budget_range)
         for name in ("gross_max", "turnover_max"):
             value = getattr(self, name)
-            if value is not None and not number(name, value) >= 0.0:
-                raise InputError(f"{name} is {value!r}; use a number of at least 0")
+            if value is not None and not 0.0 <= number(name, value) < math.inf:
+                raise InputError(f"{name} is {value!r}; use a number of at least 0, None for no limit")
+        if self.return_min is not None and not math.isfinite(number("return_min", self.return_min)):
+            raise InputError(f"return_min is {self.return_min!r}; use a return per year, None for no limit")
         if self.held is None and (self.turnover_max is not None or np.any(_values(self.costs) != 0.0)):
             raise InputError("turnover_max and costs are counted from what is held now; give held={...}, {} for cash")
         unknown = [name for name in self.group_bounds if name not in set(self.groups.values())]
         if unknown:
             raise InputError(f"no asset is in the group {unknown[0]!r}; groups= says which asset is in which")
         for name, pair in self.group_bounds.items():
-            low, high = pair
-            if low is not None and high is not None and low > high:
-                raise InputError(f"the group {name!r} is at least {low:g} and at most {high:g}; swap them")
+            if len(pair) != 2:
+                raise InputError(f"the bounds of group {name!r} are {pair!r}; use a pair of its least and most")
+            low, high = (None if bound is None else _not_nan(f"group {name!r}", bound) for bound in pair)
+            _check_range(f"the group {name!r}", -math.inf if low is None else low, math.inf if high is None else high)
 
     @property
     def budget_range(self) -> tuple[float, float]:
@@ -90,7 +91,7 @@ class Constraints:
         pair = self.budget if isinstance(self.budget, tuple | list) else (self.budget, self.budget)
         if len(pair) != 2:
             raise InputError(f"budget is {self.budget!r}; use the sum of the weights, or a pair of its least and most")
-        return number("budget", pair[0]), number("budget", pair[1])
+        return _not_nan("budget", pair[0]), _not_nan("budget", pair[1])
 
     def bounds(self, names: list[Any]) -> tuple[Float1D, Float1D]:
         """Return the lower and the upper bound of each asset.
@@ -156,6 +157,16 @@ def _not_nan(what: str, given: Any) -> float:
     if math.isnan(value):
         raise InputError(f"{what} is NaN; use a number")
     return value
+
+
+def _check_range(what: str, low: float, high: float) -> None:
+    """Refuse a sum that is at least and at most what no sum can be."""
+    if low > high:
+        raise InputError(f"{what} is at least {low:g} and at most {high:g}; swap them")
+    if low == math.inf:
+        raise InputError(f"{what} is at least inf, which no sum is; use a finite number")
+    if high == -math.inf:
+        raise InputError(f"{what} is at most -inf, which no sum is; use a finite number")
 
 
 def _values(given: Any) -> Float1D:

@@ -1,0 +1,76 @@
+"""Optimisers where something has no answer: limits that say nothing, riskless mixes, utility without end, costs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import algotrendy as at
+from algotrendy.errors import InputError
+from algotrendy.portfolio.optimise import (
+    Constraints,
+    min_variance,
+)
+
+NAMES = list("ABCDE")
+FREE = Constraints(lower=-math.inf, upper=math.inf)
+
+
+def returns_of(n: int = 5, periods: int = 120, seed: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0.0008, 0.01, (periods, n)) * np.linspace(0.6, 1.6, n) + rng.normal(0.0, 0.006, (periods, 1))
+    return pd.DataFrame(values, columns=NAMES[:n], index=pd.bdate_range("2022-01-03", periods=periods))
+
+
+def frame_of(matrix: Any) -> pd.DataFrame:
+    names = NAMES[: len(matrix)]
+    return pd.DataFrame(np.array(matrix, dtype=float), names, names)
+
+
+RETURNS = returns_of()
+OPPOSITE = frame_of([[0.04, -0.02, 0.0], [-0.02, 0.01, 0.0], [0.0, 0.0, 0.09]])
+"""The correlation of A and B is -1: a third of A and two thirds of B have no variance."""
+
+
+@pytest.fixture(scope="module")
+def prices() -> pd.DataFrame:
+    return pd.DataFrame({name: at.synthetic(n=260, seed=k)["close"] for k, name in enumerate("ABCD")})
+
+
+# --- limits that say nothing ---
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": math.nan}, "budget is NaN"),
+        ({"budget": (math.nan, 1.0)}, "budget is NaN"),
+        ({"budget": (0.5, math.nan)}, "budget is NaN"),
+        ({"budget": math.inf}, "the budget is at least inf"),
+        ({"budget": (-math.inf, -math.inf)}, "at most -inf"),
+        ({"group_bounds": {"x": (None, math.nan)}}, "group 'x' is NaN"),
+        ({"group_bounds": {"x": (math.nan, 0.5)}}, "group 'x' is NaN"),
+        ({"group_bounds": {"x": (math.inf, None)}}, "the group 'x' is at least inf"),
+        ({"group_bounds": {"x": (None, -math.inf)}}, "the group 'x' is at most -inf"),
+        ({"group_bounds": {"x": (0.1, 0.2, 0.3)}}, "a pair of its least and most"),
+        ({"return_min": math.nan}, "return_min is nan"),
+        ({"return_min": math.inf}, "return_min is inf"),
+        ({"return_min": "8 %"}, "return_min is '8 %'"),
+        ({"gross_max": math.inf}, "gross_max is inf"),
+        ({"gross_max": math.nan}, "gross_max is nan"),
+        ({"held": {}, "turnover_max": math.inf}, "turnover_max is inf"),
+    ],
+)
+def test_a_limit_that_is_no_number_is_refused_and_not_dropped(options: dict[str, Any], message: str) -> None:
+    groups = {"A": "x", "B": "x"} if "group_bounds" in options else {}
+    with pytest.raises(InputError, match=message):
+        Constraints(groups=groups, **options)
+
+
+def test_open_sides_stay_open() -> None:
+    limits = Constraints(budget=(1.0, math.inf), groups={"A": "x"}, group_bounds={"x": (-math.inf, math.inf)})
+    assert min_variance(RETURNS, constraints=limits).weights.sum() == pytest.approx(1.0, abs=1e-9)
