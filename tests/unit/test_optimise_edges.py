@@ -13,6 +13,7 @@ import algotrendy as at
 from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise import (
     Constraints,
+    WeightOptimiser,
     min_variance,
 )
 
@@ -74,3 +75,18 @@ def test_a_limit_that_is_no_number_is_refused_and_not_dropped(options: dict[str,
 def test_open_sides_stay_open() -> None:
     limits = Constraints(budget=(1.0, math.inf), groups={"A": "x"}, group_bounds={"x": (-math.inf, math.inf)})
     assert min_variance(RETURNS, constraints=limits).weights.sum() == pytest.approx(1.0, abs=1e-9)
+
+
+# --- objectives of one's own ---
+
+
+@pytest.mark.parametrize("settings", [{"constraints": Constraints(upper=0.4)}, {"options": {"risk_aversion": 2.0}}])
+def test_an_objective_of_ones_own_takes_no_settings_that_it_would_not_see(settings: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="takes Estimates alone"):
+        WeightOptimiser(min_variance, **settings)
+
+
+@pytest.mark.parametrize("objective", [min_variance, "inverse_volatility"])
+def test_holdings_that_would_not_be_looked_at_are_refused(objective: Any) -> None:
+    with pytest.raises(InputError, match="looks at no holdings"):
+        WeightOptimiser(objective).fit(RETURNS, held=pd.Series(0.2, NAMES))

@@ -61,7 +61,8 @@ class WeightOptimiser:
     Attributes
     ----------
     objective : str, or callable of Estimates to Allocation
-        One of `OBJECTIVES`, or a function of your own: the place for views, say.
+        One of `OBJECTIVES`, or a function of your own: the place for views, say. A function takes estimates alone;
+        constraints and options go inside it.
     covariance_method, expected_returns, risk_free_rate, periods_per_year
         As in `Estimates.from_returns`. Expected returns given as a mapping may name more assets than are fitted.
     constraints : Constraints, optional
@@ -90,7 +91,13 @@ class WeightOptimiser:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not callable(self.objective):
+        if callable(self.objective):
+            if self.constraints is not None or self.options:
+                raise InputError(
+                    "an objective of your own takes Estimates alone; put constraints and options inside it, or give "
+                    "the name of one of ours"
+                )
+        else:
             choice("objective", self.objective, OBJECTIVES)
             if self.constraints is not None and self.objective in _WITHOUT_CONSTRAINTS:
                 raise InputError(f"{self.objective} is a rule without constraints; use another objective")
@@ -109,8 +116,15 @@ class WeightOptimiser:
             Simple returns per period, as fractions.
         held : Series, optional
             Weights now, instead of those of the constraints.
+
+        Raises
+        ------
+        InputError
+            If the objective refuses these returns, or looks at no holdings and is told some.
         """
         names = list(X.columns)
+        if held is not None and (callable(self.objective) or self.objective in _WITHOUT_CONSTRAINTS):
+            raise InputError("the objective looks at no holdings; leave held out, or use one that takes constraints")
         expected = self.expected_returns
         if expected is not None and not isinstance(expected, str):
             expected = {name: float(expected[name]) for name in names if name in expected}
