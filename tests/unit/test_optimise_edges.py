@@ -12,12 +12,17 @@ import pytest
 import algotrendy as at
 from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise import (
+    Allocation,
     Constraints,
+    Estimates,
     WeightOptimiser,
+    max_diversification,
+    max_sharpe,
+    mean_variance,
     min_variance,
 )
 
-NAMES = list("ABCDE")
+NAMES = list("ABCDEFGH")
 FREE = Constraints(lower=-math.inf, upper=math.inf)
 
 
@@ -89,4 +94,49 @@ def test_an_objective_of_ones_own_takes_no_settings_that_it_would_not_see(settin
 @pytest.mark.parametrize("objective", [min_variance, "inverse_volatility"])
 def test_holdings_that_would_not_be_looked_at_are_refused(objective: Any) -> None:
     with pytest.raises(InputError, match="looks at no holdings"):
-        WeightOptimiser(objective).fit(RETURNS, held=pd.Series(0.2, NAMES))
+        WeightOptimiser(objective).fit(RETURNS, held=pd.Series(0.2, RETURNS.columns))
+
+
+# --- optima that are none ---
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_utility_without_end_is_refused(seed: int) -> None:
+    few = returns_of(5, 4, seed)  # four periods leave mixes of five assets without variance
+    with pytest.raises(InputError, match="utility grows without end"):
+        mean_variance(few, constraints=FREE)
+    bounded = mean_variance(few, constraints=Constraints(lower=-1.0, upper=1.0))
+    assert bounded.status == "optimal"
+    shrunk = Estimates.from_returns(few, covariance_method="ledoit_wolf")
+    assert mean_variance(shrunk, constraints=FREE).status == "optimal"
+
+
+def inaccurate(by: float) -> Any:
+    def objective(estimates: Estimates) -> Allocation:
+        even = pd.Series(0.2, estimates.covariance.index)
+        return Allocation("mine", even, estimates, kkt_residual=by, status="inaccurate")
+
+    return objective
+
+
+def test_a_fit_does_not_pass_off_what_is_no_optimum() -> None:
+    with pytest.raises(InputError, match=r"mine found no optimum: .* missed by 0\.36"):
+        WeightOptimiser(inaccurate(0.36)).fit(RETURNS)
+    with pytest.raises(InputError, match="missed by nan"):
+        WeightOptimiser(inaccurate(math.nan)).fit(RETURNS)
+    near = WeightOptimiser(inaccurate(1e-7)).fit(RETURNS)
+    assert near.allocation_.status == "inaccurate"
+
+
+@pytest.mark.parametrize("optimiser", [max_sharpe, max_diversification])
+@pytest.mark.parametrize("limits", [FREE, Constraints(lower=-math.inf, upper=math.inf, budget=(0.5, 1.0))])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_ratio_over_no_variance_is_told_as_such(optimiser: Any, limits: Constraints, seed: int) -> None:
+    with pytest.raises(InputError, match="without any variance has a positive numerator"):
+        optimiser(returns_of(8, 5, seed), constraints=limits)
+
+
+def test_a_best_mix_that_is_short_on_balance_is_told_as_such() -> None:
+    market = Estimates(frame_of([[0.04, 0.0], [0.0, 0.01]]), {"A": -0.05, "B": -0.02})
+    with pytest.raises(InputError, match="short on balance"):
+        max_sharpe(market, constraints=FREE)

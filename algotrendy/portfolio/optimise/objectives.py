@@ -18,6 +18,12 @@ from algotrendy.risk.checks import positive
 
 __all__ = ["max_diversification", "max_sharpe", "mean_variance", "min_variance"]
 
+MISSED_MAX = 1e-6
+"""Weights that miss the conditions of an optimum by no more are as good as it for any trade."""
+
+RISKLESS = 1e-13
+"""A variance below so much of the square of the summed risks of the positions is rounding."""
+
 
 def min_variance(given: Estimates | pd.DataFrame, *, constraints: Constraints | None = None) -> Allocation:
     """Return the portfolio with the least variance [1]_.
@@ -78,7 +84,8 @@ def mean_variance(
     Raises
     ------
     InputError
-        As `min_variance`; if there are no expected returns.
+        As `min_variance`; if there are no expected returns, or the utility grows without end, as it can where weights
+        have no bounds and the covariance is singular.
 
     Examples
     --------
@@ -92,6 +99,11 @@ def mean_variance(
     excess = estimates.expected() - estimates.risk_free_rate
     gain = model.padded(excess) - model.charge
     found = model.minimise(model.curved(aversion * estimates.matrix()), -gain)
+    if found.residual > MISSED_MAX and model.best_corner(-gain) is None:
+        raise InputError(
+            "the utility grows without end within the constraints: a mix without variance is expected to earn; bound "
+            'the weights, or shrink the covariance with covariance_method="ledoit_wolf"'
+        )
     value = float(gain @ found.x) + estimates.risk_free_rate - 0.5 * aversion * _variance(estimates, found.x)
     return finished("mean_variance", estimates, constraints, (model, found.x), value=value, residual=found.residual)
 
@@ -212,25 +224,33 @@ def _best_ratio(
     found, factor = _scaled_best(model, gain, widths)
     if not found.is_optimal or not factor > 1e-12:
         model.check_feasible()
+        if found.is_optimal:  # where the scale is 0 for want of risk, it is not for the positions to grow
+            _check_moving(found.x[: model.n], widths)
         best = model.best_corner(-gain)
         most = math.inf if best is None else float(gain @ best)
         if not most > 1e-12:
             raise InputError(none)
         if best is not None:  # where little can be earned the scale is far from 1, and with it all numbers
             found, factor = _scaled_best(model, gain / most, widths)
-        if best is None or not factor > 1e-12:
+        if not factor > 1e-12:
             raise InputError(
                 f"{objective} has no maximum within the constraints: the ratio grows with the size of the positions, "
                 "as the best mix of all is short on balance; give the weights finite bounds, or a budget it can have"
             )
-    if float(found.x[: model.n] @ widths @ found.x[: model.n]) < 1e-14:
+    _check_moving(found.x[: model.n], widths)
+    x = found.x[: model.size] / factor
+    ratio = float(gain @ x) * unit / math.sqrt(_variance(estimates, x))
+    return finished(objective, estimates, constraints, (model, x), value=ratio, residual=found.residual)
+
+
+def _check_moving(weights: Float1D, covariance: Float2D) -> None:
+    """Refuse a mix with a gain and no risk."""
+    gross = float(np.abs(weights) @ np.sqrt(np.diag(covariance)))
+    if float(weights @ covariance @ weights) <= max(1e-14, RISKLESS * gross**2):
         raise InputError(
             "a portfolio without any variance has a positive numerator: the covariance is singular; shrink it with "
             'covariance_method="ledoit_wolf", or leave the asset without variance out'
         )
-    x = found.x[: model.size] / factor
-    ratio = float(gain @ x) * unit / math.sqrt(_variance(estimates, x))
-    return finished(objective, estimates, constraints, (model, x), value=ratio, residual=found.residual)
 
 
 def _scaled_best(model: Model, gain: Float1D, widths: Float2D) -> tuple[Solution, float]:

@@ -16,7 +16,13 @@ from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise.constraints import Constraints
 from algotrendy.portfolio.optimise.estimates import Estimates, Expected
 from algotrendy.portfolio.optimise.hierarchical import hierarchical_risk_parity
-from algotrendy.portfolio.optimise.objectives import max_diversification, max_sharpe, mean_variance, min_variance
+from algotrendy.portfolio.optimise.objectives import (
+    MISSED_MAX,
+    max_diversification,
+    max_sharpe,
+    mean_variance,
+    min_variance,
+)
 from algotrendy.portfolio.optimise.parity import equal_weight, inverse_volatility, risk_parity
 from algotrendy.portfolio.optimise.result import Allocation
 from algotrendy.portfolio.optimise.tail import min_cvar
@@ -120,7 +126,8 @@ class WeightOptimiser:
         Raises
         ------
         InputError
-            If the objective refuses these returns, or looks at no holdings and is told some.
+            If the objective refuses these returns or finds no optimum (it misses the conditions by more than 1e-6), or
+            looks at no holdings and is told some.
         """
         names = list(X.columns)
         if held is not None and (callable(self.objective) or self.objective in _WITHOUT_CONSTRAINTS):
@@ -141,6 +148,11 @@ class WeightOptimiser:
             if held is not None:
                 limits = replace(limits, held={name: float(held[name]) for name in names if name in held.index})
             found = OBJECTIVES[self.objective](estimates, constraints=limits, **self.options)
+        if found.status == "inaccurate" and not found.kkt_residual <= MISSED_MAX:
+            raise InputError(
+                f"{found.objective} found no optimum: its conditions are missed by {found.kkt_residual:.2g}; bound the "
+                "weights, or shrink the covariance"
+            )
         self.allocation_ = found
         self.weights_ = found.weights.reindex(names).to_numpy(dtype=np.float64)
         return self
