@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from algotrendy.portfolio.optimise import (
     max_sharpe,
     mean_variance,
     min_variance,
+    risk_parity,
 )
 
 NAMES = list("ABCDEFGH")
@@ -140,3 +142,41 @@ def test_a_best_mix_that_is_short_on_balance_is_told_as_such() -> None:
     market = Estimates(frame_of([[0.04, 0.0], [0.0, 0.01]]), {"A": -0.05, "B": -0.02})
     with pytest.raises(InputError, match="short on balance"):
         max_sharpe(market, constraints=FREE)
+
+
+# --- shares of risk ---
+
+
+def strictly(call: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return call()
+
+
+def test_risk_parity_with_all_assets_at_their_bounds() -> None:
+    found = strictly(lambda: risk_parity(RETURNS, constraints=Constraints(upper=0.2)))
+    np.testing.assert_allclose(found.weights, 0.2, rtol=1e-12)
+    assert (found.kkt_residual, found.status) == (0.0, "optimal")
+    pinned = Constraints(lower={"A": 0.3}, upper={"A": 0.3, "B": 0.7})
+    two = strictly(lambda: risk_parity(RETURNS[["A", "B"]], constraints=pinned))
+    np.testing.assert_allclose(two.weights, [0.3, 0.7], rtol=1e-12)
+
+
+@pytest.mark.parametrize("names", ["AB", "ABC"])
+@pytest.mark.parametrize("upper", [1.0, 0.7])
+def test_risk_parity_of_a_riskless_mix_is_refused(names: str, upper: float) -> None:
+    few = Estimates(OPPOSITE.loc[list(names), list(names)])
+    with pytest.raises(InputError, match="has no variance, so shares of risk say nothing"):
+        strictly(lambda: risk_parity(few, constraints=Constraints(upper=upper)))
+
+
+def test_the_residual_of_risk_parity_is_the_largest_difference_of_shares() -> None:
+    budgets = dict(zip("ABCDE", [0.1, 0.3, 0.2, 0.25, 0.15], strict=True))
+    found = risk_parity(RETURNS, risk_budgets=budgets)
+    missed = (found.contributions["share"] - pd.Series(budgets)).abs().max()
+    assert found.kkt_residual == pytest.approx(missed, abs=1e-14)
+    bounded = risk_parity(RETURNS, risk_budgets=budgets, constraints=Constraints(upper={"A": 0.05}))
+    shares = bounded.contributions["share"].drop("A")
+    due = pd.Series(budgets).drop("A")
+    missed = (shares - due * shares.sum() / due.sum()).abs().max()
+    assert bounded.kkt_residual == pytest.approx(missed, abs=1e-14)

@@ -14,7 +14,7 @@ from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise.constraints import Constraints
 from algotrendy.portfolio.optimise.estimates import Estimates, estimates_of, moving_volatilities, series_of
 from algotrendy.portfolio.optimise.model import Model, model_of
-from algotrendy.portfolio.optimise.objectives import finished
+from algotrendy.portfolio.optimise.objectives import RISKLESS, finished
 from algotrendy.portfolio.optimise.result import Allocation
 
 __all__ = ["equal_weight", "inverse_volatility", "risk_parity"]
@@ -47,12 +47,14 @@ def risk_parity(
     -------
     Allocation
         Its `value` is the volatility per year, its `kkt_residual` the largest difference between a share of the risk
-        and its budget among the assets between their bounds.
+        and its budget among the assets between their bounds, their budgets scaled to what they carry together; 0.0 if
+        all are at their bounds.
 
     Raises
     ------
     InputError
-        If an asset has no variance, a budget is not above 0, other constraints are given, or bounds leave no room.
+        If an asset or the long mix itself has no variance, a budget is not above 0, other constraints are given, or
+        bounds leave no room.
 
     References
     ----------
@@ -81,10 +83,18 @@ def risk_parity(
     if (weights * own < low).any() or (weights * own > high).any():
         weights = _within(correlations, budgets, (low, high), own, total)
     shares = weights * (estimates.matrix() @ weights)
+    total_risk = float(shares.sum())
+    if not total_risk > RISKLESS * float(weights @ own) ** 2:
+        raise InputError(
+            "a long mix of these assets has no variance, so shares of risk say nothing; shrink the covariance with "
+            'covariance_method="ledoit_wolf", or leave one of them out'
+        )
     between = (weights * own > low * (1 + 1e-9)) & (weights * own < high * (1 - 1e-9))
-    ratio = shares[between] / budgets[between]
-    residual = float(np.abs(ratio / ratio.mean() - 1.0).max(initial=0.0)) * float(budgets.max())
-    volatility = math.sqrt(float(shares.sum()))
+    residual = 0.0
+    if between.any():
+        carried, due = shares[between] / total_risk, budgets[between]
+        residual = float(np.abs(carried - due * (carried.sum() / due.sum())).max())
+    volatility = math.sqrt(total_risk)
     return finished(
         "risk_parity", estimates, constraints, (model, model.padded(weights)), value=volatility, residual=residual
     )
@@ -187,7 +197,7 @@ def _balanced(
     matrix: Float2D, budgets: Float1D, box: tuple[Float1D, Float1D], price: float, start: Float1D | None = None
 ) -> Float1D:
     """Minimise ``price x w'Cw / 2 - sum of budget x log w`` between bounds, by Newton's method on what is free."""
-    from scipy.linalg import LinAlgError, solve
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
     low, high = box
     w = np.sqrt(budgets / price) if start is None else start.copy()
@@ -205,7 +215,7 @@ def _balanced(
             break
         bend = price * matrix[np.ix_(free, free)] + np.diag(budgets[free] / w[free] ** 2)
         try:
-            step = solve(bend, slope[free], assume_a="pos", check_finite=False)
+            step = cho_solve(cho_factor(bend, check_finite=False), slope[free], check_finite=False)
         except LinAlgError:
             step = slope[free] / np.diag(bend)
         size, moved = 1.0, w
