@@ -17,6 +17,7 @@ from algotrendy.portfolio.optimise import (
     Constraints,
     Estimates,
     WeightOptimiser,
+    efficient_frontier,
     max_diversification,
     max_sharpe,
     mean_variance,
@@ -180,3 +181,36 @@ def test_the_residual_of_risk_parity_is_the_largest_difference_of_shares() -> No
     due = pd.Series(budgets).drop("A")
     missed = (shares - due * shares.sum() / due.sum()).abs().max()
     assert bounded.kkt_residual == pytest.approx(missed, abs=1e-14)
+
+
+# --- costs along the frontier ---
+
+
+def test_a_frontier_with_costs_tells_what_is_left_after_them() -> None:
+    rates = {"A": 0.0, "B": 0.02, "C": 0.05, "D": 0.01, "E": 0.08}
+    limits = Constraints(held={"A": 1.0}, costs=rates)
+    frontier = efficient_frontier(RETURNS, n_points=9, constraints=limits)
+    points, weights = frontier.points, frontier.weights.to_numpy()
+    held = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+    cost = np.abs(weights - held) @ np.array(list(rates.values()))
+    net = weights @ (RETURNS.mean().to_numpy() * 252) - cost
+    np.testing.assert_allclose(points["cost"], cost, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(points["expected_return"], net, rtol=1e-9)
+    np.testing.assert_allclose(points["sharpe_ratio"], net / points["volatility"], rtol=1e-9)
+    steps = points["expected_return"].diff().dropna()
+    assert (steps > 0).all()
+    np.testing.assert_allclose(steps, steps.iloc[0], rtol=1e-4)  # equally spaced
+    picture = frontier.plot()
+    assert list(picture.data[0].y) == pytest.approx(points["expected_return"].tolist())
+    best = next(trace for trace in picture.data if trace.name == "Best Sharpe ratio")
+    assert list(best.y) == [pytest.approx(points["expected_return"][points["sharpe_ratio"].idxmax()])]
+    assert f"{points['expected_return'].iloc[-1]:.2%}" in repr(frontier)
+
+
+def test_a_frontier_without_variance_has_a_picture() -> None:
+    market = Estimates(frame_of(np.zeros((2, 2))), {"A": 0.05, "B": 0.02})
+    frontier = efficient_frontier(market, n_points=3)
+    assert frontier.points["sharpe_ratio"].isna().all()
+    names = [trace.name for trace in frontier.plot().data]
+    assert "Best Sharpe ratio" not in names
+    assert {"Efficient frontier", "Assets", "Least variance"} <= set(names)

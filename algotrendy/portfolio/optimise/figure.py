@@ -51,12 +51,18 @@ def allocation_figure(allocation: Allocation) -> go.Figure:
 
 
 def frontier_figure(frontier: Frontier) -> go.Figure:
-    """Return the frontier with assets and the best Sharpe ratio of its points above, the weights along it below."""
+    """Return the frontier with assets and the best Sharpe ratio of its points above, the weights along it below.
+
+    Returns of the frontier are those after costs, of the assets those before; without variance no ratio is the best.
+    """
     import plotly.graph_objects as go
 
     points, estimates = frontier.points, frontier.estimates
     names = [str(name) for name in estimates.names]
-    best = int(np.nanargmax(points["sharpe_ratio"].to_numpy()))
+    ratios, earned = points["sharpe_ratio"], "expected return per year"
+    if (points["cost"] > 0.0).any():
+        earned += ", after costs"
+    best = [] if ratios.isna().all() else [int(np.nanargmax(ratios.to_numpy()))]
     hover = "%{text}: volatility %{x:.1%}, return %{y:.1%}<extra></extra>"
     traces: list[dict[str, Any]] = [
         {
@@ -66,8 +72,8 @@ def frontier_figure(frontier: Frontier) -> go.Figure:
         },
         _marks("Assets", estimates.volatilities.to_numpy(), estimates.expected(), names, INK),
         _marks("Least variance", points["volatility"][:1], points["expected_return"][:1], ["least variance"], LOSS),
-        _marks("Best Sharpe ratio", points["volatility"][[best]], points["expected_return"][[best]],
-               [f"Sharpe ratio {points['sharpe_ratio'][best]:.2f}"], GAIN),
+        *(_marks("Best Sharpe ratio", points["volatility"][[k]], points["expected_return"][[k]],
+                 [f"Sharpe ratio {ratios[k]:.2f}"], GAIN) for k in best),
         *_layers(frontier),
     ]  # fmt: skip
     if len(estimates.names) <= _ASSETS_MAX:
@@ -75,7 +81,7 @@ def frontier_figure(frontier: Frontier) -> go.Figure:
     layout = _layout(
         "Efficient frontier", height=640,
         xaxis=_axis(tickformat=".0%", title={"text": "volatility per year"}, anchor="y", rangemode="tozero"),
-        yaxis=_axis(tickformat=".0%", title={"text": "expected return per year"}, domain=[0.46, 1.0]),
+        yaxis=_axis(tickformat=".0%", title={"text": earned}, domain=[0.46, 1.0]),
         xaxis2=_axis(tickformat=".1%", title={"text": "expected return along it"}, anchor="y2", showgrid=False),
         yaxis2=_axis(tickformat=".0%", title={"text": "weights"}, domain=[0.0, 0.3]),
     )  # fmt: skip

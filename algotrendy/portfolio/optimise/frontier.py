@@ -30,7 +30,7 @@ class Frontier:
     Attributes
     ----------
     allocations : tuple of Allocation
-        In ascending order of the expected return.
+        In ascending order of the expected return, costs taken off.
     estimates : Estimates
         What the optimiser was told.
     """
@@ -40,9 +40,16 @@ class Frontier:
 
     @property
     def points(self) -> pd.DataFrame:
-        """`expected_return`, `volatility` and `sharpe_ratio` of each portfolio, per year."""
-        columns = ("expected_return", "volatility", "sharpe_ratio")
-        return pd.DataFrame([{name: getattr(one, name) for name in columns} for one in self.allocations])
+        """`expected_return`, `volatility`, `sharpe_ratio` and `cost` of each portfolio, per year.
+
+        The expected return is what is left after the `cost` of trading, and the ratio follows from it.
+        """
+        rows = []
+        for one in self.allocations:
+            left, volatility = one.expected_return - one.cost, one.volatility
+            ratio = (left - self.estimates.risk_free_rate) / volatility if volatility > 0.0 else math.nan
+            rows.append({"expected_return": left, "volatility": volatility, "sharpe_ratio": ratio, "cost": one.cost})
+        return pd.DataFrame(rows)
 
     @property
     def weights(self) -> pd.DataFrame:
@@ -50,7 +57,7 @@ class Frontier:
         return pd.DataFrame([one.weights for one in self.allocations]).reset_index(drop=True)
 
     def at_volatility(self, volatility: float) -> Allocation:
-        """Return the portfolio of the list with the largest expected return at no more than a volatility per year.
+        """Return the portfolio with the largest expected return after costs at no more than a volatility per year.
 
         Raises
         ------
@@ -72,11 +79,11 @@ class Frontier:
         return len(self.allocations)
 
     def __repr__(self) -> str:
-        low, high = self.allocations[0], self.allocations[-1]
-        return (
-            f"Frontier({len(self)} portfolios, return {low.expected_return:.2%} to {high.expected_return:.2%}, "
-            f"volatility {low.volatility:.2%} to {high.volatility:.2%})"
+        ends = self.points.iloc[[0, -1]]
+        left, volatility = (
+            " to ".join(f"{value:.2%}" for value in ends[name]) for name in ("expected_return", "volatility")
         )
+        return f"Frontier({len(self)} portfolios, return {left}, volatility {volatility})"
 
 
 def efficient_frontier(
@@ -91,7 +98,7 @@ def efficient_frontier(
     n_points : int
         At least 2: the ends are the portfolio of least variance and that of the largest expected return.
     constraints : Constraints, optional
-        Long only with a sum of 1 if not given. Costs are taken off the return.
+        Long only with a sum of 1 if not given. Costs are taken off the return: the frontier is of what is left.
 
     Raises
     ------
@@ -107,10 +114,10 @@ def efficient_frontier(
     >>> market = Estimates(pd.DataFrame([[0.04, 0.0], [0.0, 0.01]], index=["A", "B"], columns=["A", "B"]),
     ...                    expected_returns={"A": 0.08, "B": 0.03})
     >>> efficient_frontier(market, n_points=3).points.round(4)
-       expected_return  volatility  sharpe_ratio
-    0             0.04      0.0894        0.4472
-    1             0.06      0.1265        0.4743
-    2             0.08      0.2000        0.4000
+       expected_return  volatility  sharpe_ratio  cost
+    0             0.04      0.0894        0.4472   0.0
+    1             0.06      0.1265        0.4743   0.0
+    2             0.08      0.2000        0.4000   0.0
     """
     estimates = estimates_of(given)
     limits = constraints or Constraints()
