@@ -16,7 +16,9 @@ from algotrendy.portfolio.optimise import (
     Allocation,
     Constraints,
     Estimates,
+    View,
     WeightOptimiser,
+    black_litterman,
     efficient_frontier,
     max_diversification,
     max_sharpe,
@@ -214,3 +216,17 @@ def test_a_frontier_without_variance_has_a_picture() -> None:
     names = [trace.name for trace in frontier.plot().data]
     assert "Best Sharpe ratio" not in names
     assert {"Efficient frontier", "Assets", "Least variance"} <= set(names)
+
+
+# --- views ---
+
+
+@pytest.mark.parametrize("confidence", [0.5, 1.0])
+def test_a_view_of_what_has_no_variance_is_refused_by_name(confidence: float) -> None:
+    market = Estimates(frame_of(np.diag([0.04, 0.0])))
+    views = [View(assets={"A": 1}, value=0.05), View(assets={"B": 1}, value=0.1, confidence=confidence)]
+    with pytest.raises(InputError, match=r"the view of 'B' .* no variance"):
+        black_litterman(market, views, prior={"A": 0.05, "B": 0.02})
+    hedged = [View(assets={"A": 1, "B": 2}, value=0.1)]
+    with pytest.raises(InputError, match=r"the view of 'A', 'B' .* no variance"):
+        black_litterman(Estimates(OPPOSITE), hedged, prior=dict.fromkeys("ABC", 0.05))

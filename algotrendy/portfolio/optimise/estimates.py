@@ -33,7 +33,7 @@ class Estimates:
         Simple returns per year, as fractions: 0.08 is 8 %. A mapping will do. Without them, what needs none still works
         and the expected return of a portfolio is NaN.
     returns : DataFrame of shape (n_periods, n_assets), optional
-        Simple returns per period, the scenarios of `min_cvar` and the profiles of hierarchical risk parity.
+        Simple returns per period, the scenarios of `min_cvar`; no other objective reads them.
     risk_free_rate : float
         Per year, a fraction; what cash earns.
 

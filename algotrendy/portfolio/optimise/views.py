@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from algotrendy.domain.types import Float1D
+from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise.constraints import per_asset
 from algotrendy.portfolio.optimise.estimates import Estimates, series_of
+from algotrendy.portfolio.optimise.objectives import RISKLESS
 from algotrendy.risk.checks import number, positive
 
 __all__ = ["View", "black_litterman", "equilibrium_returns"]
@@ -124,12 +125,14 @@ def black_litterman(
     -------
     Estimates
         Posterior means with the risk-free rate in them, and the covariance of returns including the uncertainty of the
-        means. Past returns stay as they are. Hand them to any optimiser.
+        means. Past returns stay as they are: `min_cvar`, which reads those, heeds views through `return_min` alone, and
+        optimisers of risk alone see no more of them than the wider covariance.
 
     Raises
     ------
     InputError
-        If a view names an unknown asset, both or none of the priors are given, or certain views contradict each other.
+        If a view names an unknown asset or is about what has no variance, both or none of the priors are given, or
+        certain views contradict each other.
 
     References
     ----------
@@ -157,6 +160,7 @@ def black_litterman(
         P = np.array([per_asset(dict(view.assets), names, 0.0, "a view") for view in heard])
         # A view of one asset has the risk-free rate in it once, a relative one not at all.
         wanted = np.array([view.value for view in heard]) - rate * P.sum(axis=1)
+        _check_moving(P, sigma, names)
         doubts = np.array([_doubt(view, row, spread) for view, row in zip(heard, P, strict=True)])
         seen = P @ spread @ P.T + np.diag(doubts)
         if np.linalg.cond(seen) > 1e13:
@@ -171,6 +175,18 @@ def black_litterman(
         covariance=pd.DataFrame(sigma + unsure, index=index, columns=estimates.covariance.columns),
         expected_returns=pd.Series(means + rate, index=index),
     )
+
+
+def _check_moving(P: Float2D, sigma: Float2D, names: list[Any]) -> None:
+    """Refuse a view of what the prior is certain of, which no view can move."""
+    own = np.sqrt(np.diag(sigma))
+    for row in P:
+        if not float(row @ sigma @ row) > RISKLESS * float(np.abs(row) @ own) ** 2:
+            about = ", ".join(repr(name) for name, each in zip(names, row, strict=True) if each)
+            raise InputError(
+                f"the view of {about} is about what has no variance, so the prior is certain and no view can change "
+                "it; leave the view out, or shrink the covariance"
+            )
 
 
 def _doubt(view: View, row: Float1D, spread: Any) -> float:
