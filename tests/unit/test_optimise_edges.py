@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import algotrendy as at
+from algotrendy.backtest.walk_forward import walk_forward_weights
 from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise import (
     Allocation,
@@ -25,6 +26,7 @@ from algotrendy.portfolio.optimise import (
     mean_variance,
     min_variance,
     risk_parity,
+    rolling_weights,
 )
 
 NAMES = list("ABCDEFGH")
@@ -230,3 +232,31 @@ def test_a_view_of_what_has_no_variance_is_refused_by_name(confidence: float) ->
     hedged = [View(assets={"A": 1, "B": 2}, value=0.1)]
     with pytest.raises(InputError, match=r"the view of 'A', 'B' .* no variance"):
         black_litterman(Estimates(OPPOSITE), hedged, prior=dict.fromkeys("ABC", 0.05))
+
+
+# --- through time ---
+
+
+def test_a_held_symbol_that_ends_does_not_use_up_the_turnover(prices: pd.DataFrame) -> None:
+    ends = prices.copy()
+    ends.iloc[150:, 0] = np.nan
+    limits = Constraints(held={}, turnover_max=0.02)
+    weights = rolling_weights(ends, WeightOptimiser("min_variance", constraints=limits), window=60, every=20)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-9)
+    last = np.flatnonzero(weights["A"].to_numpy() > 0)[-1]
+    assert weights["A"].iloc[last] > 0.04, "too little is held of it to show anything"
+    assert (weights["A"].iloc[last + 1 :] == 0).all()
+    filled = ends.ffill()
+    for k in range(1, len(weights)):
+        grown = weights.iloc[k - 1] * filled.loc[weights.index[k]] / filled.loc[weights.index[k - 1]]
+        held = grown / grown.sum()
+        gone = held["A"] if k == last + 1 else 0.0
+        moved = (weights.iloc[k] - held).abs()
+        kept = moved.drop("A") if k == last + 1 else moved
+        assert kept.sum() / 2 <= 0.02 + gone / 2 + 1e-9
+
+
+def test_windows_that_know_no_holdings_refuse_an_optimiser_that_asks_for_them(prices: pd.DataFrame) -> None:
+    asks = WeightOptimiser("min_variance", constraints=Constraints(held={}, turnover_max=0.1))
+    with pytest.raises(InputError, match="know no holdings"):
+        walk_forward_weights(asks, prices, training=60, testing=60)

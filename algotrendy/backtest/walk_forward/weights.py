@@ -11,6 +11,7 @@ import pandas as pd
 from algotrendy.backtest.walk_forward.windows import Window, cut_windows
 from algotrendy.compute import Cancel, Executor, map_work, progress_for
 from algotrendy.compute.progress import Show
+from algotrendy.errors import InputError
 from algotrendy.portfolio.optimise.window import PriceTable, WeightEstimator, check_estimator
 
 __all__ = ["WeightEstimator", "walk_forward_weights"]
@@ -39,7 +40,8 @@ def walk_forward_weights(
     Parameters
     ----------
     estimator : WeightEstimator
-        Is copied for each window, and not changed.
+        Is copied for each window, and not changed. Windows are fitted apart: one whose constraints look at what is held
+        goes into `rolling_weights`.
     prices : DataFrame of shape (n_bars, n_symbols)
         Closes, adjusted for splits and dividends; indexed by time, oldest first. A symbol that lacks a price on any bar
         of a training window is not given to the estimator there, and its weight is 0.
@@ -58,7 +60,7 @@ def walk_forward_weights(
     ------
     InputError
         If prices are not sound, not one window fits, a training window has no symbol with all prices, or the estimator
-        gives no finite weight for each symbol.
+        gives no finite weight for each symbol, or asks what is held.
 
     Examples
     --------
@@ -74,6 +76,8 @@ def walk_forward_weights(
     """
     table = PriceTable(prices)
     check_estimator(estimator)
+    if getattr(estimator, "asks_for_holdings", False):
+        raise InputError("windows are fitted apart and know no holdings; use rolling_weights, or leave held out")
     windows = cut_windows(len(prices), training=training, testing=testing, step=step, anchored=anchored, gap=gap)
     fit = _Fit(estimator, table)
     place = Executor.of(executor, workers=workers)

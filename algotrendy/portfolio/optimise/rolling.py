@@ -121,7 +121,8 @@ class WeightOptimiser:
         X : DataFrame of shape (n_periods, n_assets)
             Simple returns per period, as fractions.
         held : Series, optional
-            Weights now, instead of those of the constraints.
+            Weights now, instead of those of the constraints. Of assets that are not fitted everything is sold; neither
+            those sales nor what is bought for them count against `turnover_max`.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class WeightOptimiser:
         else:
             limits = (self.constraints or Constraints()).for_assets(names)
             if held is not None:
-                limits = replace(limits, held={name: float(held[name]) for name in names if name in held.index})
+                limits = _held_now(limits, held, names)
             found = OBJECTIVES[self.objective](estimates, constraints=limits, **self.options)
         if found.status == "inaccurate" and not found.kkt_residual <= MISSED_MAX:
             raise InputError(
@@ -165,6 +166,7 @@ def rolling_weights(
 
     A row stands at the bar at whose end it is decided, and uses that bar and those before it alone. A
     `WeightOptimiser` with `turnover_max` or `costs` is told what is held then: the last weights, drifted with prices.
+    The sale of a symbol that is not fitted any more, and what is bought for it, do not count against `turnover_max`.
 
     Parameters
     ----------
@@ -227,6 +229,16 @@ def _decisions(table: PriceTable, window: int, every: str | int) -> Int1D:
         first[0] = True
         return bars[first]
     return bars[:: whole("every", every, 1)]
+
+
+def _held_now(limits: Constraints, held: pd.Series, names: list[Any]) -> Constraints:
+    """Return the limits from what is held, with room to replace what is held of assets that are not fitted."""
+    known = set(names)
+    kept = {name: float(weight) for name, weight in held.items() if name in known}
+    most = limits.turnover_max
+    if most is not None:  # each unit that is gone makes one of purchases, and turnover is half of both
+        most += sum(abs(float(weight)) for name, weight in held.items() if name not in known) / 2.0
+    return replace(limits, held=kept, turnover_max=most)
 
 
 def _from_cash(estimator: WeightOptimiser) -> WeightOptimiser:
