@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -183,3 +184,42 @@ def check_weights(weights: Any, names: Any) -> Any:
     if not np.isfinite(found).all():
         raise InputError("a weight is not finite; weights are fractions of the equity, 0.0 for none")
     return found
+
+
+def check_covariance(values: Float2D, names: Sequence[Any]) -> None:
+    """Refuse what is no covariance of these assets.
+
+    Parameters
+    ----------
+    values : array of shape (n_assets, n_assets)
+        With at least one asset.
+    names : sequence
+        Of the assets, for the message.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, it is not symmetric to 1e-9 of the largest variance, a variance is below 0, or an
+        eigenvalue is by more than that.
+
+    Examples
+    --------
+    >>> check_covariance(np.array([[0.04, 0.0], [0.0, 0.01]]), ["A", "B"])
+    """
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise InputError(f"the covariance of {names[row]!r} and {names[column]!r} is not finite")
+    largest = float(np.abs(np.diag(values)).max())
+    if np.abs(values - values.T).max() > 1e-9 * largest + 1e-300:
+        raise InputError("the covariance is not symmetric")
+    if (np.diag(values) < 0.0).any():
+        raise InputError(f"the variance of {names[int(np.argmin(np.diag(values)))]!r} is below 0")
+    try:  # much cheaper than the eigenvalues, which are asked only where it fails
+        np.linalg.cholesky(values + 1e-9 * largest * np.eye(len(values)))
+    except np.linalg.LinAlgError:
+        lowest = float(np.linalg.eigvalsh(values)[0])
+        if lowest < -1e-9 * largest:
+            raise InputError(
+                f"the covariance has a negative eigenvalue ({lowest:.3g}), so some mix would have a variance below 0; "
+                'estimate it from periods that all assets share (nan_policy="omit"), or shrink it'
+            ) from None

@@ -126,7 +126,11 @@ def test_weights_below_one_leave_cash_and_above_one_are_an_error() -> None:
         ({"covariance": pd.DataFrame([[0.04]], ["A"], ["A"])}, "lacks B, C"),
         ({"covariance": pd.DataFrame(np.full((3, 3), np.nan), list("ABC"), list("ABC"))}, "not finite"),
         ({"covariance": pd.DataFrame(np.triu(np.ones((3, 3))), list("ABC"), list("ABC"))}, "not symmetric"),
-        ({"covariance": pd.DataFrame(-np.eye(3), list("ABC"), list("ABC"))}, "variance is below 0"),
+        ({"covariance": pd.DataFrame(-np.eye(3), list("ABC"), list("ABC"))}, "variance of 'A' is below 0"),
+        (
+            {"covariance": pd.DataFrame(2 * np.ones((3, 3)) - np.eye(3), list("ABC"), list("ABC"))},
+            "negative eigenvalue",
+        ),
         ({"instruments": {"A": Instrument.of("stock:X:A"), "B": Instrument(asset_class="stock", venue="X", symbol="B",  # type: ignore[arg-type]
           currency="EUR")}, "rates": Rates("USD", {"EUR": Decimal(1)})}, "its instrument says EUR"),
     ],

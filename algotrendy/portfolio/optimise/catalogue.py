@@ -121,7 +121,8 @@ def skfolio_portfolio(
         estimator = skfolio_estimator(estimator, **options)
     elif options:
         raise InputError(f"the estimator is set up already; set {sorted(options)[0]!r} on it")
-    estimator.fit(estimates.returns if estimates.returns is not None else returns)
+    assert estimates.returns is not None
+    estimator.fit(estimates.returns)
     weights = np.asarray(estimator.weights_, dtype=np.float64)
     if weights.shape != (len(estimates.names),) or not np.isfinite(weights).all():
         raise InputError(f"{type(estimator).__name__} left weights_ of shape {weights.shape}, or not finite ones")

@@ -12,7 +12,7 @@ import pandas as pd
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.risk.checks import choice, number, positive
-from algotrendy.risk.covariances import CovarianceMethod, covariance
+from algotrendy.risk.covariances import CovarianceMethod, check_covariance, covariance
 from algotrendy.risk.inputs import as_return_matrix, names_of
 
 __all__ = ["Estimates", "estimates_of"]
@@ -66,7 +66,7 @@ class Estimates:
             raise InputError(f"each asset needs one name of its own: {', '.join(twice) or 'there is no asset'}")
         if list(frame.index) != names:
             raise InputError("the rows and columns of the covariance are not the same assets in the same order")
-        _check_covariance(frame.to_numpy(dtype=np.float64), names)
+        check_covariance(frame.to_numpy(dtype=np.float64), names)
         if self.expected_returns is not None:
             object.__setattr__(self, "expected_returns", series_of(self.expected_returns, names, "expected return"))
         if self.returns is not None and list(self.returns.columns) != names:
@@ -205,23 +205,3 @@ def moving_volatilities(estimates: Estimates, what: str) -> Float1D:
             f"{still[0]!r} has no variance, so {what} says nothing about it; leave it out or hold it as cash"
         )
     return found
-
-
-def _check_covariance(values: Float2D, names: list[Any]) -> None:
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(f"the covariance of {names[row]!r} and {names[column]!r} is not finite")
-    largest = float(np.abs(np.diag(values)).max())
-    if np.abs(values - values.T).max() > 1e-9 * largest + 1e-300:
-        raise InputError("the covariance is not symmetric")
-    if (np.diag(values) < 0.0).any():
-        raise InputError(f"the variance of {names[int(np.argmin(np.diag(values)))]!r} is below 0")
-    try:  # much cheaper than the eigenvalues, which are asked only where it fails
-        np.linalg.cholesky(values + 1e-9 * largest * np.eye(len(values)))
-    except np.linalg.LinAlgError:
-        lowest = float(np.linalg.eigvalsh(values)[0])
-        if lowest < -1e-9 * largest:
-            raise InputError(
-                f"the covariance has a negative eigenvalue ({lowest:.3g}), so some mix would have a variance below 0; "
-                'estimate it from periods that all assets share (nan_policy="omit"), or shrink it'
-            ) from None

@@ -6,7 +6,7 @@ each trade (turnover, costs).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,10 +75,9 @@ class Model:
         whole[: self.n, : self.n] = covariance
         return whole
 
-    def with_row(self, row: Row, *, is_equal: bool = False) -> Model:
-        """Return the model with one row more."""
-        equal, below = ((*self.equal, row), self.below) if is_equal else (self.equal, (*self.below, row))
-        return Model(self.names, equal, below, self.lower, self.upper, self.charge)
+    def with_row(self, row: Row) -> Model:
+        """Return the model with one inequality more."""
+        return replace(self, below=(*self.below, row))
 
     def quadratic(self, P: Float2D, q: Float1D) -> Quadratic:
         """Return the programme with this objective over all variables."""
@@ -166,15 +165,6 @@ class Model:
         worst += [abs(float(row.coefficients @ x) - row.bound) for row in self.equal]
         worst += [float(row.coefficients @ x) - row.bound for row in self.below]
         return max(worst)
-
-    def completed(self, weights: Float1D) -> Float1D:
-        """Return weights with the least auxiliary variables that go with them."""
-        x = self.padded(weights)
-        for row in self.below:
-            if not row.name:
-                own = self.n + int(np.flatnonzero(row.coefficients[self.n :])[0])
-                x[own] = max(x[own], float(row.coefficients[: self.n] @ weights) - row.bound)
-        return x
 
 
 def model_of(estimates: Estimates, constraints: Constraints) -> Model:

@@ -234,7 +234,7 @@ def _decisions(table: PriceTable, window: int, every: str | int) -> Int1D:
 def _held_now(limits: Constraints, held: pd.Series, names: list[Any]) -> Constraints:
     """Return the limits from what is held, with room to replace what is held of assets that are not fitted."""
     known = set(names)
-    kept = {name: float(weight) for name, weight in held.items() if name in known}
+    kept: dict[Any, float] = {name: float(weight) for name, weight in held.items() if name in known}
     most = limits.turnover_max
     if most is not None:  # each unit that is gone makes one of purchases, and turnover is half of both
         most += sum(abs(float(weight)) for name, weight in held.items() if name not in known) / 2.0

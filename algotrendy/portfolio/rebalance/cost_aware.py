@@ -12,6 +12,7 @@ from algotrendy.domain.money import rounded
 from algotrendy.domain.types import Float1D, Float2D
 from algotrendy.errors import InputError
 from algotrendy.portfolio.rebalance.methods import Drift, Wanted, to_target
+from algotrendy.risk.covariances import check_covariance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,18 +74,15 @@ def covariance_of(covariance: pd.DataFrame, names: list[str]) -> Float2D:
     Raises
     ------
     InputError
-        If an instrument is missing, or it is no covariance: not finite, not symmetric, a variance below 0.
+        If an instrument is missing, or it is no covariance: not finite, not symmetric, a variance or an eigenvalue
+        below 0.
     """
     missing = [name for name in names if name not in covariance.index or name not in covariance.columns]
     if missing:
         raise InputError(f"the covariance lacks {', '.join(missing)}; it needs all that is held or a target")
     found = covariance.loc[names, names].to_numpy(dtype=np.float64)
-    if not np.isfinite(found).all():
-        raise InputError(f"{int((~np.isfinite(found)).sum())} numbers of the covariance are not finite")
-    if not np.allclose(found, found.T, rtol=1e-9, atol=1e-14):
-        raise InputError("the covariance is not symmetric")
-    if len(names) and (np.diag(found) < 0).any():
-        raise InputError("a variance is below 0")
+    if names:
+        check_covariance(found, names)
     return found
 
 
