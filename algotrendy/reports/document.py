@@ -104,7 +104,8 @@ class Column:
     `[Label:first]` and `[Label:last]` those of the first and the last row. In braces it computes with whole ranges:
     `{PRODUCT(1+[Jan]:[Dec])-1}`. A cell whose formula would look above the first row keeps its number.
 
-    `even` writes the numbers of the column with the same count of decimals, so that points stand below each other.
+    `even` writes the numbers of the column with the same count of decimals, so that points stand below each other; not
+    where one has more than eight, or a power of ten. No digit is lost by it.
     """
 
     label: str
@@ -159,6 +160,7 @@ class Table:
 
 
 _DECIMALS_MAX = 8
+"""With more decimals each number keeps its own, so that no digit is lost and none is made up."""
 
 
 def _evened(cells: Sequence[Cell | str]) -> list[Cell | str]:
@@ -166,7 +168,9 @@ def _evened(cells: Sequence[Cell | str]) -> list[Cell | str]:
     texts = [cell.text for cell in cells if isinstance(cell, Cell) and _is_decimal(cell)]
     if not texts or any("e" in text for text in texts):  # one is so small or large that it has a power of ten
         return list(cells)
-    width = min(max(len(text.partition(".")[2]) for text in texts), _DECIMALS_MAX)
+    width = max(len(text.partition(".")[2]) for text in texts)
+    if width > _DECIMALS_MAX:
+        return list(cells)
     return [
         replace(cell, text=f"{cell.value:,.{width}f}") if isinstance(cell, Cell) and _is_decimal(cell) else cell
         for cell in cells

@@ -272,6 +272,13 @@ def test_a_tax_report_adds_up_by_term() -> None:
     assert "not tax advice" in Words(report.to_html()).found
 
 
+def test_a_quantity_of_a_tax_report_keeps_every_digit() -> None:
+    exact = LOTS.copy()
+    exact.loc[0, "quantity"] = Decimal("0.1234567891")
+    lots = blocks(PerformanceReport(report_type="tax", rows=exact).document, Table)[0]
+    assert [getattr(row[1], "text", row[1]) for row in lots.rows] == ["0.1234567891", ""]
+
+
 def test_a_tax_report_without_lots_says_so_and_wrong_rows_are_named() -> None:
     empty = PerformanceReport(report_type="tax", rows=LOTS.iloc[:0]).document
     assert [block.text for block in blocks(empty, Text)] == [

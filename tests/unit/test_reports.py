@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
@@ -147,6 +148,9 @@ def test_numbers_of_an_even_column_have_their_points_below_each_other() -> None:
     assert texts(35.9958, 38.1, "", float("nan")) == ["35.9958", "38.1000", "", "n/a"]
     assert texts(13, 26) == ["13", "26"]
     assert texts(1e-9, 2.0) == ["1e-09", "2"], "what is written with a power of ten stays"
+    exact = Decimal("0.1234567891")
+    assert texts(exact, Decimal(2)) == ["0.1234567891", "2"], "no digit is lost to a column that would be too wide"
+    assert texts(Decimal("0.12345678"), 2.5) == ["0.12345678", "2.50000000"]
     plain = Table(
         ["a", Column("b", "right")], [["row", Cell.of(3611.0, "number")], ["row", Cell.of(0.5, "number")]], "c"
     )

@@ -81,6 +81,10 @@ def test_an_even_column_and_a_total_have_their_formats() -> None:
     cells = [sheet.cell(row + 1 + k, column) for k in range(3)]
     assert [cell.number_format for cell in cells] == ["#,##0.00"] * 3
     assert [cell.font.b for cell in cells] == [False, False, True]
+    exact = [["x", Cell.of(Decimal("0.1234567891"), "number")], ["y", Cell.of(Decimal(2), "number")]]
+    sheet = book_of(Table(["a", Column("b", "right", even=True)], exact, "Quantities"))["Part"]
+    row, column = find(sheet, "b")
+    assert [sheet.cell(row + k, column).number_format for k in (1, 2)] == ["#,##0.0000000000", "#,##0"]
 
 
 def test_a_key_figure_is_a_number_where_it_has_one() -> None:
