@@ -1,4 +1,4 @@
-"""Every public name of risk, stress, limits and the portfolio office on what is hardly data: nine kinds of it.
+"""Every public name of risk, stress, limits, the portfolio office and its optimisers on what is hardly data: nine kinds of it.
 
 Each call either is refused in words by an error of ours, or answers with numbers that are finite or NaN, without a
 warning. A name that is added to a room without a case here fails the first test.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from algotrendy import risk
 from algotrendy.domain.fill import Fill
 from algotrendy.domain.portfolio import Portfolio
 from algotrendy.errors import AlgotrendyError
+from algotrendy.portfolio import optimise
 from algotrendy.risk import limits, stress
 from algotrendy.risk.alerts import AlertRule
 from tests.unit.hardly_data import NO_SERIES, kinds
@@ -33,7 +34,6 @@ N = 90
 DAYS = pd.date_range("2024-01-01", periods=N, tz="UTC")
 NOON = datetime.datetime(2024, 3, 15, 12, tzinfo=datetime.UTC)
 KINDS = kinds(N)
-"""Kinds that no function of a dated series can answer."""
 
 
 @dataclass(frozen=True)
@@ -327,18 +327,70 @@ OFFICE: dict[str, Case] = {
     ],
 }  # fmt: skip
 
+def estimated(given: Given) -> optimise.Estimates:
+    return optimise.Estimates(given.covariance, {"A": given.one, "B": -given.one})
+
+
+OPTIMISE: dict[str, Case] = {
+    **each(
+        optimise,
+        "equal_weight hierarchical_risk_parity inverse_volatility max_diversification max_sharpe mean_variance min_cvar "
+        "min_variance risk_parity",
+        lambda f, given: [
+            figures(outcome(lambda assets=assets: f(assets))) for assets in (given.frame, outcome(lambda: estimated(given)))
+        ],
+    ),
+    "efficient_frontier": lambda g: [
+        found if isinstance(found, AlgotrendyError) else [found.points, len(found.plot().data), len(repr(found))]
+        for limits in (None, optimise.Constraints(held={}, costs=0.01))
+        for found in [outcome(lambda limits=limits: optimise.efficient_frontier(g.frame, n_points=3, constraints=limits))]
+    ],
+    "Estimates": estimated,
+    "Constraints": lambda g: optimise.min_variance(
+        g.frame, constraints=optimise.Constraints(budget=1.0 + g.one, return_min=g.one, upper=2.0)
+    ),
+    "View": lambda g: optimise.black_litterman(
+        estimated(g), [optimise.View(assets={"A": 1, "B": 1}, value=g.one)], market_weights={"A": 0.5, "B": 0.5}
+    ),
+    "black_litterman": lambda g: optimise.black_litterman(
+        optimise.Estimates.from_returns(g.frame), [optimise.View(assets={"A": 1}, value=0.1)], prior={"A": 0.0, "B": 0.0}
+    ),
+    "equilibrium_returns": lambda g: optimise.equilibrium_returns(g.covariance, {"A": 0.5, "B": 0.5}),
+    "rolling_weights": lambda g: optimise.rolling_weights(
+        g.prices, optimise.WeightOptimiser("risk_parity"), window=20, every=20
+    ),
+    "WeightOptimiser": lambda g: [
+        figures(outcome(lambda name=name: optimise.WeightOptimiser(name).fit(g.frame).allocation_))
+        for name in optimise.OBJECTIVES
+    ],
+    "skfolio_names": lambda g: optimise.skfolio_names(),
+    "skfolio_estimator": lambda g: optimise.skfolio_estimator("InverseVolatility"),
+    "skfolio_portfolio": lambda g: figures(optimise.skfolio_portfolio("EqualWeighted", g.frame)),
+}  # fmt: skip
+
+
+def figures(found: Any) -> Any:
+    """Return all that an allocation says of itself."""
+    if not isinstance(found, optimise.Allocation):
+        return found
+    derived = (found.expected_return, found.sharpe_ratio, found.effective_assets, found.diversification_ratio)
+    return [found, derived, found.contributions, found.frame(), len(found.plot().data), len(str(found))]
+
+
 RISK |= {"StressTester": STRESS["StressTester"], "LimitManager": LIMITS["LimitManager"]}
 ROOMS: dict[str, dict[str, Case]] = {
     "algotrendy.risk": RISK,
     "algotrendy.risk.stress": STRESS,
     "algotrendy.risk.limits": LIMITS,
     "algotrendy.portfolio": OFFICE,
+    "algotrendy.portfolio.optimise": OPTIMISE,
 }
 
 
 def is_answer(thing: Any) -> bool:
     """Say whether a name only holds what others found, names a choice, or is a Protocol: nothing is computed there."""
-    if isinstance(thing, (dict, type(int | str))) or (isinstance(thing, type) and issubclass(thing, Enum)):
+    is_choice = isinstance(thing, (dict, type(int | str))) or get_origin(thing) is Literal
+    if is_choice or (isinstance(thing, type) and issubclass(thing, Enum)):
         return True
     return getattr(thing, "_is_protocol", False) or is_dataclass(thing) or issubclass(thing, tuple)
 

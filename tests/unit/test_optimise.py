@@ -464,8 +464,15 @@ def test_rolling_weights_are_traded(prices: pd.DataFrame) -> None:
     bars = {name: at.synthetic(n=260, seed=k) for k, name in enumerate("ABCD")}
     weights = rolling_weights(prices, WeightOptimiser("risk_parity"), window=60)
     result = at.backtest(bars, weights=weights)
-    assert result.equity.iloc[-1] > 0
-    assert len(result.orders)
+    orders = result.orders
+    assert (orders["decided_at"].unique() == weights.index).all()
+    first = orders[orders["decided_at"] == weights.index[0]].set_index("symbol")
+    after = prices.index[prices.index.get_loc(weights.index[0]) + 1]
+    assert (first["filled_at"] == after).all()
+    opens = pd.Series({name: frame.loc[after, "open"] for name, frame in bars.items()})
+    np.testing.assert_allclose(first["price"], opens[first.index], rtol=1e-12)
+    np.testing.assert_allclose(first["units"] * first["price"] / 100_000, weights.iloc[0][first.index], rtol=1e-9)
+    assert sorted(first.index) == list("ABCD")
 
 
 @pytest.mark.parametrize(
