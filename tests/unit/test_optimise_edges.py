@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,8 @@ def test_utility_without_end_is_refused(seed: int) -> None:
     few = returns_of(5, 4, seed)  # four periods leave mixes of five assets without variance
     with pytest.raises(InputError, match="utility grows without end"):
         mean_variance(few, constraints=FREE)
+    with pytest.raises(InputError, match="utility grows without end"):
+        mean_variance(few, constraints=replace(FREE, budget=(-math.inf, math.inf)))
     bounded = mean_variance(few, constraints=Constraints(lower=-1.0, upper=1.0))
     assert bounded.status == "optimal"
     shrunk = Estimates.from_returns(few, covariance_method="ledoit_wolf")

@@ -328,6 +328,8 @@ def _conflict(model: Model) -> list[str]:
             if np.isfinite(bounds[k]):
                 unit = _over(model.size, slice(k, k + 1), sign)
                 rows.append((f"{name} {word} {bounds[k]:g}", unit, sign * float(bounds[k])))
+    if not rows:
+        return []
     soft = np.array([bool(name) for name, _, _ in rows])
     give = -np.eye(len(rows))[:, soft]
     free = [(None, None) if k < model.n else (0.0, None) for k in range(model.size)]
