@@ -1,7 +1,7 @@
-"""Every public name of risk, stress, limits, the portfolio office and its optimisers on what is hardly data: nine kinds of it.
+"""Every public name of risk, stress, limits, the portfolio office and its optimisers on what is hardly data.
 
-Each call either is refused in words by an error of ours, or answers with numbers that are finite or NaN, without a
-warning. A name that is added to a room without a case here fails the first test.
+There are nine kinds of it. Each call either is refused in words by an error of ours, or answers with numbers that are
+finite or NaN, without a warning. A name that is added to a room without a case here fails the first test.
 """
 
 from __future__ import annotations
@@ -327,6 +327,7 @@ OFFICE: dict[str, Case] = {
     ],
 }  # fmt: skip
 
+
 def estimated(given: Given) -> optimise.Estimates:
     return optimise.Estimates(given.covariance, {"A": given.one, "B": -given.one})
 
@@ -334,26 +335,26 @@ def estimated(given: Given) -> optimise.Estimates:
 OPTIMISE: dict[str, Case] = {
     **each(
         optimise,
-        "equal_weight hierarchical_risk_parity inverse_volatility max_diversification max_sharpe mean_variance min_cvar "
-        "min_variance risk_parity",
+        "equal_weight hierarchical_risk_parity inverse_volatility max_diversification max_sharpe mean_variance "
+        "min_cvar min_variance risk_parity",
         lambda f, given: [
-            figures(outcome(lambda assets=assets: f(assets))) for assets in (given.frame, outcome(lambda: estimated(given)))
+            figures(outcome(call)) for call in (lambda: f(given.frame), lambda: f(estimated(given)))
         ],
     ),
     "efficient_frontier": lambda g: [
-        found if isinstance(found, AlgotrendyError) else [found.points, len(found.plot().data), len(repr(found))]
+        outcome(lambda limits=limits: along(optimise.efficient_frontier(g.frame, n_points=3, constraints=limits)))
         for limits in (None, optimise.Constraints(held={}, costs=0.01))
-        for found in [outcome(lambda limits=limits: optimise.efficient_frontier(g.frame, n_points=3, constraints=limits))]
     ],
     "Estimates": estimated,
     "Constraints": lambda g: optimise.min_variance(
         g.frame, constraints=optimise.Constraints(budget=1.0 + g.one, return_min=g.one, upper=2.0)
     ),
     "View": lambda g: optimise.black_litterman(
-        estimated(g), [optimise.View(assets={"A": 1, "B": 1}, value=g.one)], market_weights={"A": 0.5, "B": 0.5}
+        estimated(g), [optimise.View(assets={"A": 1, "B": 1}, value=g.one)], prior={"A": g.one, "B": 0.0}
     ),
     "black_litterman": lambda g: optimise.black_litterman(
-        optimise.Estimates.from_returns(g.frame), [optimise.View(assets={"A": 1}, value=0.1)], prior={"A": 0.0, "B": 0.0}
+        optimise.Estimates.from_returns(g.frame), [optimise.View(assets={"A": 1}, value=0.1)],
+        market_weights={"A": 0.5, "B": 0.5},
     ),
     "equilibrium_returns": lambda g: optimise.equilibrium_returns(g.covariance, {"A": 0.5, "B": 0.5}),
     "rolling_weights": lambda g: optimise.rolling_weights(
@@ -367,6 +368,11 @@ OPTIMISE: dict[str, Case] = {
     "skfolio_estimator": lambda g: optimise.skfolio_estimator("InverseVolatility"),
     "skfolio_portfolio": lambda g: figures(optimise.skfolio_portfolio("EqualWeighted", g.frame)),
 }  # fmt: skip
+
+
+def along(frontier: optimise.Frontier) -> list[Any]:
+    """Return all that a frontier says of itself."""
+    return [frontier.points, frontier.weights, len(frontier.plot().data), len(repr(frontier))]
 
 
 def figures(found: Any) -> Any:
